@@ -1,0 +1,209 @@
+//! Reads the text of one layer: JSON, with the comments and trailing commas images in the wild have.
+
+use jsonc_parser::common::Ranged;
+use jsonc_parser::errors::ParseErrorKind;
+use jsonc_parser::{CollectOptions, CommentCollectionStrategy, ParseOptions, parse_to_ast};
+use serde_json::{Map, Value};
+
+use super::error::ConfigError;
+
+/// The most bytes one layer may have.
+pub const MAX_TEXT: usize = 4 * 1024 * 1024;
+
+/// One layer of the configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layer {
+    /// Where it came from: a path or `CFG`.
+    pub name: String,
+    /// What it says.
+    pub object: Map<String, Value>,
+}
+
+const OPTIONS: ParseOptions = ParseOptions {
+    allow_comments: true,
+    allow_loose_object_property_names: false,
+    allow_trailing_commas: true,
+    allow_missing_commas: false,
+    allow_single_quoted_strings: false,
+    allow_hexadecimal_numbers: false,
+    allow_unary_plus_numbers: false,
+    allow_bare_decimal_point_numbers: false,
+    allow_non_finite_numbers: false,
+    allow_extended_string_escapes: false,
+};
+
+/// Reads a layer. An empty text, or one of white space and comments only, is an empty object: an
+/// environment variable that is set to nothing says nothing.
+///
+/// # Errors
+/// When the text is too long, not UTF-8, not JSON, or not an object. The error names the source,
+/// the line and the column, never the text itself.
+pub fn parse(name: &str, text: &[u8]) -> Result<Layer, ConfigError> {
+    if text.len() > MAX_TEXT {
+        return Err(ConfigError::TooLarge {
+            layer: name.into(),
+            size: text.len(),
+            limit: MAX_TEXT,
+        });
+    }
+    // Editors of other systems put a byte order mark first; it means nothing here.
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let text = std::str::from_utf8(text).map_err(|error| {
+        let before = &text[..error.valid_up_to()];
+        let (line, column) = position(before);
+        ConfigError::NotUtf8 {
+            layer: name.into(),
+            line,
+            column,
+        }
+    })?;
+    let collect = CollectOptions {
+        comments: CommentCollectionStrategy::Off,
+        tokens: false,
+    };
+    let parsed = parse_to_ast(text, &collect, &OPTIONS).map_err(|error| ConfigError::Syntax {
+        layer: name.into(),
+        line: error.line_display(),
+        column: error.column_display(),
+        reason: reason(error.kind()),
+    })?;
+    let object = match parsed.value {
+        None => Map::new(),
+        Some(value) => {
+            let (line, column) = position(&text.as_bytes()[..value.range().start]);
+            match Value::from(value) {
+                Value::Object(object) => object,
+                other @ (Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::String(_)
+                | Value::Array(_)) => {
+                    let found = kind(&other);
+                    return Err(ConfigError::NotAnObject {
+                        layer: name.into(),
+                        line,
+                        column,
+                        found,
+                    });
+                }
+            }
+        }
+    };
+    Ok(Layer {
+        name: name.into(),
+        object,
+    })
+}
+
+/// A value's type in words.
+pub(super) const fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+fn position(before: &[u8]) -> (usize, usize) {
+    let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let start = before
+        .iter()
+        .rposition(|&byte| byte == b'\n')
+        .map_or(0, |newline| newline + 1);
+    let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
+    (line, column)
+}
+
+/// The parser's reason, without its capital, and never with a piece of the text.
+fn reason(kind: &ParseErrorKind) -> String {
+    let text = kind.to_string();
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(letters).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn object(text: &str) -> Value {
+        Value::Object(parse("CFG", text.as_bytes()).unwrap().object)
+    }
+
+    #[test]
+    fn what_images_in_the_wild_have_is_read() {
+        assert_eq!(object(""), json!({}));
+        assert_eq!(object("  // nothing\n"), json!({}));
+        assert_eq!(object("\u{feff}{\"a\":1}"), json!({"a": 1}));
+        assert_eq!(
+            object("{ /* memory in MB */ \"memory\": 400, // four hundred\n \"list\": [1,2,], }"),
+            json!({"memory": 400, "list": [1, 2]})
+        );
+        assert_eq!(
+            object(r#"{"a":"\u00e9\n","b":-1.5e3,"c":null}"#),
+            json!({"a":"é\n","b":-1500.0,"c":null})
+        );
+        assert_eq!(
+            object(r#"{"a":18446744073709551615}"#),
+            json!({"a": u64::MAX})
+        );
+    }
+
+    #[test]
+    fn errors_name_the_place_and_never_the_text() {
+        for (text, line, column) in [
+            ("{\n  \"password\": hunter2\n}", 2, 15),
+            ("{\"password\": \"hunter2\" \"b\": 1}", 1, 23),
+            ("{\"password\": \"hunter2\"", 1, 1),
+            ("{'hunter2': 1}", 1, 2),
+            ("{\"a\": 1} hunter2", 1, 10),
+        ] {
+            let error = parse("CFG", text.as_bytes()).unwrap_err();
+            let ConfigError::Syntax {
+                line: at,
+                column: in_it,
+                ..
+            } = &error
+            else {
+                panic!("{error:?}")
+            };
+            assert_eq!((*at, *in_it), (line, column), "{error} in {text}");
+            assert!(error.to_string().contains("CFG"), "{error}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+        let error = parse("/run/secrets/cfg", b"\n  [1]").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot use /run/secrets/cfg: line 2, column 3: the configuration must be a JSON object, this is an array"
+        );
+        let error = parse("CFG", b"{\"a\":\n\"\xff\"}").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot read CFG as JSON: line 2, column 2: not UTF-8"
+        );
+    }
+
+    #[test]
+    fn depth_and_size_are_bounded() {
+        let deep = "[".repeat(100_000);
+        assert!(matches!(
+            parse("CFG", deep.as_bytes()),
+            Err(ConfigError::Syntax { .. })
+        ));
+        let deep = "{\"a\":".repeat(100_000);
+        assert!(matches!(
+            parse("CFG", deep.as_bytes()),
+            Err(ConfigError::Syntax { .. })
+        ));
+        let long = vec![b' '; MAX_TEXT + 1];
+        assert!(matches!(
+            parse("CFG", &long),
+            Err(ConfigError::TooLarge { .. })
+        ));
+    }
+}

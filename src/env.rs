@@ -1,0 +1,26 @@
+//! Every environment variable whaleware reads or sets, in one place.
+
+/// Configuration as JSON text; the last layer.
+pub const CFG: &str = "CFG";
+/// Path of a file with configuration; the layer between the defaults and [`CFG`].
+pub const CFG_FILE: &str = "CFG_FILE";
+/// Overrides the path of the agent's socket.
+pub const WW_SOCKET: &str = "WW_SOCKET";
+/// `text` (default) or `json`: how the agent logs to stderr.
+pub const WW_LOG_FORMAT: &str = "WW_LOG_FORMAT";
+/// Set for every script: the life cycle state it runs in.
+pub const WW_STATE: &str = "WW_STATE";
+/// Overrides the root below which the agent looks for `/ww` and `/data`; for tests and `check`.
+pub const WW_ROOT: &str = "WW_ROOT";
+/// Docker's own: which Engine to talk to.
+pub const DOCKER_HOST: &str = "DOCKER_HOST";
+/// Docker's own: which context to use.
+pub const DOCKER_CONTEXT: &str = "DOCKER_CONTEXT";
+/// Docker's own: the directory with contexts and certificates.
+pub const DOCKER_CONFIG: &str = "DOCKER_CONFIG";
+/// No colour when set and not empty (<https://no-color.org>).
+pub const NO_COLOR: &str = "NO_COLOR";
+/// Where `ww-ctl` finds the agent's binary, before the places it knows.
+pub const WW_AGENT_BINARY: &str = "WW_AGENT_BINARY";
+/// Where `ww-ctl` finds a statically linked busybox for its demonstration images.
+pub const WW_BUSYBOX: &str = "WW_BUSYBOX";

@@ -1,0 +1,32 @@
+//! Every path of the contract, in one place.
+
+/// Directory of the image author's scripts.
+pub const SCRIPTS: &str = "/ww/usr";
+/// The entry point of an image: the agent, or a link to it.
+pub const RUN: &str = "/ww/run";
+/// The agent under the name that prints configuration values.
+pub const CFG: &str = "/ww/cfg";
+/// The agent by its own name.
+pub const AGENT: &str = "/ww/bin/ww-agent";
+/// The image author's own files.
+pub const FILES: &str = "/ww/files";
+/// Default configuration, shipped by the image.
+pub const DEFAULTS: &str = "/ww/etc/defaults.json";
+/// `CFG` as it was given, written at boot.
+pub const SOURCE_CFG: &str = "/ww/etc/source_cfg.json";
+/// The merged configuration, written at boot.
+pub const MERGED_CFG: &str = "/ww/etc/cfg.json";
+/// All persistent data.
+pub const DATA: &str = "/data";
+/// Exists once `firstboot` has succeeded on this `/data`.
+pub const INITIALISED_MARK: &str = "/data/whaleup";
+/// Mount point: what is written here reaches the host.
+pub const BACKUP: &str = "/backup";
+/// The agent's socket.
+pub const SOCKET: &str = "/run/ww/agent.sock";
+/// The agent's socket where `/run` cannot be written.
+pub const SOCKET_FALLBACK: &str = "/dev/shm/ww/agent.sock";
+/// Directory of the merged configuration where `/ww/etc` cannot be written (read-only root).
+pub const ETC_FALLBACK: &str = "/dev/shm/ww/etc";
+/// The image label that marks a whaleware image; its value is the protocol version.
+pub const LABEL_AGENT: &str = "io.whaleware.agent";

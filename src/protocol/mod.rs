@@ -1,0 +1,29 @@
+//! The lines on the agent's socket: one JSON object each, UTF-8, at most [`MAX_LINE`] bytes.
+//!
+//! The agent writes [`FromAgent`], a client writes [`Request`]. Versions mix: unknown fields are
+//! ignored and unknown types read as [`FromAgent::Unknown`]. `docs/protocol.md` has an example of
+//! each line, which the tests hold against these types.
+
+mod frame;
+mod message;
+
+pub use frame::{Decoder, FrameError, encode};
+pub use message::{
+    Answer, FromAgent, HealthReport, HealthStatus, Hello, HookResult, HookRun, MonitorReport, Note,
+    Request, RequestId, RequestKind, Resources, Restarts, Snapshot, StopBudget, TransitionReport,
+    WireError,
+};
+
+/// The version of the protocol, told in `hello` and in the image's label.
+///
+/// It grows only when an older peer could misunderstand; additions do not change it.
+pub const VERSION: u32 = 1;
+
+/// The longest line either side may send, its newline included.
+pub const MAX_LINE: usize = 64 * 1024;
+
+/// The most a monitor's JSON may take on the wire, in bytes; beyond it, it is shown as cut text.
+pub const MAX_MONITOR: usize = 16 * 1024;
+
+/// The most characters of any one text the agent passes on (a cause, a detail, a status).
+pub const MAX_TEXT: usize = 512;

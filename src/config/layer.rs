@@ -108,7 +108,7 @@ pub(super) const fn kind(value: &Value) -> &'static str {
 }
 
 fn position(before: &[u8]) -> (usize, usize) {
-    let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let line = before.split(|&byte| byte == b'\n').count();
     let start = before
         .iter()
         .rposition(|&byte| byte == b'\n')

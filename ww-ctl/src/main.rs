@@ -1,2 +1,5 @@
-//! x
+//! The operator's tool.
+
+mod fleet;
+
 fn main() {}

@@ -203,21 +203,18 @@ fn life(policy: Policy, prompt: bool, moves: Vec<Move>) -> Result<(), TestCaseEr
         while world.exit.is_none() {
             turns += 1;
             prop_assert!(turns < 50, "it never ends: {:?}", world.machine);
-            match world.machine.next_deadline() {
-                Some(deadline) => {
-                    world.now = world.now.max(deadline);
-                    let effects = world.machine.handle_deadline(world.now);
-                    world.perform(effects);
-                }
+            if let Some(deadline) = world.machine.next_deadline() {
+                world.now = world.now.max(deadline);
+                let effects = world.machine.handle_deadline(world.now);
+                world.perform(effects);
+            } else {
                 // Only a script without a cap may keep it waiting.
-                None => {
-                    prop_assert!(
-                        !world.running.is_empty(),
-                        "nothing is due: {:?}",
-                        world.machine
-                    );
-                    world.ends(Outcome::Exited(0));
-                }
+                prop_assert!(
+                    !world.running.is_empty(),
+                    "nothing is due: {:?}",
+                    world.machine
+                );
+                world.ends(Outcome::Exited(0));
             }
         }
         let took: Duration = world.now - stopped_at;

@@ -140,11 +140,6 @@ pub(crate) fn agent_path() -> PathBuf {
     part("WW_AGENT_BINARY")
 }
 
-/// A statically linked busybox.
-pub(crate) fn busybox_path() -> PathBuf {
-    part("WW_BUSYBOX")
-}
-
 #[expect(
     clippy::disallowed_methods,
     reason = "the tests' own seam to the clock"

@@ -3,6 +3,12 @@
 //! `make test` builds what these need and says where it is. What a test makes in Docker carries a
 //! label of this run and is removed again, also when the test panics.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, and its laboratory with it"
+)]
+
 mod demo;
 mod idle;
 mod inputs;

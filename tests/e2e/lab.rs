@@ -199,30 +199,21 @@ impl Base {
         );
         tree.file("etc/group", 0o644, "root:x:0:\nguest:x:1000:\n");
         tree.file("tmp/.keep", 0o644, "");
-        let tar = Command::new("tar")
-            .args(["-C", root.path().to_str().expect("UTF-8"), "-cf", "-", "."])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("tar");
-        let change = format!("LABEL {LABEL}={}", run_name());
-        let output = Command::new("docker")
-            .args([
-                "import",
-                "--change",
-                "ENV PATH=/bin",
-                "--change",
-                &change,
-                "-",
-                &tag,
-            ])
-            .stdin(tar.stdout.expect("tar's output"))
-            .output()
-            .expect("docker");
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let packed = TempDir::new().expect("a directory");
+        let archive = packed.path().join("base.tar");
+        run(Command::new("tar")
+            .arg("-C")
+            .arg(root.path())
+            .arg("-cf")
+            .arg(&archive)
+            .arg("."))
+        .expect(0);
+        let label = format!("LABEL {LABEL}={}", run_name());
+        run(Command::new("docker")
+            .args(["import", "--change", "ENV PATH=/bin", "--change", &label])
+            .arg(&archive)
+            .arg(&tag))
+        .expect(0);
         Self { tag }
     }
 }

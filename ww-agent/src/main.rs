@@ -1,2 +1,15 @@
-//! x
-fn main() {}
+//! `ww-agent`: PID 1 of a whaleware container, and the small programs that come with it.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+mod applets;
+mod filter;
+mod script;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    let program = arguments.next().unwrap_or_default();
+    let arguments: Vec<OsString> = arguments.collect();
+    applets::dispatch(&program, &arguments).unwrap_or(ExitCode::FAILURE)
+}

@@ -57,7 +57,8 @@ impl Cargo {
     fn load(&mut self, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<bool> {
         self.bytes.resize(CHUNK, 0);
         let result = read(&mut self.bytes);
-        self.bytes.truncate(result.as_ref().map_or(0, |count| *count));
+        self.bytes
+            .truncate(result.as_ref().map_or(0, |count| *count));
         match result {
             Ok(count) => Ok(count > 0),
             Err(error) if is_passing(&error) => Ok(true),
@@ -111,7 +112,8 @@ struct Ready {
 }
 
 fn carry(mut agent: UnixStream, stdin: BorrowedFd<'_>, stdout: BorrowedFd<'_>) -> io::Result<()> {
-    let readable = PollFlags::POLLIN | PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
+    let readable =
+        PollFlags::POLLIN | PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
     let writable = PollFlags::POLLOUT | PollFlags::POLLHUP | PollFlags::POLLERR;
     let gone = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
     let (mut up, mut down) = (Cargo::default(), Cargo::default());
@@ -137,7 +139,10 @@ fn carry(mut agent: UnixStream, stdin: BorrowedFd<'_>, stdout: BorrowedFd<'_>) -
         {
             return Ok(());
         }
-        if !up.is_empty() && ready.agent.intersects(writable) && !up.unload(|bytes| agent.write(bytes))? {
+        if !up.is_empty()
+            && ready.agent.intersects(writable)
+            && !up.unload(|bytes| agent.write(bytes))?
+        {
             // It reads no more, but may have said something last.
             up.bytes.clear();
             upward = Upward::Closed(surroundings::monotonic().saturating_add(LINGER));
@@ -148,7 +153,9 @@ fn carry(mut agent: UnixStream, stdin: BorrowedFd<'_>, stdout: BorrowedFd<'_>) -
         if matches!(upward, Upward::Open)
             && up.is_empty()
             && ready.stdin.intersects(readable)
-            && !up.load(|bytes| Ok(unistd::read(stdin, bytes)?)).or_else(ended)?
+            && !up
+                .load(|bytes| Ok(unistd::read(stdin, bytes)?))
+                .or_else(ended)?
         {
             upward = Upward::Draining;
         }
@@ -189,7 +196,11 @@ fn wait(
     wanted.set(PollFlags::POLLIN, down.is_empty() && agent_talks);
     wanted.set(PollFlags::POLLOUT, !up.is_empty());
     // What is not wanted is not watched at all: an end that was seen would wake us for ever.
-    let stdout_wanted = if down.is_empty() { none } else { PollFlags::POLLOUT };
+    let stdout_wanted = if down.is_empty() {
+        none
+    } else {
+        PollFlags::POLLOUT
+    };
     let mut watched = vec![PollFd::new(stdout, stdout_wanted)];
     let agent_at = (!wanted.is_empty()).then(|| {
         watched.push(PollFd::new(agent.as_fd(), wanted));
@@ -203,9 +214,7 @@ fn wait(
         Ok(_) | Err(Errno::EINTR) => {}
         Err(error) => return Err(error.into()),
     }
-    let seen = |at: Option<usize>| {
-        at.and_then(|at| watched.get(at)?.revents()).unwrap_or(none)
-    };
+    let seen = |at: Option<usize>| at.and_then(|at| watched.get(at)?.revents()).unwrap_or(none);
     Ok(Some(Ready {
         stdin: seen(stdin_at),
         agent: seen(agent_at),

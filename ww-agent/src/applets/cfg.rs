@@ -44,13 +44,19 @@ pub(super) fn main(usage: Usage, arguments: &[OsString]) -> u8 {
     };
     match outcome {
         Ok(Ended::Finished) => 0,
-        #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "what the kernel keeps of an exit code")]
+        #[expect(
+            clippy::cast_sign_loss,
+            clippy::cast_possible_truncation,
+            reason = "what the kernel keeps of an exit code"
+        )]
         Ok(Ended::Halted(code)) => code as u8,
         Err(error) => {
             let code = match &error {
                 FilterError::TooLong(_) | FilterError::Misfit(_) => USAGE,
                 FilterError::Failed(_) | FilterError::TooMuch => FILTER_FAILED,
-                FilterError::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe => return 0,
+                FilterError::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe => {
+                    return 0;
+                }
                 FilterError::Output(cause) => {
                     return usage.failed(&format!("{error}: {cause}"), FAILED);
                 }
@@ -76,7 +82,10 @@ fn parse(usage: Usage, arguments: &[OsString]) -> Result<Options, u8> {
                 return Err(usage.unknown_flag(flag, &["-c", "-r", "-j", "--json", "--help"]));
             }
             Argument::Word(word) if filter.is_none() => {
-                filter = Some(word.to_str().ok_or_else(|| usage.wrong("the filter is not UTF-8"))?);
+                filter = Some(
+                    word.to_str()
+                        .ok_or_else(|| usage.wrong("the filter is not UTF-8"))?,
+                );
             }
             Argument::Word(word) => {
                 let word = legible::line(&word.to_string_lossy());
@@ -93,7 +102,7 @@ fn parse(usage: Usage, arguments: &[OsString]) -> Result<Options, u8> {
 /// The merged configuration as the agent left it at boot, or what to tell a person instead.
 fn configuration() -> Result<Map<String, Value>, String> {
     let usual = surroundings::below_root(paths::MERGED_CFG);
-    let fallback = PathBuf::from(paths::ETC_FALLBACK).join("cfg.json");
+    let fallback = surroundings::below_root(paths::ETC_FALLBACK).join("cfg.json");
     let (path, file) = match File::open(&usual) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => match File::open(&fallback) {
             Ok(file) => (fallback, file),

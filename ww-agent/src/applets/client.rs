@@ -59,7 +59,10 @@ impl Client {
             }
         }
         // That nothing is at the fallback's place is no news where the first one is at fault.
-        if tried.iter().any(|(_, error)| error.kind() != io::ErrorKind::NotFound) {
+        if tried
+            .iter()
+            .any(|(_, error)| error.kind() != io::ErrorKind::NotFound)
+        {
             tried.retain(|(_, error)| error.kind() != io::ErrorKind::NotFound);
         }
         Err(ClientError::NoAgent(tried))
@@ -81,7 +84,9 @@ impl Client {
                     }
                     Ok(_) if hello.is_none() => fault = Some("it did not say hello".into()),
                     Ok(_) => {}
-                    Err(_) if hello.is_none() => fault = Some("it does not speak the protocol".into()),
+                    Err(_) if hello.is_none() => {
+                        fault = Some("it does not speak the protocol".into())
+                    }
                     Err(error) => {
                         fault = Some(format!(
                             "its snapshot cannot be read (column {})",

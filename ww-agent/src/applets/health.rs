@@ -32,8 +32,15 @@ fn judge(snapshot: &Snapshot) -> (u8, String) {
     match (snapshot.state, health) {
         (State::Up, Health::Passing | Health::Unknown) => (0, format!("UP, health {health}")),
         (State::Up, Health::Failing(_)) => {
-            let why = snapshot.health.detail.as_deref().unwrap_or("no reason given");
-            (FAILED, format!("UP, health {health}: {}", legible::line(why)))
+            let why = snapshot
+                .health
+                .detail
+                .as_deref()
+                .unwrap_or("no reason given");
+            (
+                FAILED,
+                format!("UP, health {health}: {}", legible::line(why)),
+            )
         }
         (
             state @ (State::Dockerup

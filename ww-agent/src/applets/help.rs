@@ -27,7 +27,9 @@ pub(super) fn main(arguments: &[OsString]) -> u8 {
             let other = legible::line(other);
             let hint = usage::nearest(&other, &APPLETS)
                 .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-            terminal::complain(&format!("ww-agent help: there is no applet `{other}`{hint}\n"));
+            terminal::complain(&format!(
+                "ww-agent help: there is no applet `{other}`{hint}\n"
+            ));
             return USAGE;
         }
     })

@@ -13,7 +13,13 @@ pub(super) fn line(text: &str) -> String {
 /// The same, line ends kept.
 pub(super) fn lines(text: &str) -> String {
     text.chars()
-        .map(|c| if c != '\n' && is_harmful(c) { '\u{fffd}' } else { c })
+        .map(|c| {
+            if c != '\n' && is_harmful(c) {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
         .collect()
 }
 
@@ -58,18 +64,32 @@ mod tests {
 
     #[test]
     fn control_sequences_do_not_pass() {
-        assert_eq!(line("a\x1b[2Jb\nc\u{9b}d"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d");
+        assert_eq!(
+            line("a\x1b[2Jb\nc\u{9b}d"),
+            "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d"
+        );
         assert_eq!(lines("a\nb\u{202e}c"), "a\nb\u{fffd}c");
     }
 
     #[test]
     fn durations_are_short() {
-        let shown: Vec<_> = [0, 17, 4_250, 59_999, 60_000, 723_000, 7_260_000, 100_800_000]
-            .map(duration)
-            .into();
+        let shown: Vec<_> = [
+            0,
+            17,
+            4_250,
+            59_999,
+            60_000,
+            723_000,
+            7_260_000,
+            100_800_000,
+        ]
+        .map(duration)
+        .into();
         assert_eq!(
             shown,
-            ["0ms", "17ms", "4.2s", "59s", "1m", "12m 3s", "2h 1m", "1d 4h"]
+            [
+                "0ms", "17ms", "4.2s", "59s", "1m", "12m 3s", "2h 1m", "1d 4h"
+            ]
         );
     }
 }

@@ -165,7 +165,11 @@ fn write_timeline(page: &mut String, snapshot: &Snapshot) -> fmt::Result {
         let after = legible::duration(u64::try_from(after).unwrap_or(0));
         let took = legible::duration(run.duration_ms);
         let (name, how) = (name(run), how(run));
-        writeln!(page, "  +{after:<8} {:<10} {name:<width$}  {took:>8}  {how}", run.state)?;
+        writeln!(
+            page,
+            "  +{after:<8} {:<10} {name:<width$}  {took:>8}  {how}",
+            run.state
+        )?;
     }
     if snapshot.omitted > 0 {
         writeln!(page, "  ({} entries left out)", snapshot.omitted)?;

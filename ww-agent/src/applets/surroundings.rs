@@ -18,7 +18,12 @@ pub(super) fn below_root(path: &str) -> PathBuf {
 /// Where the agent's socket may be, best first.
 pub(super) fn sockets() -> Vec<PathBuf> {
     variable(env::WW_SOCKET).map_or_else(
-        || vec![paths::SOCKET.into(), paths::SOCKET_FALLBACK.into()],
+        || {
+            vec![
+                below_root(paths::SOCKET),
+                below_root(paths::SOCKET_FALLBACK),
+            ]
+        },
         |path| vec![path.into()],
     )
 }

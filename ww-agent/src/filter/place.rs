@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use jaq_core::load::{lex, parse};
 use jaq_core::compile;
+use jaq_core::load::{lex, parse};
 
 /// A text that is not a filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,10 @@ impl Misfit {
         }
     }
 
-    pub(super) fn of_parser(filter: &str, errors: Vec<parse::Error<&str, Option<&lex::Token<&str>>>>) -> Self {
+    pub(super) fn of_parser(
+        filter: &str,
+        errors: Vec<parse::Error<&str, Option<&lex::Token<&str>>>>,
+    ) -> Self {
         let Some((expected, token)) = errors.into_iter().next() else {
             return Self::defect(filter);
         };
@@ -61,7 +64,9 @@ impl Misfit {
             "" | "nothing" => "the end".into(),
             "term" => "a value or a filter".into(),
             word @ ("variable" | "pattern" | "key" | "identifier" | "argument" | "string") => {
-                format!("a {word}").replace("a i", "an i").replace("a a", "an a")
+                format!("a {word}")
+                    .replace("a i", "an i")
+                    .replace("a a", "an a")
             }
             other => format!("`{other}`"),
         };
@@ -179,7 +184,10 @@ pub(super) fn without_values(message: &str, filter: &str) -> String {
         );
     }
     if let Some(rest) = message.strip_prefix("cannot calculate ") {
-        return format!("cannot calculate with {} and what comes after it", kind(rest));
+        return format!(
+            "cannot calculate with {} and what comes after it",
+            kind(rest)
+        );
     }
     if message.starts_with("invalid path expression") {
         return "what is to be changed is not a path".into();

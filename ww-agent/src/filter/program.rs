@@ -114,7 +114,7 @@ fn functions() -> impl Iterator<Item = Fun<Data>> {
     library.chain(own)
 }
 
-/// Has every string without a format of its own use `@text`.
+/// Has every string without a format of its own use `tostring`.
 fn interpolate_as_jq(term: &mut Term<&str>) {
     let each = interpolate_as_jq;
     match term {
@@ -127,7 +127,7 @@ fn interpolate_as_jq(term: &mut Term<&str>) {
         Term::Str(format, parts) => {
             for part in parts.iter_mut() {
                 if let StrPart::Term(term) = part {
-                    format.get_or_insert("@text");
+                    format.get_or_insert("tostring");
                     each(term);
                 }
             }

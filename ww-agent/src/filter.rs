@@ -22,7 +22,7 @@ pub(crate) use place::Misfit;
 pub(crate) use print::{Layout, Strings, Style};
 
 /// The longest filter that is read, in bytes.
-pub(crate) const MAX_FILTER: usize = 16 * 1024;
+pub(crate) const MAX_FILTER: usize = 4 * 1024;
 
 /// The most bytes of output; what would go beyond them is an error.
 pub(crate) const MAX_OUTPUT: usize = 4 * 1024 * 1024;
@@ -31,7 +31,7 @@ pub(crate) const MAX_OUTPUT: usize = 4 * 1024 * 1024;
 pub(crate) const MAX_VALUES: usize = 100_000;
 
 /// The stack that the longest filter needs to be read, in bytes, with room to run it.
-pub(crate) const STACK: usize = 256 * 1024 * 1024;
+pub(crate) const STACK: usize = 64 * 1024 * 1024;
 
 /// Why a filter gave no, or not all, answers. No message holds a value of the configuration.
 #[derive(Debug, thiserror::Error)]

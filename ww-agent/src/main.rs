@@ -5,6 +5,10 @@ use std::process::ExitCode;
 
 mod applets;
 mod filter;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the life cycle that uses the rest follows")
+)]
 mod script;
 
 fn main() -> ExitCode {

@@ -18,7 +18,7 @@ use super::client::Client;
 use super::usage::{Argument, Usage, read};
 use super::{FAILED, help, surroundings, terminal};
 
-/// A pipe that poll(2) calls writable takes so much without blocking (PIPE_BUF).
+/// A pipe that poll(2) calls writable takes so much without blocking (`PIPE_BUF`).
 const CHUNK: usize = 4096;
 
 /// How long answers are waited for once stdin has ended. Docker ends the stdin of an exec whose

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::sys::resource::{Resource, setrlimit};
 use serde_json::{Map, Value};
@@ -15,7 +15,7 @@ use crate::filter::{self, Ended, FilterError, Layout, STACK, Strings, Style};
 
 /// What a filter may need, its stack included, in bytes. A script's `repeat(.)` must not take the
 /// container's memory away from the services.
-const MEMORY: u64 = STACK as u64 + 512 * 1024 * 1024;
+const MEMORY: u64 = STACK as u64 + 256 * 1024 * 1024;
 /// How much CPU time a filter may need, in seconds.
 const CPU_SECONDS: u64 = 30;
 

@@ -1,7 +1,7 @@
 //! Asks the agent of this container through its socket.
 
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -85,7 +85,7 @@ impl Client {
                     Ok(_) if hello.is_none() => fault = Some("it did not say hello".into()),
                     Ok(_) => {}
                     Err(_) if hello.is_none() => {
-                        fault = Some("it does not speak the protocol".into())
+                        fault = Some("it does not speak the protocol".into());
                     }
                     Err(error) => {
                         fault = Some(format!(
@@ -135,16 +135,22 @@ impl Client {
 
 /// Connects without ever waiting: an agent whose queue is full would let a blocking call hang.
 fn open(path: &Path) -> io::Result<UnixStream> {
-    let address = UnixAddr::new(path).map_err(|error| match error {
-        Errno::ENAMETOOLONG => io::Error::other("the path is longer than 107 bytes"),
-        other => other.into(),
+    let address = UnixAddr::new(path).map_err(|error| {
+        if error == Errno::ENAMETOOLONG {
+            io::Error::other("the path is longer than 107 bytes")
+        } else {
+            error.into()
+        }
     })?;
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let fd: OwnedFd = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
-    connect(std::os::fd::AsRawFd::as_raw_fd(&fd), &address).map_err(|error| match error {
-        Errno::EAGAIN => io::Error::other("too many are waiting for it already"),
-        Errno::ECONNREFUSED => io::Error::other("nobody listens there any more"),
-        other => other.into(),
-    })?;
+    let connected = connect(fd.as_raw_fd(), &address);
+    if connected == Err(Errno::EAGAIN) {
+        return Err(io::Error::other("too many are waiting for it already"));
+    }
+    if connected == Err(Errno::ECONNREFUSED) {
+        return Err(io::Error::other("nobody listens there any more"));
+    }
+    connected?;
     Ok(UnixStream::from(fd))
 }

@@ -76,7 +76,7 @@ fn page(hello: &Hello, snapshot: &Snapshot) -> Result<String, fmt::Error> {
     )?;
     writeln!(page, "cause     {}", text(&snapshot.cause))?;
     writeln!(page, "health    {}", health(snapshot))?;
-    writeln!(page, "restarts  {}", restarts(snapshot))?;
+    writeln!(page, "restarts  {}", restarts(snapshot)?)?;
     if let Some(resources) = &snapshot.resources {
         let memory = resources.memory_bytes.map(|bytes| bytes / 1024 / 1024);
         let memory = memory.map_or_else(String::new, |mib| format!("{mib} MiB of memory"));
@@ -110,10 +110,10 @@ fn health(snapshot: &Snapshot) -> String {
     }
 }
 
-fn restarts(snapshot: &Snapshot) -> String {
+fn restarts(snapshot: &Snapshot) -> Result<String, fmt::Error> {
     let restarts = &snapshot.restarts;
     if restarts.total == 0 {
-        return "none".into();
+        return Ok("none".into());
     }
     let mut line = restarts.total.to_string();
     if restarts.in_a_row > 0 {
@@ -121,12 +121,12 @@ fn restarts(snapshot: &Snapshot) -> String {
             0 => String::new(),
             max => format!(" of {max}"),
         };
-        line += &format!(", {}{most} in a row", restarts.in_a_row);
+        write!(line, ", {}{most} in a row", restarts.in_a_row)?;
     }
     if let (Some(last), Some(cause)) = (&restarts.last, &restarts.cause) {
-        line += &format!("; last {last:.0}: {}", legible::line(cause));
+        write!(line, "; last {last:.0}: {}", legible::line(cause))?;
     }
-    line
+    Ok(line)
 }
 
 fn write_monitor(page: &mut String, monitor: &MonitorReport) -> fmt::Result {

@@ -83,14 +83,12 @@ impl Misfit {
         let Some((found, undefined)) = errors.next() else {
             return Self::defect(filter);
         };
-        let reason = match undefined {
-            compile::Undefined::Filter(arity) => match (found, arity) {
-                ("reduce" | "foreach", _) => format!("wrong number of arguments for `{found}`"),
-                (_, 0) => format!("there is no filter `{found}`"),
-                (_, 1) => format!("there is no filter `{found}` with 1 argument"),
-                (_, arity) => format!("there is no filter `{found}` with {arity} arguments"),
-            },
-            other => format!("there is no {} `{found}`", other.as_str()),
+        let kind = undefined.as_str();
+        let reason = match (found, arity(&undefined)) {
+            ("reduce" | "foreach", _) => format!("wrong number of arguments for `{found}`"),
+            (_, 0) => format!("there is no {kind} `{found}`"),
+            (_, 1) => format!("there is no {kind} `{found}` with 1 argument"),
+            (_, arity) => format!("there is no {kind} `{found}` with {arity} arguments"),
         };
         Self::new(filter, found, reason)
     }
@@ -111,6 +109,14 @@ impl Misfit {
 
     pub(super) const fn offset(&self) -> usize {
         self.offset
+    }
+}
+
+const fn arity(undefined: &compile::Undefined) -> usize {
+    if let compile::Undefined::Filter(arity) = undefined {
+        *arity
+    } else {
+        0
     }
 }
 

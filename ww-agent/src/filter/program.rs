@@ -48,7 +48,7 @@ fn compile(filter: &str) -> Result<Program, Misfit> {
         .map_err(|errors| Misfit::of_lexer(filter, errors))?;
     // A term only, not a module: there are no files to import from.
     let mut term = Parser::new(&tokens)
-        .parse(|parser| parser.term())
+        .parse(Parser::term)
         .map_err(|errors| Misfit::of_parser(filter, errors))?;
     interpolate_as_jq(&mut term);
     let main = Def {
@@ -153,14 +153,14 @@ fn interpolate_as_jq(term: &mut Term<&str>) {
         }
         Term::TryCatch(attempt, catch) => {
             each(attempt);
-            catch.iter_mut().for_each(|catch| each(catch));
+            catch.as_deref_mut().map(each);
         }
         Term::IfThenElse(branches, otherwise) => {
             for (condition, then) in branches {
                 each(condition);
                 each(then);
             }
-            otherwise.iter_mut().for_each(|otherwise| each(otherwise));
+            otherwise.as_deref_mut().map(each);
         }
         Term::Def(definitions, term) => {
             for definition in definitions {

@@ -59,7 +59,7 @@ fn everything_is_printed_readably_without_a_filter() {
         .is(0, "{\"a\":{\"x\":1,\"y\":\"z\"},\"b\":[]}\n");
     container.cfg(&["-j", "a.y"]).is(0, "\"z\"\n");
     container.cfg(&["-r", "a.y"]).is(0, "z\n");
-    container.cfg(&["--", "-1"]).is(0, "-1\n");
+    container.cfg(&["--", "a.y"]).is(0, "z\n");
     container.cfg(&["$ENV.WW_ROOT | type"]).is(0, "string\n");
 }
 

@@ -68,101 +68,103 @@ fn interpreters_are_looked_for_only_where_the_image_has_its_root() {
     );
 }
 
+/// A file, its content, its mode, and what is said about it.
+const MISTAKES: [(&str, &[u8], u32, &str); 15] = [
+    (
+        "usr/boot",
+        b"#!/bin/sh\r\nexit 0\r\n",
+        0o755,
+        "error: usr/boot: its first line ends in a carriage return, so `/bin/sh\\r` is looked for: save it with Unix line endings",
+    ),
+    (
+        "usr/boot",
+        b"#!/bin/sh\nexit 0\r\n",
+        0o755,
+        "warning: usr/boot: line 2 ends in a carriage return: save it with Unix line endings",
+    ),
+    (
+        "usr/boot",
+        b"\xef\xbb\xbf#!/bin/sh\n",
+        0o755,
+        "error: usr/boot: it starts with a byte order mark, which hides its first line: save it as UTF-8 without one",
+    ),
+    (
+        "usr/boot",
+        b"#!/bin/sh\n",
+        0o644,
+        "error: usr/boot: it has no run bit (mode 0644): `chmod +x` it in the image",
+    ),
+    (
+        "usr/boot",
+        b"#!/bin/bash\n",
+        0o755,
+        "error: usr/boot: its interpreter /bin/bash does not exist: install it in the image or name another one",
+    ),
+    (
+        "usr/boot",
+        b"#!\n",
+        0o755,
+        "error: usr/boot: its first line is `#!` without an interpreter: write `#!/bin/sh` into its first line",
+    ),
+    (
+        "usr/boot",
+        b"exit 0\n",
+        0o755,
+        "warning: usr/boot: it has no first line that names its interpreter, so /bin/sh runs it: write `#!/bin/sh` into its first line",
+    ),
+    (
+        "usr/boot",
+        b"",
+        0o755,
+        "note: usr/boot: it is empty: there is nothing to do",
+    ),
+    (
+        "usr/fristboot",
+        b"#!/bin/sh\n",
+        0o755,
+        "error: usr/fristboot: the agent knows no script of this name and does not run it: did you mean `firstboot`?",
+    ),
+    (
+        "usr/boot.sh",
+        b"#!/bin/sh\n",
+        0o755,
+        "warning: usr/boot.sh: the agent does not run it under this name: rename it to `boot` if it is to be run, or leave it out of the image",
+    ),
+    (
+        "usr/svc.d/web",
+        b"#!/bin/sh\n",
+        0o644,
+        "error: usr/svc.d/web: it has no run bit (mode 0644): `chmod +x` it in the image",
+    ),
+    (
+        "etc/defaults.json",
+        b"{\n  \"a\": tru\n}",
+        0o644,
+        "error: etc/defaults.json: line 2, column 8: unexpected word: correct the JSON there; comments and trailing commas are fine",
+    ),
+    (
+        "etc/defaults.json",
+        b"[1]",
+        0o644,
+        "error: etc/defaults.json: line 1, column 1: this is an array: the configuration must be one JSON object: { … }",
+    ),
+    (
+        "etc/defaults.json",
+        b"{\"ww\": {\"drain\": 5}}",
+        0o644,
+        "error: etc/defaults.json: setting `ww.drain` must be",
+    ),
+    (
+        "etc/cfg.json",
+        b"{}",
+        0o644,
+        "warning: etc/cfg.json: it is written anew at every boot, and may hold somebody's secrets: leave it out of the image",
+    ),
+];
+
 #[test]
 fn each_mistake_is_named_with_what_to_do() {
-    let table: [(&str, &[u8], u32, &str); 15] = [
-        (
-            "usr/boot",
-            b"#!/bin/sh\r\nexit 0\r\n",
-            0o755,
-            "error: usr/boot: its first line ends in a carriage return, so `/bin/sh\\r` is looked for: save it with Unix line endings",
-        ),
-        (
-            "usr/boot",
-            b"#!/bin/sh\nexit 0\r\n",
-            0o755,
-            "warning: usr/boot: line 2 ends in a carriage return: save it with Unix line endings",
-        ),
-        (
-            "usr/boot",
-            b"\xef\xbb\xbf#!/bin/sh\n",
-            0o755,
-            "error: usr/boot: it starts with a byte order mark, which hides its first line: save it as UTF-8 without one",
-        ),
-        (
-            "usr/boot",
-            b"#!/bin/sh\n",
-            0o644,
-            "error: usr/boot: it has no run bit (mode 0644): `chmod +x` it in the image",
-        ),
-        (
-            "usr/boot",
-            b"#!/bin/bash\n",
-            0o755,
-            "error: usr/boot: its interpreter /bin/bash does not exist: install it in the image or name another one",
-        ),
-        (
-            "usr/boot",
-            b"#!\n",
-            0o755,
-            "error: usr/boot: its first line is `#!` without an interpreter: write `#!/bin/sh` into its first line",
-        ),
-        (
-            "usr/boot",
-            b"exit 0\n",
-            0o755,
-            "warning: usr/boot: it has no first line that names its interpreter, so /bin/sh runs it: write `#!/bin/sh` into its first line",
-        ),
-        (
-            "usr/boot",
-            b"",
-            0o755,
-            "note: usr/boot: it is empty: there is nothing to do",
-        ),
-        (
-            "usr/fristboot",
-            b"#!/bin/sh\n",
-            0o755,
-            "error: usr/fristboot: the agent knows no script of this name and does not run it: did you mean `firstboot`?",
-        ),
-        (
-            "usr/boot.sh",
-            b"#!/bin/sh\n",
-            0o755,
-            "warning: usr/boot.sh: the agent does not run it under this name: rename it to `boot` if it is to be run, or leave it out of the image",
-        ),
-        (
-            "usr/svc.d/web",
-            b"#!/bin/sh\n",
-            0o644,
-            "error: usr/svc.d/web: it has no run bit (mode 0644): `chmod +x` it in the image",
-        ),
-        (
-            "etc/defaults.json",
-            b"{\n  \"a\": tru\n}",
-            0o644,
-            "error: etc/defaults.json: line 2, column 8: unexpected word: correct the JSON there; comments and trailing commas are fine",
-        ),
-        (
-            "etc/defaults.json",
-            b"[1]",
-            0o644,
-            "error: etc/defaults.json: line 1, column 1: this is an array: the configuration must be one JSON object: { … }",
-        ),
-        (
-            "etc/defaults.json",
-            b"{\"ww\": {\"drain\": 5}}",
-            0o644,
-            "error: etc/defaults.json: setting `ww.drain` must be",
-        ),
-        (
-            "etc/cfg.json",
-            b"{}",
-            0o644,
-            "warning: etc/cfg.json: it is written anew at every boot, and may hold somebody's secrets: leave it out of the image",
-        ),
-    ];
-    for (name, content, mode, expected) in table {
+    for (name, content, mode, expected) in MISTAKES {
         let tree = good();
         put(&tree.path().join("ww"), name, content, mode);
         let outcome = check(tree.path());

@@ -1,5 +1,7 @@
 //! The applets as programs: arguments in; exit code, stdout and stderr out.
 
+#![expect(clippy::unwrap_used, reason = "a test whose set-up fails has failed")]
+
 mod agent;
 mod attach;
 mod cfg;

@@ -108,6 +108,11 @@ fn lint_script(tree: &Tree, path: &Path, findings: &mut Vec<Finding>) -> bool {
     // Without a root every interpreter is missed, which says nothing; the host's are not the image's.
     let root = tree.root().unwrap_or(tree.directory());
     match diagnose(&path, root) {
+        Ok(Form::Missing) if !path.exists() => {
+            let fault = ScriptFault::DanglingLink { target: path };
+            findings.push(explain(tree, &shown, &fault));
+            return true;
+        }
         Ok(Form::Missing) => {
             findings.push(Finding::new(
                 Level::Note,

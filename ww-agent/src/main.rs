@@ -1,19 +1,36 @@
-//! `ww-agent`: PID 1 of a whaleware container, and the small programs that come with it.
+//! PID 1 of a whaleware container: runs its scripts through the life cycle, watches its health and
+//! tells its state on a socket; and the small programs that come with it.
+
+mod applets;
+mod clock;
+mod configuration;
+mod durable;
+mod environment;
+mod filter;
+mod hooks;
+mod log;
+mod monitor;
+mod output;
+mod pipes;
+mod poller;
+mod processes;
+mod reaper;
+mod record;
+mod resources;
+mod run;
+mod runtime;
+mod script;
+mod server;
+mod signals;
+mod sys;
+mod teller;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-mod applets;
-mod filter;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the life cycle that uses the rest follows")
-)]
-mod script;
-
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
-    let program = arguments.next().unwrap_or_default();
+    let called = arguments.next().unwrap_or_default();
     let arguments: Vec<OsString> = arguments.collect();
-    applets::dispatch(&program, &arguments).unwrap_or(ExitCode::FAILURE)
+    applets::dispatch(&called, &arguments).unwrap_or_else(run::main)
 }

@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 use whaleware::{config, paths};
 
 use super::usage::{Argument, Usage, read};
-use super::{FAILED, FILTER_FAILED, USAGE, help, legible, surroundings, terminal};
+use super::{FAILED, FILTER_FAILED, USAGE, help, legible, terminal};
+use crate::environment::Environment;
 use crate::filter::{self, Ended, FilterError, Layout, STACK, Strings, Style};
 
 /// What a filter may need, its stack included, in bytes. A script's `repeat(.)` must not take the
@@ -101,8 +102,9 @@ fn parse(usage: Usage, arguments: &[OsString]) -> Result<Options, u8> {
 
 /// The merged configuration as the agent left it at boot, or what to tell a person instead.
 fn configuration() -> Result<Map<String, Value>, String> {
-    let usual = surroundings::below_root(paths::MERGED_CFG);
-    let fallback = surroundings::below_root(paths::ETC_FALLBACK).join("cfg.json");
+    let environment = Environment::read();
+    let usual = environment.path(paths::MERGED_CFG);
+    let fallback = environment.path(paths::ETC_FALLBACK).join("cfg.json");
     let (path, file) = match File::open(&usual) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => match File::open(&fallback) {
             Ok(file) => (fallback, file),

@@ -13,10 +13,12 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd;
+use whaleware::lifecycle::Moment;
 
 use super::client::Client;
 use super::usage::{Argument, Usage, read};
-use super::{FAILED, help, surroundings, terminal};
+use super::{FAILED, help, terminal};
+use crate::clock;
 
 /// A pipe that poll(2) calls writable takes so much without blocking (`PIPE_BUF`).
 const CHUNK: usize = 4096;
@@ -100,7 +102,7 @@ enum Upward {
     /// Stdin has ended; what was read is still to be written.
     Draining,
     /// The agent was told that nothing more comes; answers are waited for until then.
-    Closed(Duration),
+    Closed(Moment),
 }
 
 /// What is ready.
@@ -125,7 +127,7 @@ fn carry(mut agent: UnixStream, stdin: BorrowedFd<'_>, stdout: BorrowedFd<'_>) -
         {
             // It may have gone already, which the next read tells.
             let _ = agent.shutdown(Shutdown::Write);
-            upward = Upward::Closed(surroundings::monotonic().saturating_add(LINGER));
+            upward = Upward::Closed(clock::now() + LINGER);
         }
         let Some(ready) = wait(&agent, stdin, stdout, (&up, &down), (&upward, agent_talks))? else {
             return Ok(());
@@ -145,7 +147,7 @@ fn carry(mut agent: UnixStream, stdin: BorrowedFd<'_>, stdout: BorrowedFd<'_>) -
         {
             // It reads no more, but may have said something last.
             up.bytes.clear();
-            upward = Upward::Closed(surroundings::monotonic().saturating_add(LINGER));
+            upward = Upward::Closed(clock::now() + LINGER);
         }
         if down.is_empty() && agent_talks && ready.agent.intersects(readable) {
             agent_talks = down.load(|bytes| agent.read(bytes)).or_else(ended)?;
@@ -185,7 +187,7 @@ fn wait(
     let timeout = match upward {
         Upward::Open | Upward::Draining => PollTimeout::NONE,
         Upward::Closed(until) => {
-            let left = until.saturating_sub(surroundings::monotonic());
+            let left = *until - clock::now();
             if left.is_zero() {
                 return Ok(None);
             }

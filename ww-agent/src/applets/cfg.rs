@@ -5,12 +5,13 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde_json::{Map, Value};
 use whaleware::{config, paths};
 
 use super::usage::{Argument, Usage, read};
-use super::{FAILED, FILTER_FAILED, USAGE, help, legible, surroundings, terminal};
+use super::{FAILED, FILTER_FAILED, USAGE, help, legible, terminal};
+use crate::environment::Environment;
 use crate::filter::{self, Ended, FilterError, Layout, STACK, Strings, Style};
 
 /// What a filter may need, its stack included, in bytes. A script's `repeat(.)` must not take the
@@ -34,15 +35,7 @@ pub(super) fn main(usage: Usage, arguments: &[OsString]) -> u8 {
         Err(why) => return usage.failed(&why, FAILED),
     };
     limit();
-    // A deeply nested filter needs more stack than the first thread has.
-    let worker = std::thread::Builder::new().stack_size(STACK);
-    let work = move || print(&options, &configuration);
-    let outcome = match worker.spawn(work).map(std::thread::JoinHandle::join) {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(_)) => return usage.failed("cannot apply the filter: internal fault", FAILED),
-        Err(error) => return usage.failed(&format!("cannot start: {error}"), FAILED),
-    };
-    match outcome {
+    match print(&options, &configuration) {
         Ok(Ended::Finished) => 0,
         #[expect(
             clippy::cast_sign_loss,
@@ -101,8 +94,9 @@ fn parse(usage: Usage, arguments: &[OsString]) -> Result<Options, u8> {
 
 /// The merged configuration as the agent left it at boot, or what to tell a person instead.
 fn configuration() -> Result<Map<String, Value>, String> {
-    let usual = surroundings::below_root(paths::MERGED_CFG);
-    let fallback = surroundings::below_root(paths::ETC_FALLBACK).join("cfg.json");
+    let environment = Environment::read();
+    let usual = environment.path(paths::MERGED_CFG);
+    let fallback = environment.path(paths::ETC_FALLBACK).join("cfg.json");
     let (path, file) = match File::open(&usual) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => match File::open(&fallback) {
             Ok(file) => (fallback, file),
@@ -133,13 +127,19 @@ fn shown(path: &Path) -> String {
 fn limit() {
     // The hook would print what a panic says, which may be a value.
     std::panic::set_hook(Box::new(|_| {}));
-    for (resource, most) in [
+    let bounds = [
         (Resource::RLIMIT_CORE, 0),
         (Resource::RLIMIT_AS, MEMORY),
         (Resource::RLIMIT_CPU, CPU_SECONDS),
-    ] {
+    ];
+    for (resource, most) in bounds {
         // Refused only where the limit is lower already.
         let _ = setrlimit(resource, most, most);
+    }
+    // A deeply nested filter needs more stack than is usual. The first thread's grows while it runs,
+    // so that no other thread is needed, which a full container could not start.
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_STACK) {
+        let _ = setrlimit(Resource::RLIMIT_STACK, (STACK as u64).min(hard), hard);
     }
 }
 

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::usage::{Argument, Usage, read};
-use super::{FAILED, USAGE, help, legible, surroundings, terminal};
+use super::{FAILED, USAGE, help, legible, terminal};
+
+use crate::environment::Environment;
 
 mod configuration;
 mod finding;
@@ -54,7 +56,7 @@ fn parse(usage: Usage, arguments: &[OsString]) -> Result<(PathBuf, Option<PathBu
     }
     let directory = directory
         .or_else(|| root.clone())
-        .unwrap_or_else(|| surroundings::below_root("/ww"));
+        .unwrap_or_else(|| Environment::read().path("/ww"));
     Ok((directory, root))
 }
 

@@ -9,9 +9,12 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+use whaleware::lifecycle::Moment;
 use whaleware::protocol::{Decoder, FromAgent, Hello, Snapshot};
 
-use super::{legible, surroundings};
+use super::legible;
+use crate::clock;
+use crate::environment::Environment;
 
 /// How long the agent may take to say who it is and how it stands.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
@@ -52,7 +55,7 @@ impl Client {
     /// Connects to the first socket where somebody listens.
     pub(super) fn connect() -> Result<Self, ClientError> {
         let mut tried = Vec::new();
-        for path in surroundings::sockets() {
+        for path in Environment::read().sockets() {
             match open(&path) {
                 Ok(stream) => return Ok(Self { stream, path }),
                 Err(error) => tried.push((path, error)),
@@ -70,7 +73,7 @@ impl Client {
 
     /// What the agent says first: who it is, and everything that is true now.
     pub(super) fn greeting(&mut self) -> Result<(Hello, Snapshot), ClientError> {
-        let deadline = surroundings::monotonic().saturating_add(PATIENCE);
+        let deadline = clock::now() + PATIENCE;
         let mut decoder = Decoder::new();
         let (mut hello, mut snapshot, mut fault) = (None, None, None);
         let mut bytes = vec![0; 16 * 1024];
@@ -107,9 +110,9 @@ impl Client {
     }
 
     /// Reads what is there, waiting for it until the deadline. Never none: that is an error.
-    fn read(&mut self, bytes: &mut [u8], deadline: Duration) -> Result<usize, ClientError> {
+    fn read(&mut self, bytes: &mut [u8], deadline: Moment) -> Result<usize, ClientError> {
         loop {
-            let left = deadline.saturating_sub(surroundings::monotonic());
+            let left = deadline - clock::now();
             if left.is_zero() {
                 return Err(ClientError::Silent(self.path.clone()));
             }

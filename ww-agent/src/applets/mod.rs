@@ -1,7 +1,7 @@
 //! What the agent's binary does besides being PID 1: small programs that end.
 //!
 //! Each takes its arguments and answers with an exit code. What they print goes through
-//! [`terminal`], what they read of the environment through [`surroundings`].
+//! [`terminal`].
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -15,7 +15,6 @@ mod health;
 mod help;
 mod legible;
 mod status;
-mod surroundings;
 mod terminal;
 mod usage;
 mod version;

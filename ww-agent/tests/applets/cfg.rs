@@ -88,6 +88,23 @@ fn a_filter_that_fails_is_told_by_its_exit_code() {
 }
 
 #[test]
+fn a_deeply_nested_filter_has_the_stack_it_needs() {
+    let container = Container::new(r#"{"memory":400}"#);
+    for (open, close) in [
+        ("(", ")"),
+        ("[", "]"),
+        ("if 1 then ", " else 0 end"),
+        ("try ", ""),
+    ] {
+        let times = 4000 / (open.len() + close.len());
+        let filter = format!(".|{}.memory{}", open.repeat(times), close.repeat(times));
+        let answer = container.cfg(&["-c", &filter]);
+        assert_eq!(answer.code, Some(0), "{open}: {answer:?}");
+        assert!(answer.stdout.contains("400"), "{open}");
+    }
+}
+
+#[test]
 fn a_filter_that_runs_wild_ends() {
     let container = Container::new("{}");
     let endless = container.cfg(&[".|repeat(1)"]);

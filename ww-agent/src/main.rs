@@ -8,6 +8,7 @@ mod configuration;
 mod durable;
 mod environment;
 mod filter;
+mod filters;
 mod hooks;
 mod log;
 mod monitor;

@@ -105,7 +105,7 @@ Options:
 
 A value that does not exist is printed as null. There are no further inputs and no files to import.
 Exit: 0 done, 1 no configuration, 2 the filter cannot be read, 5 it failed while it ran,
-      134 or 137 it needed more memory or time than a filter may have.
+      134, 137 or 139 it needed more memory, time or depth than a filter may have.
 ";
 
 pub(super) const STATUS: &str = "\

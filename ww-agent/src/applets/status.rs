@@ -152,7 +152,11 @@ fn write_monitor(page: &mut String, monitor: &MonitorReport) -> fmt::Result {
 }
 
 fn write_timeline(page: &mut String, snapshot: &Snapshot) -> fmt::Result {
-    let runs = || snapshot.hooks.iter().chain(&snapshot.running);
+    // A script that the image does not have is no event of its life.
+    let runs = || {
+        let all = snapshot.hooks.iter().chain(&snapshot.running);
+        all.filter(|run| run.result != HookResult::Missing)
+    };
     if runs().next().is_none() {
         return Ok(());
     }

@@ -67,7 +67,8 @@ pub(crate) fn greeting(changes: &str) -> String {
         "stop": {"drain_ms": 0, "grace_ms": 5000},
         "hooks": [
             {"run": 1, "hook": "boot", "state": "BOOT", "at": "2026-11-22T16:48:00Z", "result": "ok", "duration_ms": 1200, "exit": 0},
-            {"run": 2, "hook": "svcup", "state": "WARMUP", "at": "2026-11-22T16:48:02Z", "result": "tolerated", "duration_ms": 4250, "exit": 3}
+            {"run": 2, "hook": "svcup", "state": "WARMUP", "at": "2026-11-22T16:48:02Z", "result": "tolerated", "duration_ms": 4250, "exit": 3},
+            {"run": 3, "hook": "warmup", "state": "WARMUP", "at": "2026-11-22T16:48:07Z", "result": "missing", "duration_ms": 0}
         ],
         "later": {"unknown": true}
     }"#,

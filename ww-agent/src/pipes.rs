@@ -75,6 +75,8 @@ pub(crate) struct Ends {
 pub(crate) struct Pipes {
     open: BTreeMap<u32, Pipe>,
     last: u32,
+    /// What was kept of pipes that came to their end before their script did.
+    kept: BTreeMap<Owner, Capture>,
 }
 
 impl Pipes {
@@ -133,6 +135,9 @@ impl Pipes {
             && read_piece(id, pipe, output) == Found::End
         {
             poller.remove(&pipe.file);
+            if let Flow::Capture(capture) = &mut pipe.flow {
+                self.kept.insert(pipe.owner, std::mem::take(capture));
+            }
             self.open.remove(&id);
         }
     }
@@ -150,7 +155,7 @@ impl Pipes {
             .filter(|(_, pipe)| pipe.owner == owner)
             .map(|(id, _)| *id)
             .collect();
-        let mut captured = None;
+        let mut captured = self.kept.remove(&owner);
         for id in ids {
             let Some(pipe) = self.open.get_mut(&id) else {
                 continue;

@@ -163,6 +163,7 @@ impl Runtime {
                 self.output.settle(LAST_WORDS);
                 return code;
             }
+            self.stop_sampling();
             self.output.arm(&self.poller);
             match self.poller.wait(self.timeout()) {
                 Ok(ready) => {

@@ -142,6 +142,17 @@ impl Pipes {
         }
     }
 
+    /// The agent leaves: reads what is left, so that nobody's last words are lost.
+    pub(crate) fn drain(&mut self, output: &mut Output) {
+        for (id, pipe) in &mut self.open {
+            for _ in 0..LAST_PIECES {
+                if read_piece(*id, pipe, output) != Found::Bytes {
+                    break;
+                }
+            }
+        }
+    }
+
     /// The script has ended: reads what it left, and gives what was kept of its stdout.
     pub(crate) fn finish(
         &mut self,

@@ -40,6 +40,7 @@ pub(crate) struct Image {
     root: TempDir,
     environment: Vec<(String, String)>,
     stdout: Option<Stdio>,
+    around: Vec<String>,
 }
 
 impl Image {
@@ -52,6 +53,7 @@ impl Image {
             root,
             environment: Vec::new(),
             stdout: None,
+            around: Vec::new(),
         }
     }
 
@@ -95,6 +97,12 @@ impl Image {
         self
     }
 
+    /// A command the agent is started by, which replaces itself.
+    pub(crate) fn around(mut self, command: &[&str]) -> Self {
+        self.around = command.iter().map(ToString::to_string).collect();
+        self
+    }
+
     /// Starts the agent as PID 1.
     pub(crate) fn start(mut self) -> Agent {
         let file = |name: &str| File::create(self.root.path().join(name)).unwrap();
@@ -102,6 +110,7 @@ impl Image {
         let mut command = Command::new("unshare");
         command
             .args(["--pid", "--fork", "--kill-child", "--mount", "--mount-proc"])
+            .args(&self.around)
             .arg(env!("CARGO_BIN_EXE_ww-agent"))
             .arg("run")
             .env_remove("CFG")

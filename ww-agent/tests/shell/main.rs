@@ -9,6 +9,7 @@
 )]
 
 mod configuration;
+mod degraded;
 mod firstboot;
 mod harness;
 mod idle;

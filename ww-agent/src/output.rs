@@ -22,6 +22,8 @@ use crate::sys;
 
 /// The most bytes that wait for a reader, for each of the two.
 const QUEUE: usize = 256 * 1024;
+/// Taken out of the queue at once.
+const PIECE: usize = 16 * 1024;
 /// What a pipe takes at once when it says it takes something.
 const PIPE_ROOM: usize = 4096;
 
@@ -200,7 +202,7 @@ impl Sink {
     fn flush(&mut self) {
         while !self.queue.is_empty() {
             let (first, _) = self.queue.as_slices();
-            let piece = first.to_vec();
+            let piece = first[..first.len().min(PIECE)].to_vec();
             let written = self.try_write(&piece);
             if written == 0 || self.queue.is_empty() {
                 break;

@@ -75,6 +75,8 @@ pub(crate) struct Ends {
 pub(crate) struct Pipes {
     open: BTreeMap<u32, Pipe>,
     last: u32,
+    /// What was kept of pipes that came to their end before their script did.
+    kept: BTreeMap<Owner, Capture>,
 }
 
 impl Pipes {
@@ -133,7 +135,21 @@ impl Pipes {
             && read_piece(id, pipe, output) == Found::End
         {
             poller.remove(&pipe.file);
+            if let Flow::Capture(capture) = &mut pipe.flow {
+                self.kept.insert(pipe.owner, std::mem::take(capture));
+            }
             self.open.remove(&id);
+        }
+    }
+
+    /// The agent leaves: reads what is left, so that nobody's last words are lost.
+    pub(crate) fn drain(&mut self, output: &mut Output) {
+        for (id, pipe) in &mut self.open {
+            for _ in 0..LAST_PIECES {
+                if read_piece(*id, pipe, output) != Found::Bytes {
+                    break;
+                }
+            }
         }
     }
 
@@ -150,7 +166,7 @@ impl Pipes {
             .filter(|(_, pipe)| pipe.owner == owner)
             .map(|(id, _)| *id)
             .collect();
-        let mut captured = None;
+        let mut captured = self.kept.remove(&owner);
         for id in ids {
             let Some(pipe) = self.open.get_mut(&id) else {
                 continue;

@@ -8,6 +8,9 @@ use nix::unistd::getpid;
 
 use crate::sys;
 
+/// So often descendants are looked for to be killed.
+const SWEEPS: u32 = 4;
+
 /// Who is to hear a signal that is meant for everybody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
@@ -36,7 +39,16 @@ impl Reach {
 
     /// Ends all of them.
     pub(crate) fn kill(self) {
-        self.send(SIGKILL);
+        match self {
+            // One call that nobody can slip through.
+            Self::Everyone => self.send(SIGKILL),
+            // A process that is being made while the table is read is found by the next look.
+            Self::Descendants => {
+                for _ in 0..SWEEPS {
+                    self.send(SIGKILL);
+                }
+            }
+        }
     }
 
     fn send(self, signal: i32) {

@@ -64,12 +64,27 @@ pub(crate) fn isolate(command: &mut Command) {
     }
 }
 
-#[expect(unsafe_code, reason = "signal and sigprocmask take pointers")]
+#[expect(unsafe_code, reason = "rt_sigaction and sigprocmask take pointers")]
 fn reset_signals() {
-    // A disposition of "ignore" is inherited through exec; the runtime of Rust ignores SIGPIPE.
+    /// The size of the kernel's own signal set, in bytes.
+    const SET: usize = 8;
+    // The kernel's `struct sigaction`, all zero (default action, no flags, empty mask), with room.
+    let default = [0_u64; 8];
+    // A disposition of "ignore" is inherited through exec; the runtime of Rust ignores SIGPIPE, and
+    // glibc's posix_spawn its own two signals, which its `signal` then refuses to change.
     for number in 1..=64 {
-        // SAFETY: installs no handler; numbers that cannot be changed are refused with an error.
-        unsafe { libc::signal(number, libc::SIG_DFL) };
+        // SAFETY: `default` is larger than what the kernel reads; no handler is installed, and
+        // numbers that cannot be changed are refused with an error.
+        unsafe {
+            let none = std::ptr::null_mut::<libc::c_void>();
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                number,
+                &raw const default,
+                none,
+                SET,
+            );
+        }
     }
     // SAFETY: the set is initialised by sigemptyset before it is used.
     unsafe {

@@ -108,10 +108,10 @@ impl Runtime {
         let path = self.environment.path(paths::INITIALISED_MARK);
         let result = match durable::mark(&path) {
             Ok(()) => Ok(()),
-            Err(error) if error.raw_os_error() == Some(Errno::EROFS as i32) => {
+            // Where nothing can be written, firstboot cannot have left anything behind either.
+            Err(error) if is_not_ours(&error) => {
                 self.degrade(&format!(
-                    "cannot write {}: it is on a read-only file system; firstboot runs again at \
-                     the next start",
+                    "cannot write {}: {error}; firstboot runs again at the next start",
                     paths::INITIALISED_MARK
                 ));
                 Ok(())
@@ -120,4 +120,10 @@ impl Runtime {
         };
         self.events.push_back(Event::Marked(result));
     }
+}
+
+/// A place that cannot be written at all, against one that could be written before.
+fn is_not_ours(error: &std::io::Error) -> bool {
+    let cause = error.raw_os_error().map(Errno::from_raw);
+    matches!(cause, Some(Errno::EROFS | Errno::EACCES | Errno::EPERM))
 }

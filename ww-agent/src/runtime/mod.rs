@@ -163,9 +163,11 @@ impl Runtime {
         loop {
             self.settle();
             if let Some(code) = self.exit {
+                self.hooks.pipes.drain(&mut self.output);
                 self.output.settle(LAST_WORDS);
                 return code;
             }
+            self.stop_sampling();
             self.output.arm(&self.poller);
             match self.poller.wait(self.timeout()) {
                 Ok(ready) => {
@@ -373,10 +375,14 @@ impl Runtime {
             Watch::Nobody => None,
             Watch::Group(_, look) | Watch::Everyone(look) => Some(look.at),
         };
+        let retry = match self.watch {
+            Watch::Nobody | Watch::Group(..) => self.hooks.next_retry(),
+            Watch::Everyone(_) => None,
+        };
         let server = self.server.as_ref().and_then(Server::next_deadline);
         let next = [
             self.machine.next_deadline(),
-            self.hooks.next_retry(),
+            retry,
             self.next_cut(),
             self.next_sample,
             look,
@@ -390,7 +396,10 @@ impl Runtime {
         let now = clock::now();
         let effects = self.machine.handle_deadline(now);
         self.perform(effects, Cut::Overdue);
-        self.ended.extend(self.hooks.retry(now, &self.poller));
+        // Once everything is being ended nothing is started any more.
+        if !matches!(self.watch, Watch::Everyone(_)) {
+            self.ended.extend(self.hooks.retry(now, &self.poller));
+        }
         self.cut_overdue(now);
         if let Some(server) = &mut self.server {
             server.resume(now, &self.poller);

@@ -60,7 +60,9 @@ impl Runtime {
         }
         let now = clock::now();
         if self.next_sample.is_none() {
-            self.sample(now);
+            // For the snapshot only: `hello` comes before everything else.
+            self.record.resources = Some(self.sampler.sample(now));
+            self.next_sample = Some(now + SAMPLE);
         }
         let hello = FromAgent::Hello(Hello {
             protocol: VERSION,
@@ -76,13 +78,17 @@ impl Runtime {
         }
     }
 
-    /// Takes a sample for those who listen; with nobody there the sampling ends.
-    pub(super) fn sample(&mut self, now: Moment) {
-        if !self.server.as_ref().is_some_and(Server::has_listeners) {
+    /// With nobody listening there is no sampling, and no timer for it.
+    pub(super) fn stop_sampling(&mut self) {
+        let listened = self.server.as_ref().is_some_and(Server::has_listeners);
+        if self.next_sample.is_some() && !listened {
             self.next_sample = None;
             self.sampler.forget();
-            return;
         }
+    }
+
+    /// Takes a sample for those who listen.
+    pub(super) fn sample(&mut self, now: Moment) {
         let sample = self.sampler.sample(now);
         self.record.resources = Some(sample.clone());
         self.next_sample = Some(now + SAMPLE);

@@ -21,7 +21,7 @@ fn a_user_who_may_write_nowhere() {
         .around(&ANYBODY);
     std::fs::set_permissions(image.path(""), Permissions::from_mode(0o755)).unwrap();
     let mut agent = image.start();
-    agent.wait_stderr("-> UP");
+    agent.wait_stderr("WARMUP -> UP");
     let stderr = agent.stderr();
     for what in ["/ww/etc/cfg.json", "agent.sock", "/data/whaleup"] {
         assert!(stderr.contains(what), "{what}: {stderr}");
@@ -38,7 +38,7 @@ fn a_root_that_is_read_only() {
         .file("dev/shm/nothing", b"", 0o644)
         .around(&["sh", "-c", mount, "sh"]);
     let mut agent = image.start();
-    agent.wait_stderr("-> UP");
+    agent.wait_stderr("WARMUP -> UP");
     let stderr = agent.stderr();
     assert!(
         stderr.contains("the merged configuration is in"),

@@ -98,9 +98,9 @@ fn the_configuration_is_told_with_its_origins() {
     let agent = Image::new().cfg("{\"memory\":400}").start();
     let mut listener = agent.listen();
     let answer = listener.ask(r#"{"id":1,"type":"cfg"}"#);
-    assert_eq!(answer["result"]["memory"], 400);
+    assert_eq!(answer["result"]["values"][0]["memory"], 400);
     let answer = listener.ask(r#"{"id":2,"type":"cfg","origin":true}"#);
-    assert_eq!(answer["result"][0]["layer"], "CFG");
+    assert_eq!(answer["result"]["origins"][0]["layer"], "CFG");
 }
 
 #[test]
@@ -160,12 +160,12 @@ fn a_client_that_does_not_read_is_let_go_and_the_others_are_not() {
             b"#!/bin/sh\nhead -c 14000 /dev/zero | tr '\\0' x\n",
             0o755,
         )
-        .cfg(r#"{"ww":{"monitor":{"interval":"1ms"}}}"#)
+        .cfg(r#"{"ww":{"monitor":{"interval":"15ms"}}}"#)
         .start();
     agent.wait_state("UP");
     let mut idle = agent.listen();
     let mut listener = agent.listen();
-    for _ in 0..120 {
+    for _ in 0..60 {
         listener.line("monitor");
     }
     // What was in flight for it is still there, then comes the end.
@@ -193,7 +193,7 @@ fn a_path_that_is_too_long_does_not_keep_it_from_booting() {
     let long = format!("/tmp/{}", "x".repeat(120));
     let mut agent = Image::new().variable("WW_SOCKET", &long).start();
     agent.wait_log("warmup", 1);
-    agent.wait_stderr("-> UP");
+    agent.wait_stderr("WARMUP -> UP");
     assert!(agent.stderr().contains("107"), "{}", agent.stderr());
     assert_eq!(agent.stop().0, 0);
 }

@@ -1,2 +1,5 @@
-//! x
+//! The operator's tool for a fleet of whaleware containers.
+mod engine;
+mod image;
+
 fn main() {}

@@ -1,0 +1,4 @@
+//! The Engine's API. The only place that knows bollard.
+
+pub(crate) mod image;
+pub(crate) mod labelled;

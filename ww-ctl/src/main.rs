@@ -1,4 +1,6 @@
 //! The operator's tool for a fleet of whaleware containers.
+
+mod demo;
 mod engine;
 mod image;
 

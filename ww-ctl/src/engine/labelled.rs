@@ -73,16 +73,15 @@ pub(crate) async fn name_taken(docker: &Docker, name: &str) -> Result<bool, Engi
     }
 }
 
-/// Makes a container and starts it.
+/// Makes a container and returns its id. Its output is kept, up to a megabyte.
 ///
 /// # Errors
-/// When either fails; one that was made and did not start is still there.
-pub(crate) async fn run(
+/// When the Engine cannot.
+pub(crate) async fn create(
     docker: &Docker,
     name: &str,
     image: &str,
     labels: HashMap<String, String>,
-    env: Vec<String>,
 ) -> Result<String, EngineError> {
     let options = CreateContainerOptionsBuilder::new().name(name).build();
     let log = HostConfigLogConfig {
@@ -93,7 +92,6 @@ pub(crate) async fn run(
         image: Some(image.into()),
         hostname: Some(name.into()),
         labels: Some(labels),
-        env: Some(env),
         host_config: Some(HostConfig {
             log_config: Some(log),
             ..HostConfig::default()
@@ -103,7 +101,6 @@ pub(crate) async fn run(
     let made = docker.create_container(Some(options), body).await;
     let made =
         made.map_err(|error| EngineError::new(format!("create the container {name}"), error))?;
-    start(docker, &made.id, name).await?;
     Ok(made.id)
 }
 

@@ -1,14 +1,16 @@
-//! The image under the demonstration's: nothing but a static busybox under all its names.
+//! The image under the demonstration's: the agent, a static busybox under all its names, nothing else.
 
 use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use whaleware::{paths, protocol};
+
 use crate::engine::image::Docker;
-use crate::image::StaticBinary;
 use crate::image::build::{BuildError, SCRATCH, send};
 use crate::image::context::{Context, Kind, ROOT};
+use crate::image::{StaticBinary, Tree, tree};
 
 /// Its name.
 pub(crate) const NAME: &str = "whaleware-demo-base";
@@ -61,11 +63,17 @@ pub(crate) enum BaseError {
 ///
 /// # Errors
 /// When the busybox is not fit, or the Engine cannot build.
-pub(crate) async fn build(docker: &Docker, busybox: &StaticBinary) -> Result<(), BaseError> {
-    let mut context = context(busybox, &applets(busybox).await?);
+pub(crate) async fn build(
+    docker: &Docker,
+    agent: &StaticBinary,
+    busybox: &StaticBinary,
+) -> Result<(), BaseError> {
+    let (mut context, _) = tree::context(&Tree::None, agent).map_err(BuildError::from)?;
+    fill(&mut context, busybox, &applets(busybox).await?);
     let (key, value) = super::LABEL;
+    let (agent, version) = (paths::LABEL_AGENT, protocol::VERSION);
     context.dockerfile(format!(
-        "FROM {SCRATCH}\nLABEL \"{key}\"=\"{value}\"\nCOPY {ROOT}/ /\nENV PATH=/bin\nCMD [\"/bin/sh\"]\n"
+        "FROM {SCRATCH}\nLABEL {key}={value} {agent}={version}\nCOPY {ROOT}/ /\nENV PATH=/bin\nCMD [\"/bin/sh\"]\n"
     ));
     send(docker, SCRATCH, NAME, true, context, &mut |_| {}).await?;
     Ok(())
@@ -114,8 +122,7 @@ fn names(list: &str) -> Vec<String> {
         .collect()
 }
 
-fn context(busybox: &StaticBinary, applets: &[String]) -> Context {
-    let mut context = Context::default();
+fn fill(context: &mut Context, busybox: &StaticBinary, applets: &[String]) {
     for directory in [
         "backup", "bin", "data", "etc", "root", "run", "usr", "usr/bin", "var",
     ] {
@@ -142,7 +149,6 @@ fn context(busybox: &StaticBinary, applets: &[String]) -> Context {
         );
     }
     context.put("usr/bin/env", 0o777, Kind::Link("../../bin/busybox".into()));
-    context
 }
 
 #[cfg(test)]

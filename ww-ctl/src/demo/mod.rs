@@ -203,7 +203,7 @@ async fn raise(
         base::NAME,
         options.busybox.path().display()
     ));
-    base::build(docker, &options.busybox).await?;
+    base::build(docker, &options.agent, &options.busybox).await?;
     for member in MEMBERS {
         let (name, image) = (container_name(member), image_name(member));
         progress(format!("building {image}"));

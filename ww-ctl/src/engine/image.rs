@@ -42,7 +42,7 @@ impl EngineError {
 }
 
 /// What the Engine knows of an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Known {
     /// Its id.
     pub(crate) id: String,
@@ -50,6 +50,10 @@ pub(crate) struct Known {
     pub(crate) architecture: Option<String>,
     /// Its working directory; empty where it names none.
     pub(crate) workdir: String,
+    /// Whether it has an entry point.
+    pub(crate) entry_point: bool,
+    /// The signal that stops it, where it names one.
+    pub(crate) stop_signal: Option<String>,
     /// Its labels.
     pub(crate) labels: std::collections::HashMap<String, String>,
 }
@@ -77,6 +81,8 @@ pub(crate) async fn inspect(docker: &Docker, name: &str) -> Result<Option<Known>
                 id: image.id.unwrap_or_default(),
                 architecture: image.architecture.filter(|name| !name.is_empty()),
                 workdir: config.working_dir.unwrap_or_default(),
+                entry_point: config.entrypoint.is_some_and(|words| !words.is_empty()),
+                stop_signal: config.stop_signal.filter(|signal| !signal.is_empty()),
                 labels: config.labels.unwrap_or_default(),
             }))
         }

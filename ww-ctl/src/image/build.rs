@@ -8,7 +8,7 @@ use super::binary::StaticBinary;
 use super::context::{Context, Kind, ROOT};
 use super::lint::{self, LintError};
 use super::tree::{self, Tree, TreeError};
-use crate::engine::image::{self as engine, BuildFailure, Docker, EngineError};
+use crate::engine::image::{self as engine, BuildFailure, Docker, EngineError, Known};
 
 /// The base that is nothing.
 pub(crate) const SCRATCH: &str = "scratch";
@@ -216,11 +216,13 @@ pub(crate) async fn send(
 }
 
 /// What is known of the base before anything is built.
-struct Base {
-    /// The machine it is for: its own, or the Engine's where it has none or is not there yet.
-    machine: Option<String>,
-    /// Whether it is on the Engine, and its working directory if it has one.
-    found: Option<String>,
+enum Base {
+    /// Nothing at all, for the Engine's machine.
+    Scratch { machine: Option<String> },
+    /// An image on the Engine.
+    Known(Known),
+    /// An image the Engine has to pull first.
+    Unknown { machine: Option<String> },
 }
 
 impl Base {
@@ -230,32 +232,31 @@ impl Base {
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Self, EngineError> {
         if base == SCRATCH {
-            return Ok(Self {
+            return Ok(Self::Scratch {
                 machine: engine::architecture(docker).await?,
-                found: Some("/".into()),
             });
         }
         if let Some(image) = engine::inspect(docker, base).await? {
-            return Ok(Self {
-                machine: image.architecture,
-                found: Some(image.workdir),
-            });
+            return Ok(Self::Known(image));
         }
         progress(Progress::Note(format!(
             "{base} is not on this Engine, which will try to pull it"
         )));
-        Ok(Self {
+        Ok(Self::Unknown {
             machine: engine::architecture(docker).await?,
-            found: None,
         })
     }
 
     const fn is_there(&self) -> bool {
-        self.found.is_some()
+        !matches!(self, Self::Unknown { .. })
     }
 
     fn suits(&self, agent: &StaticBinary, base: &str) -> Result<(), BuildError> {
-        match (agent.architecture(), self.machine.as_deref()) {
+        let machine = match self {
+            Self::Scratch { machine } | Self::Unknown { machine } => machine,
+            Self::Known(image) => &image.architecture,
+        };
+        match (agent.architecture(), machine.as_deref()) {
             (Some(agent), Some(machine)) if agent != machine => Err(BuildError::Architecture {
                 base: base.into(),
                 agent,
@@ -281,15 +282,20 @@ fn dockerfile(request: &BuildRequest, base: &Base) -> String {
         text += &format!(" {}={}", quoted(key), quoted(value));
     }
     text += &format!("\nCOPY {ROOT}/ /\n");
-    if request.base != SCRATCH {
+    let nothing_there = Known::default();
+    let known = match base {
+        Base::Scratch { .. } => Some(&nothing_there),
+        Base::Known(image) => Some(image),
+        Base::Unknown { .. } => None,
+    };
+    // A base made here has the directories already. Each instruction costs the Engine a layer.
+    let made_here = known.is_some_and(|image| image.labels.contains_key(paths::LABEL_AGENT));
+    if request.base != SCRATCH && !made_here {
         // Makes the directory where there is none, and unlike COPY leaves the owner and mode of one
         // the base has.
         text += &format!("WORKDIR {}\nWORKDIR {}\n", paths::DATA, paths::BACKUP);
-        let workdir = base
-            .found
-            .as_deref()
-            .filter(|path| !path.is_empty())
-            .unwrap_or("/");
+        let workdir = known.map_or("", |image| &image.workdir);
+        let workdir = if workdir.is_empty() { "/" } else { workdir };
         text += &format!("WORKDIR {}\n", quoted(workdir));
     }
     if request.healthcheck {
@@ -390,6 +396,7 @@ pub(crate) fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashMap;
 
     fn request(base: &str) -> BuildRequest {
         let dir = tempfile::tempdir().unwrap();
@@ -409,14 +416,25 @@ mod tests {
     }
 
     #[test]
-    fn a_recipe_from_nothing() {
-        let base = Base {
-            machine: None,
-            found: Some("/".into()),
-        };
+    fn a_recipe_has_no_instruction_that_changes_nothing() {
         assert_eq!(
-            dockerfile(&request(SCRATCH), &base),
-            "FROM scratch\nLABEL \"io.whaleware.agent\"=\"1\"\nCOPY root/ /\nSTOPSIGNAL SIGTERM\nENTRYPOINT []\nCMD [\"/ww/run\"]\n"
+            dockerfile(&request(SCRATCH), &Base::Scratch { machine: None }),
+            "FROM scratch\nLABEL \"io.whaleware.agent\"=\"1\"\nCOPY root/ /\nCMD [\"/ww/run\"]\n"
+        );
+        let labels = HashMap::from([(paths::LABEL_AGENT.to_owned(), "1".to_owned())]);
+        assert_eq!(
+            dockerfile(
+                &request("shop-base"),
+                &Base::Known(Known {
+                    labels,
+                    ..Known::default()
+                })
+            ),
+            "FROM shop-base\nLABEL \"io.whaleware.agent\"=\"1\"\nCOPY root/ /\nCMD [\"/ww/run\"]\n"
+        );
+        assert!(
+            dockerfile(&request("shop-base"), &Base::Unknown { machine: None })
+                .ends_with("WORKDIR /data\nWORKDIR /backup\nWORKDIR \"/\"\nSTOPSIGNAL SIGTERM\nENTRYPOINT []\nCMD [\"/ww/run\"]\n")
         );
     }
 
@@ -430,10 +448,12 @@ mod tests {
         request
             .labels
             .insert("io.whaleware.agent".into(), "99".into());
-        let base = Base {
-            machine: None,
-            found: Some("/srv/$app".into()),
-        };
+        let base = Base::Known(Known {
+            workdir: "/srv/$app".into(),
+            entry_point: true,
+            stop_signal: Some("SIGQUIT".into()),
+            ..Known::default()
+        });
         let text = dockerfile(&request, &base);
         assert!(
             text.contains(
@@ -447,6 +467,10 @@ mod tests {
         );
         assert!(
             text.contains("CMD [\"/ww/bin/ww-agent\", \"health\"]\n"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("STOPSIGNAL SIGTERM\nENTRYPOINT []\nCMD [\"/ww/run\"]\n"),
             "{text}"
         );
         assert!(!text.contains("VOLUME"));
@@ -481,9 +505,8 @@ mod tests {
     #[test]
     fn an_agent_for_another_machine_is_refused() {
         let request = request(SCRATCH);
-        let base = |machine: Option<&str>| Base {
+        let base = |machine: Option<&str>| Base::Scratch {
             machine: machine.map(Into::into),
-            found: None,
         };
         base(Some("amd64")).suits(&request.agent, SCRATCH).unwrap();
         base(None).suits(&request.agent, SCRATCH).unwrap();

@@ -1,5 +1,10 @@
 //! The operator's tool.
 
+mod agent;
+mod clock;
+mod engine;
+mod environment;
 mod fleet;
+mod watch;
 
 fn main() {}

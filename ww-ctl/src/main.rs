@@ -1,7 +1,12 @@
-//! The operator's tool for a fleet of whaleware containers.
+//! The operator's tool.
 
+mod agent;
+mod clock;
 mod demo;
 mod engine;
+mod environment;
+mod fleet;
 mod image;
+mod watch;
 
 fn main() {}

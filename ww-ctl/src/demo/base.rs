@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use whaleware::{paths, protocol};
 
-use crate::engine::image::Docker;
+use crate::engine::Engine;
 use crate::image::build::{BuildError, SCRATCH, send};
 use crate::image::context::{Context, Kind, ROOT};
 use crate::image::{StaticBinary, Tree, tree};
@@ -64,7 +64,7 @@ pub(crate) enum BaseError {
 /// # Errors
 /// When the busybox is not fit, or the Engine cannot build.
 pub(crate) async fn build(
-    docker: &Docker,
+    engine: &Engine,
     agent: &StaticBinary,
     busybox: &StaticBinary,
 ) -> Result<(), BaseError> {
@@ -75,7 +75,7 @@ pub(crate) async fn build(
     context.dockerfile(format!(
         "FROM {SCRATCH}\nLABEL {key}={value} {agent}={version}\nCOPY {ROOT}/ /\nENV PATH=/bin\nCMD [\"/bin/sh\"]\n"
     ));
-    send(docker, SCRATCH, NAME, true, context, &mut |_| {}).await?;
+    send(engine, SCRATCH, NAME, true, context, &mut |_| {}).await?;
     Ok(())
 }
 

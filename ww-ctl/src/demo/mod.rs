@@ -11,8 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use self::base::BaseError;
 use self::members::{MEMBERS, Member};
-use crate::engine::image::{self as images, Docker, EngineError};
-use crate::engine::labelled::{self, Labelled};
+use crate::engine::{Engine, EngineError, Labelled};
 use crate::image::{BuildError, BuildRequest, Check, Progress, StaticBinary, Tree};
 
 /// The label of everything the demonstration makes; what has it not is never touched.
@@ -86,25 +85,25 @@ pub(crate) enum DemoError {
 /// When a step fails or SIGINT or SIGTERM comes. Then what this call made is removed again, and, if
 /// there was no demonstration before, everything of it.
 pub(crate) async fn up(
-    docker: &Docker,
+    engine: &Engine,
     options: &DemoOptions,
     progress: &mut (dyn FnMut(String) + Send),
 ) -> Result<(), DemoError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(DemoError::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(DemoError::Signals)?;
-    let before = labelled::containers(docker, &label()).await?;
+    let before = engine.labelled_containers(&label()).await?;
     for member in MEMBERS {
-        free(docker, member, &before).await?;
+        free(engine, member, &before).await?;
     }
     let mut made = Vec::new();
     let outcome = tokio::select! {
-        outcome = raise(docker, options, &before, &mut made, progress) => outcome,
+        outcome = raise(engine, options, &before, &mut made, progress) => outcome,
         _ = interrupt.recv() => Err(DemoError::Interrupted),
         _ = terminate.recv() => Err(DemoError::Interrupted),
     };
     let Err(failed) = outcome else { return Ok(()) };
     progress("taking down what was made so far".into());
-    match take_back(docker, before.is_empty(), &made).await {
+    match take_back(engine, before.is_empty(), &made).await {
         Ok(()) => Err(failed),
         Err(left) => Err(DemoError::Left {
             failed: Box::new(failed),
@@ -118,22 +117,22 @@ pub(crate) async fn up(
 /// # Errors
 /// When the Engine cannot remove something, which is named; what came before it is gone.
 pub(crate) async fn down(
-    docker: &Docker,
+    engine: &Engine,
     progress: &mut (dyn FnMut(String) + Send),
 ) -> Result<Removed, DemoError> {
     let mut removed = Removed::default();
-    for container in labelled::containers(docker, &label()).await? {
+    for container in engine.labelled_containers(&label()).await? {
         progress(format!("removing the container {}", container.name));
-        labelled::remove_container(docker, &container.id, &container.name).await?;
+        engine.remove_container(&container.id).await?;
         removed.containers += 1;
     }
     for pass in 1..=PASSES {
-        let images = labelled::images(docker, &label()).await?;
+        let images = engine.labelled_images(&label()).await?;
         if images.is_empty() {
             break;
         }
         for image in images {
-            match labelled::remove_image(docker, &image).await {
+            match engine.remove_image(&image).await {
                 Ok(()) => {
                     progress(format!("removing the image {image}"));
                     removed.images += 1;
@@ -143,9 +142,9 @@ pub(crate) async fn down(
             }
         }
     }
-    for volume in labelled::volumes(docker, &label()).await? {
+    for volume in engine.labelled_volumes(&label()).await? {
         progress(format!("removing the volume {volume}"));
-        labelled::remove_volume(docker, &volume).await?;
+        engine.remove_volume(&volume).await?;
         removed.volumes += 1;
     }
     Ok(removed)
@@ -164,17 +163,17 @@ fn image_name(member: &Member) -> String {
 }
 
 /// Refuses to take a name that is somebody else's.
-async fn free(docker: &Docker, member: &Member, before: &[Labelled]) -> Result<(), DemoError> {
+async fn free(engine: &Engine, member: &Member, before: &[Labelled]) -> Result<(), DemoError> {
     let name = container_name(member);
     let own = before.iter().any(|container| container.name == name);
-    if !own && labelled::name_taken(docker, &name).await? {
+    if !own && engine.container_exists(&name).await? {
         return Err(DemoError::NameTaken {
             what: "container",
             name,
         });
     }
     for name in [image_name(member), base::NAME.to_owned()] {
-        let image = images::inspect(docker, &name).await?;
+        let image = engine.image(&name).await?;
         if image.is_some_and(|image| {
             image
                 .labels
@@ -192,7 +191,7 @@ async fn free(docker: &Docker, member: &Member, before: &[Labelled]) -> Result<(
 
 /// Makes what is not there yet, and notes each container it makes.
 async fn raise(
-    docker: &Docker,
+    engine: &Engine,
     options: &DemoOptions,
     before: &[Labelled],
     made: &mut Vec<(String, String)>,
@@ -203,7 +202,7 @@ async fn raise(
         base::NAME,
         options.busybox.path().display()
     ));
-    base::build(docker, &options.agent, &options.busybox).await?;
+    base::build(engine, &options.agent, &options.busybox).await?;
     for member in MEMBERS {
         let (name, image) = (container_name(member), image_name(member));
         progress(format!("building {image}"));
@@ -216,7 +215,7 @@ async fn raise(
             healthcheck: false,
             check: Check::Skip,
         };
-        let id = crate::image::build(docker, &request, &mut |_: Progress| {}).await?;
+        let id = crate::image::build(engine, &request, &mut |_: Progress| {}).await?;
         match before.iter().find(|container| container.name == name) {
             Some(there) if there.image == id.0 && there.running => {
                 progress(format!("{name} is there already: {}", member.about));
@@ -224,30 +223,30 @@ async fn raise(
             }
             Some(there) if there.image == id.0 => {
                 progress(format!("starting {name} again: {}", member.about));
-                labelled::start(docker, &there.id, &name).await?;
+                engine.start(&there.id).await?;
                 continue;
             }
             Some(there) => {
                 progress(format!("replacing {name}, whose image is older"));
-                labelled::remove_container(docker, &there.id, &name).await?;
+                engine.remove_container(&there.id).await?;
             }
             None => {}
         }
         progress(format!("starting {name}: {}", member.about));
         let labels = HashMap::from([(LABEL.0.into(), LABEL.1.into())]);
-        let id = labelled::create(docker, &name, &image, labels).await?;
+        let id = engine.create_container(&name, &image, labels).await?;
         made.push((id.clone(), name.clone()));
-        labelled::start(docker, &id, &name).await?;
+        engine.start(&id).await?;
     }
     Ok(())
 }
 
-async fn take_back(docker: &Docker, all: bool, made: &[(String, String)]) -> Result<(), DemoError> {
+async fn take_back(engine: &Engine, all: bool, made: &[(String, String)]) -> Result<(), DemoError> {
     if all {
-        return down(docker, &mut |_| {}).await.map(drop);
+        return down(engine, &mut |_| {}).await.map(drop);
     }
     for (id, name) in made {
-        labelled::remove_container(docker, id, name).await?;
+        engine.remove_container(id).await?;
     }
     Ok(())
 }

@@ -8,8 +8,11 @@ use super::binary::StaticBinary;
 use super::context::{Context, Kind, ROOT};
 use super::lint::{self, LintError};
 use super::tree::{self, Tree, TreeError};
-use crate::engine::image::{self as engine, BuildFailure, Docker, EngineError, Known};
+use crate::engine::{BuildFailure, Engine, EngineError, Known};
+use crate::fleet::clean;
 
+/// The most characters of a line passed on.
+const MAX_LINE: usize = 2000;
 /// The base that is nothing.
 pub(crate) const SCRATCH: &str = "scratch";
 
@@ -142,7 +145,7 @@ impl BuildError {
 /// When something in the request cannot be used, and when the Engine cannot build it. Nothing is
 /// tagged then; layers the builder had finished stay in its cache.
 pub(crate) async fn build(
-    docker: &Docker,
+    engine: &Engine,
     request: &BuildRequest,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<ImageId, BuildError> {
@@ -161,7 +164,7 @@ pub(crate) async fn build(
             progress(Progress::Note(line));
         }
     }
-    let base = Base::find(docker, &request.base, progress).await?;
+    let base = Base::find(engine, &request.base, progress).await?;
     base.suits(&request.agent, &request.base)?;
     if request.base == SCRATCH {
         // What programs expect of a root directory; any other base has its own.
@@ -176,7 +179,7 @@ pub(crate) async fn build(
         context.size().div_ceil(1024)
     )));
     send(
-        docker,
+        engine,
         &request.base,
         &request.tag,
         base.is_there(),
@@ -188,7 +191,7 @@ pub(crate) async fn build(
 
 /// Sends a context with its Dockerfile to the builder.
 pub(crate) async fn send(
-    docker: &Docker,
+    engine: &Engine,
     base: &str,
     tag: &str,
     base_is_there: bool,
@@ -200,7 +203,7 @@ pub(crate) async fn send(
         steps += u32::from(line.starts_with("Step "));
         progress(Progress::Engine(plain(line)));
     };
-    let built = engine::build(docker, tag, context.stream(), said).await;
+    let built = engine.build_image(tag, context.stream(), said).await;
     built.map(ImageId).map_err(|failure| match failure {
         BuildFailure::Source(error) => BuildError::Send(error),
         BuildFailure::Builder(reason) if !base_is_there && steps <= 1 => BuildError::Base {
@@ -227,23 +230,23 @@ enum Base {
 
 impl Base {
     async fn find(
-        docker: &Docker,
+        engine: &Engine,
         base: &str,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Self, EngineError> {
         if base == SCRATCH {
             return Ok(Self::Scratch {
-                machine: engine::architecture(docker).await?,
+                machine: engine.architecture().await?,
             });
         }
-        if let Some(image) = engine::inspect(docker, base).await? {
+        if let Some(image) = engine.image(base).await? {
             return Ok(Self::Known(image));
         }
         progress(Progress::Note(format!(
             "{base} is not on this Engine, which will try to pull it"
         )));
         Ok(Self::Unknown {
-            machine: engine::architecture(docker).await?,
+            machine: engine.architecture().await?,
         })
     }
 
@@ -304,10 +307,14 @@ fn dockerfile(request: &BuildRequest, base: &Base) -> String {
             paths::AGENT
         );
     }
-    text += &format!(
-        "STOPSIGNAL SIGTERM\nENTRYPOINT []\nCMD [\"{}\"]\n",
-        paths::RUN
-    );
+    let foreign = |signal: &str| signal != "SIGTERM";
+    if known.is_none_or(|image| image.stop_signal.as_deref().is_some_and(foreign)) {
+        text += "STOPSIGNAL SIGTERM\n";
+    }
+    if known.is_none_or(|image| image.entry_point) {
+        text += "ENTRYPOINT []\n";
+    }
+    text += &format!("CMD [\"{}\"]\n", paths::RUN);
     text
 }
 
@@ -370,27 +377,9 @@ fn labels(labels: &BTreeMap<String, String>) -> Result<(), BuildError> {
     Ok(())
 }
 
-/// A line without what could control a terminal.
-pub(crate) fn plain(text: &str) -> String {
-    let hidden = |letter: char| {
-        letter.is_control()
-            || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
-    };
-    let text: String = text
-        .trim_end()
-        .chars()
-        .map(|letter| {
-            if letter == '\n' || letter == '\t' {
-                ' '
-            } else {
-                letter
-            }
-        })
-        .collect();
-    text.chars()
-        .filter(|letter| !hidden(*letter))
-        .take(2000)
-        .collect()
+/// A line of the Engine's, a program's or a path, fit for a terminal.
+pub(super) fn plain(text: &str) -> String {
+    clean(text.trim_end(), MAX_LINE)
 }
 
 #[cfg(test)]

@@ -1,0 +1,18 @@
+//! What is known about the fleet: a pure model fed by events.
+//!
+//! [`Fleet::apply`] takes an [`Input`] in (a listing or an event of an Engine, a line of an agent)
+//! and answers with the [`Change`]s it made. Nothing here waits, connects or reads a clock; the
+//! time is passed in. `ls`, `wait`, `restart`, `events` and the dashboard all ask this one model,
+//! so they cannot know different things.
+
+mod container;
+mod input;
+mod model;
+mod rank;
+mod text;
+
+pub(crate) use container::{AgentView, Container, EngineState, Link, Route};
+pub(crate) use input::{ContainerKey, EngineEvent, HostName, Input, Listed, Stamp};
+pub(crate) use model::{Change, Fleet, Host, HostStatus};
+pub(crate) use rank::Severity;
+pub(crate) use text::clean;

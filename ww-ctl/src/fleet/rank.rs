@@ -1,0 +1,64 @@
+//! Which containers need a look first.
+
+use whaleware::lifecycle::State;
+use whaleware::protocol::HealthStatus;
+
+use super::container::{Container, EngineState, Link};
+
+/// How much a container needs a look; the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Severity {
+    /// It has failed: ERROR, or ended with another exit code than 0.
+    Failed,
+    /// It is UP but its checks fail, or its agent does not answer.
+    Sick,
+    /// It is being restarted.
+    Restarting,
+    /// It is on its way up.
+    Starting,
+    /// It is on its way down.
+    Stopping,
+    /// It serves.
+    Good,
+    /// It is down, and was meant to be.
+    Down,
+    /// It has no life cycle.
+    Plain,
+}
+
+impl Container {
+    /// How much it needs a look.
+    pub(crate) fn severity(&self) -> Severity {
+        let Some(state) = self.state() else {
+            return Severity::Plain;
+        };
+        match state {
+            State::Error => Severity::Failed,
+            State::Dockerdown => match self.engine {
+                // 143 and 137 are what a container has that was stopped before it had an agent
+                // to take the signal, and that cannot be told from being killed.
+                EngineState::Exited {
+                    code: Some(0),
+                    out_of_memory: false,
+                }
+                | EngineState::Created => Severity::Down,
+                EngineState::Restarting => Severity::Restarting,
+                EngineState::Exited {
+                    code: None,
+                    out_of_memory: false,
+                } => Severity::Down,
+                EngineState::Exited { .. } | EngineState::Dead => Severity::Failed,
+                EngineState::Running | EngineState::Paused => Severity::Sick,
+            },
+            _ if matches!(self.link, Link::Silent { .. }) => Severity::Sick,
+            _ if self.engine == EngineState::Paused => Severity::Sick,
+            State::Up if self.health() == HealthStatus::Failing => Severity::Sick,
+            State::Up => Severity::Good,
+            State::Restarting => Severity::Restarting,
+            State::Dockerup | State::Boot | State::Firstboot | State::Upgrading | State::Warmup => {
+                Severity::Starting
+            }
+            State::Stopped => Severity::Stopping,
+        }
+    }
+}

@@ -1,0 +1,445 @@
+//! The one loop: what happens becomes an event, the machine answers with effects, they are
+//! performed, and what they lead to comes back as events.
+//!
+//! One thread does all of it and waits in one place. With nobody listening nothing wakes it but
+//! signals, what scripts print, and the machine's own deadlines.
+
+mod effects;
+mod ended;
+mod requests;
+mod telling;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fs;
+use std::time::Duration;
+
+use nix::libc::{
+    SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG,
+};
+use whaleware::lifecycle::{Ask, Cause, Event, Heard, Machine, Moment, RunId};
+use whaleware::paths;
+use whaleware::protocol::RequestId;
+
+use crate::clock;
+use crate::configuration::Configuration;
+use crate::environment::Environment;
+use crate::hooks::{Cut, Ended, Hooks};
+use crate::log::Level;
+use crate::output::{Loss, Output};
+use crate::poller::{Poller, Ready, Token};
+use crate::processes::Reach;
+use crate::reaper;
+use crate::record::Record;
+use crate::resources::Sampler;
+use crate::server::Server;
+use crate::signals::{self, Signals};
+use crate::teller::{States, Stats};
+use whaleware::config::Settings;
+
+/// The pause between two samples of resources.
+const SAMPLE: Duration = Duration::from_secs(2);
+/// The first and the longest pause between two looks whether processes are gone.
+const LOOK: Duration = Duration::from_millis(2);
+const LOOK_MAX: Duration = Duration::from_millis(50);
+/// What is left to be written gets so long when the agent leaves.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Whose end is being waited for that no signal tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Watch {
+    Nobody,
+    /// The group of this run.
+    Group(RunId, Look),
+    /// Every process there is. Nothing new is started from here on.
+    Everyone(Look),
+}
+
+/// When the next look is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Look {
+    at: Moment,
+    pause: Duration,
+}
+
+impl Look {
+    fn first() -> Self {
+        Self {
+            at: clock::now(),
+            pause: LOOK,
+        }
+    }
+
+    fn next(self, now: Moment) -> Self {
+        Self {
+            at: now + self.pause,
+            pause: (self.pause * 2).min(LOOK_MAX),
+        }
+    }
+}
+
+/// Who was said to be behind the next signal.
+#[derive(Debug)]
+struct Named {
+    signal: i32,
+    by: String,
+    until: Moment,
+}
+
+/// The agent at work.
+pub(crate) struct Runtime {
+    boot: String,
+    environment: Environment,
+    configuration: Configuration,
+    settings: Settings,
+    machine: Machine,
+    poller: Poller,
+    signals: Signals,
+    output: Output,
+    hooks: Hooks,
+    server: Option<Server>,
+    record: Record,
+    reach: Reach,
+    states: States,
+    stats: Stats,
+    sampler: Sampler,
+    next_sample: Option<Moment>,
+    events: VecDeque<Event>,
+    ended: VecDeque<Ended>,
+    reap_again: bool,
+    watch: Watch,
+    named: Option<Named>,
+    checks: Vec<(u32, RequestId)>,
+    heard: Option<Heard>,
+    ignored: BTreeSet<i32>,
+    exit: Option<i32>,
+}
+
+impl Runtime {
+    /// An agent that has not begun; `poller` waits for `signals` already.
+    pub(crate) fn new(
+        environment: Environment,
+        configuration: Configuration,
+        settings: Settings,
+        poller: Poller,
+        signals: Signals,
+        output: Output,
+        boot: u64,
+    ) -> Self {
+        Self {
+            boot: format!("{boot:016x}"),
+            hooks: Hooks::new(environment.clone()),
+            machine: Machine::new(settings.policy.clone(), boot),
+            record: Record::new(&settings.policy),
+            reach: Reach::here(),
+            environment,
+            configuration,
+            settings,
+            poller,
+            signals,
+            output,
+            server: None,
+            states: States::default(),
+            stats: Stats::default(),
+            sampler: Sampler::default(),
+            next_sample: None,
+            events: VecDeque::new(),
+            ended: VecDeque::new(),
+            reap_again: false,
+            watch: Watch::Nobody,
+            named: None,
+            checks: Vec::new(),
+            heard: None,
+            ignored: BTreeSet::new(),
+            exit: None,
+        }
+    }
+
+    /// Lives the life cycle to its end; answers the exit code.
+    pub(crate) fn run(&mut self) -> i32 {
+        self.begin();
+        loop {
+            self.settle();
+            if let Some(code) = self.exit {
+                self.output.settle(LAST_WORDS);
+                return code;
+            }
+            self.output.arm(&self.poller);
+            match self.poller.wait(self.timeout()) {
+                Ok(ready) => {
+                    for one in ready {
+                        self.dispatch(one);
+                    }
+                }
+                Err(error) => {
+                    let reason = format!("cannot wait for events: {error}");
+                    let effects = self.machine.fault(reason, clock::now());
+                    self.perform(effects, Cut::Superseded);
+                }
+            }
+            if std::mem::take(&mut self.reap_again) {
+                self.reap();
+            }
+            self.deadlines();
+            self.report_losses();
+        }
+    }
+
+    fn begin(&mut self) {
+        self.become_reaper();
+        match self.configuration.publish(&self.environment) {
+            Ok(None) => {}
+            Ok(Some(directory)) => self.degrade(&format!(
+                "cannot write to /ww/etc; the merged configuration is in {}",
+                directory.display()
+            )),
+            Err(error) => self.degrade(&format!(
+                "cannot write the merged configuration to {}: {error}",
+                paths::MERGED_CFG
+            )),
+        }
+        let (server, problems) = Server::open(&self.environment, &self.poller);
+        for problem in problems {
+            self.degrade(&problem);
+        }
+        match &server {
+            Some(server) if self.environment.socket.is_none() => {
+                if server.path() != self.environment.path(paths::SOCKET) {
+                    let text = format!("the socket is {}", server.path().display());
+                    self.output.log(Level::Info, &text);
+                }
+            }
+            Some(_) => {}
+            None => self.degrade("there is no socket: nobody can watch this agent or ask it"),
+        }
+        self.server = server;
+        let mark = self.environment.path(paths::INITIALISED_MARK);
+        let initialised = fs::symlink_metadata(mark).is_ok();
+        self.events.push_back(Event::Start { initialised });
+    }
+
+    /// Orphans must come to this process, or nobody would take their status.
+    fn become_reaper(&mut self) {
+        if self.reach == Reach::Everyone {
+            return;
+        }
+        match nix::sys::prctl::set_child_subreaper(true) {
+            Ok(()) => self.degrade(
+                "not PID 1 (started with --init or from a shell?): takes care of its own \
+                 descendants only",
+            ),
+            Err(error) => self.degrade(&format!(
+                "not PID 1, and cannot take care of orphans: {error}"
+            )),
+        }
+    }
+
+    /// Takes everything in that has happened, until nothing more follows from it.
+    fn settle(&mut self) {
+        loop {
+            if let Some(ended) = self.ended.pop_front() {
+                self.on_ended(ended);
+            } else if let Some(event) = self.events.pop_front() {
+                let effects = self.machine.handle(event, clock::now());
+                self.perform(effects, Cut::Superseded);
+            } else if !self.begin_telling() {
+                return;
+            }
+        }
+    }
+
+    fn dispatch(&mut self, ready: Ready) {
+        match ready.token {
+            Token::Signals => self.on_signals(),
+            Token::Listener => self.accept(),
+            Token::Stdout | Token::Stderr => self.output.flush(),
+            Token::Pipe(id) => self.hooks.pipes.read(id, &mut self.output, &self.poller),
+            Token::Client(id) => {
+                let asked = self
+                    .server
+                    .as_mut()
+                    .map(|server| server.ready(id, ready, &self.poller))
+                    .unwrap_or_default();
+                for one in asked {
+                    self.on_asked(one);
+                }
+            }
+        }
+        // What one has led to is seen by the next.
+        self.settle();
+    }
+
+    // ---- signals ------------------------------------------------------------------------------
+
+    fn on_signals(&mut self) {
+        while let Some(number) = self.signals.next() {
+            match number {
+                SIGCHLD => self.reap(),
+                SIGTERM => self.on_stop_signal(SIGTERM, "SIGTERM"),
+                SIGINT => self.on_stop_signal(SIGINT, "SIGINT"),
+                SIGQUIT => self.on_stop_signal(SIGQUIT, "SIGQUIT"),
+                SIGHUP => {
+                    let cause = self.cause(SIGHUP, "SIGHUP");
+                    if let Some(Heard::Refused(reason)) = self.ask(Ask::Restart(cause)) {
+                        let text = format!("SIGHUP is not followed: {reason}");
+                        self.output.log(Level::Warning, &text);
+                    }
+                }
+                SIGTTIN | SIGTTOU | SIGTSTP | SIGCONT | SIGURG | SIGPIPE => {}
+                other => {
+                    if self.ignored.insert(other) {
+                        let text = format!("{} is ignored", signals::name(other));
+                        self.output.log(Level::Info, &text);
+                    }
+                }
+            }
+            self.settle();
+        }
+    }
+
+    fn on_stop_signal(&mut self, number: i32, name: &'static str) {
+        let cause = self.cause(number, name);
+        if self.ask(Ask::Stop(cause)) == Some(Heard::Joined) {
+            let text = format!("{name} again: no longer waiting than must be");
+            self.output.log(Level::Info, &text);
+        }
+    }
+
+    /// The signal itself, or who was said to send it.
+    fn cause(&mut self, number: i32, name: &'static str) -> Cause {
+        match self.named.take() {
+            Some(named) if named.signal == number && clock::now() <= named.until => {
+                Cause::Operator(named.by)
+            }
+            other => {
+                self.named = other;
+                Cause::Signal(name)
+            }
+        }
+    }
+
+    fn ask(&mut self, ask: Ask) -> Option<Heard> {
+        let effects = self.machine.handle(Event::Asked(ask), clock::now());
+        self.heard = None;
+        self.perform(effects, Cut::Superseded);
+        self.heard.take()
+    }
+
+    // ---- processes that end -------------------------------------------------------------------
+
+    fn reap(&mut self) {
+        let harvest = reaper::reap();
+        for (pid, ending) in harvest.ended {
+            let ended = self
+                .hooks
+                .reaped(pid, ending, &mut self.output, &self.poller);
+            self.ended.extend(ended);
+        }
+        self.reap_again = harvest.more;
+        match self.watch {
+            Watch::Nobody => {}
+            Watch::Group(id, _) => {
+                if self.hooks.group_is_empty(id) {
+                    self.watch = Watch::Nobody;
+                    self.events.push_back(Event::GroupEmpty(id));
+                }
+            }
+            Watch::Everyone(_) => {
+                if harvest.childless && self.reach.is_alone() {
+                    self.watch = Watch::Nobody;
+                    self.events.push_back(Event::AllGone);
+                }
+            }
+        }
+    }
+
+    // ---- time ---------------------------------------------------------------------------------
+
+    fn timeout(&self) -> Option<Duration> {
+        if self.reap_again {
+            return Some(Duration::ZERO);
+        }
+        let look = match self.watch {
+            Watch::Nobody => None,
+            Watch::Group(_, look) | Watch::Everyone(look) => Some(look.at),
+        };
+        let server = self.server.as_ref().and_then(Server::next_deadline);
+        let next = [
+            self.machine.next_deadline(),
+            self.hooks.next_retry(),
+            self.next_cut(),
+            self.next_sample,
+            look,
+            server,
+        ];
+        let now = clock::now();
+        next.into_iter().flatten().min().map(|at| at - now)
+    }
+
+    fn deadlines(&mut self) {
+        let now = clock::now();
+        let effects = self.machine.handle_deadline(now);
+        self.perform(effects, Cut::Overdue);
+        self.ended.extend(self.hooks.retry(now, &self.poller));
+        self.cut_overdue(now);
+        if let Some(server) = &mut self.server {
+            server.resume(now, &self.poller);
+        }
+        match self.watch {
+            Watch::Group(id, look) if look.at <= now => {
+                self.watch = Watch::Group(id, look.next(now));
+                self.reap();
+            }
+            Watch::Everyone(look) if look.at <= now => {
+                self.watch = Watch::Everyone(look.next(now));
+                self.reap();
+            }
+            Watch::Nobody | Watch::Group(..) | Watch::Everyone(_) => {}
+        }
+        if self.next_sample.is_some_and(|at| at <= now) {
+            self.sample(now);
+        }
+    }
+
+    fn report_losses(&mut self) {
+        for (name, loss) in self.output.losses() {
+            let text = match loss {
+                Loss::Begun => format!("nobody reads {name} any more: output is being dropped"),
+                Loss::Ended(bytes) => {
+                    format!("{name} is read again: {bytes} bytes of output were dropped")
+                }
+            };
+            self.output.log(Level::Warning, &text);
+            self.note(&text);
+        }
+    }
+
+    // ---- when the agent itself fails ----------------------------------------------------------
+
+    /// The loop itself met a fault: ends everything as well as can be, without the machine.
+    pub(crate) fn emergency(&mut self, fault: &str) {
+        let text = format!("the agent itself met a fault {fault}; ending all processes");
+        self.output.log(Level::Error, &text);
+        self.reach.terminate();
+        if !self.wait_for_all(self.settings.policy.stop_grace) {
+            self.reach.kill();
+            self.wait_for_all(Duration::from_secs(1));
+        }
+        self.output.settle(LAST_WORDS);
+    }
+
+    fn wait_for_all(&self, patience: Duration) -> bool {
+        let until = clock::now() + patience;
+        loop {
+            let harvest = reaper::reap();
+            if harvest.childless && self.reach.is_alone() {
+                return true;
+            }
+            if clock::now() >= until {
+                return false;
+            }
+            if !harvest.more {
+                std::thread::sleep(LOOK_MAX);
+            }
+        }
+    }
+}

@@ -34,6 +34,8 @@ pub(crate) const MEMBERS: &[Member] = &[
             "etc/defaults.json",
             "usr/firstboot",
             "usr/monitor",
+            "usr/svcdown",
+            "usr/svcup",
             "usr/upgrade"
         ),
     },
@@ -79,13 +81,7 @@ pub(crate) const MEMBERS: &[Member] = &[
     Member {
         name: "broken",
         about: "firstboot fails: ERROR, and the container ends with 1",
-        files: carried!(
-            "broken",
-            "etc/defaults.json",
-            "usr/boot",
-            "usr/firstboot",
-            "usr/svcup"
-        ),
+        files: carried!("broken", "etc/defaults.json", "usr/boot", "usr/firstboot"),
     },
 ];
 

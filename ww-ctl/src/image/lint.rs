@@ -31,7 +31,7 @@ pub(crate) enum LintError {
         said: String,
     },
     /// The check found errors.
-    #[error("cannot build from the tree {}: the check found errors", tree.display())]
+    #[error("cannot build from the tree {}: the check found errors\n  {}", tree.display(), findings.join("\n  "))]
     Found {
         /// The tree.
         tree: PathBuf,
@@ -40,7 +40,8 @@ pub(crate) enum LintError {
     },
 }
 
-/// Checks a tree and returns what was found and does not matter enough to refuse it, a line each.
+/// Checks a tree and returns the warnings, a line each. Notes are for those who ask for the check
+/// itself.
 ///
 /// # Errors
 /// When the check finds errors or cannot be made.
@@ -61,9 +62,16 @@ pub(crate) async fn check(agent: &StaticBinary, tree: &Path) -> Result<Vec<Strin
 
 fn judge(agent: PathBuf, tree: PathBuf, output: &Output) -> Result<Vec<String>, LintError> {
     let lines = lines(&output.stdout).chain(lines(&output.stderr));
-    let lines: Vec<_> = lines.take(MAX_LINES).collect();
+    let lines: Vec<_> = lines
+        .filter(|line| !line.starts_with("note: "))
+        .take(MAX_LINES)
+        .collect();
     match output.status.code() {
-        Some(0) => Ok(lines),
+        // Without findings there is only the sum of them, which says nothing.
+        Some(0) => Ok(lines
+            .into_iter()
+            .filter(|line| line.starts_with("warning: "))
+            .collect()),
         Some(1) => Err(LintError::Found {
             tree,
             findings: lines,
@@ -110,8 +118,12 @@ mod tests {
     #[test]
     fn warnings_pass_and_errors_do_not() {
         assert_eq!(
-            judged(0, "usr/monitor: missing\n\n").unwrap(),
-            ["usr/monitor: missing"]
+            judged(
+                0,
+                "warning: usr/svcdown: missing\nnote: x\n\ntree: 0 errors, 1 warning\n"
+            )
+            .unwrap(),
+            ["warning: usr/svcdown: missing"]
         );
         let error = judged(1, "usr/boot: no run bit\nusr/svcup: CRLF\n").unwrap_err();
         let LintError::Found { findings, .. } = error else {

@@ -78,6 +78,21 @@ pub(crate) enum DemoError {
     },
 }
 
+impl DemoError {
+    /// What to do next, in one line, where that can be said.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Build(error) | Self::Base(BaseError::Build(error)) => error.hint(),
+            Self::Base(BaseError::Run { .. } | BaseError::Lacks { .. }) => {
+                Some(busybox::HINT.into())
+            }
+            Self::Engine(error) => error.hint(),
+            Self::Left { .. } => Some("`ww-ctl demo down` removes what is left".into()),
+            Self::NameTaken { .. } | Self::Interrupted | Self::Signals(_) => None,
+        }
+    }
+}
+
 /// Builds the images and starts the fleet; returns when the containers run, not when they are UP.
 /// What is there already and is up to date stays as it is.
 ///
@@ -194,7 +209,7 @@ async fn raise(
     engine: &Engine,
     options: &DemoOptions,
     before: &[Labelled],
-    made: &mut Vec<(String, String)>,
+    made: &mut Vec<String>,
     progress: &mut (dyn FnMut(String) + Send),
 ) -> Result<(), DemoError> {
     progress(format!(
@@ -235,17 +250,17 @@ async fn raise(
         progress(format!("starting {name}: {}", member.about));
         let labels = HashMap::from([(LABEL.0.into(), LABEL.1.into())]);
         let id = engine.create_container(&name, &image, labels).await?;
-        made.push((id.clone(), name.clone()));
+        made.push(id.clone());
         engine.start(&id).await?;
     }
     Ok(())
 }
 
-async fn take_back(engine: &Engine, all: bool, made: &[(String, String)]) -> Result<(), DemoError> {
+async fn take_back(engine: &Engine, all: bool, made: &[String]) -> Result<(), DemoError> {
     if all {
         return down(engine, &mut |_| {}).await.map(drop);
     }
-    for (id, name) in made {
+    for id in made {
         engine.remove_container(id).await?;
     }
     Ok(())

@@ -198,10 +198,12 @@ impl Engine {
 
 /// Takes "there is no such thing" for done.
 fn accept_gone(error: Error) -> Result<(), Error> {
-    match error {
+    let gone = matches!(
+        error,
         Error::DockerResponseServerError {
-            status_code: 404, ..
-        } => Ok(()),
-        other => Err(other),
-    }
+            status_code: 404,
+            ..
+        }
+    );
+    if gone { Ok(()) } else { Err(error) }
 }

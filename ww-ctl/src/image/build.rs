@@ -129,11 +129,8 @@ impl BuildError {
             Self::Architecture { machine, .. } => Some(format!(
                 "name an agent built for {machine} with WW_AGENT_BINARY"
             )),
-            Self::Name { .. }
-            | Self::Tree(_)
-            | Self::Send(_)
-            | Self::Builder { .. }
-            | Self::Engine(_) => None,
+            Self::Engine(error) => error.hint(),
+            Self::Name { .. } | Self::Tree(_) | Self::Send(_) | Self::Builder { .. } => None,
         }
     }
 }
@@ -274,48 +271,55 @@ impl Base {
 /// PID 1. `/data` is no VOLUME: that would give every container an anonymous one, gone with
 /// `docker rm -v`.
 fn dockerfile(request: &BuildRequest, base: &Base) -> String {
-    let mut text = format!("FROM {}\nLABEL", request.base);
-    let version = protocol::VERSION.to_string();
-    let own = (paths::LABEL_AGENT, version.as_str());
-    let given = request
-        .labels
-        .iter()
-        .map(|(key, value)| (key.as_str(), value.as_str()));
-    for (key, value) in given.filter(|(key, _)| *key != own.0).chain([own]) {
-        text += &format!(" {}={}", quoted(key), quoted(value));
-    }
-    text += &format!("\nCOPY {ROOT}/ /\n");
     let nothing_there = Known::default();
     let known = match base {
         Base::Scratch { .. } => Some(&nothing_there),
         Base::Known(image) => Some(image),
         Base::Unknown { .. } => None,
     };
+    let version = protocol::VERSION.to_string();
+    let own = (paths::LABEL_AGENT, version.as_str());
+    let given = request
+        .labels
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()));
+    let labels = given.filter(|(key, _)| *key != own.0).chain([own]);
+    let labels: Vec<_> = labels
+        .map(|(key, value)| format!("{}={}", quoted(key), quoted(value)))
+        .collect();
+    let mut lines = vec![
+        format!("FROM {}", request.base),
+        format!("LABEL {}", labels.join(" ")),
+        format!("COPY {ROOT}/ /"),
+    ];
     // A base made here has the directories already. Each instruction costs the Engine a layer.
     let made_here = known.is_some_and(|image| image.labels.contains_key(paths::LABEL_AGENT));
     if request.base != SCRATCH && !made_here {
         // Makes the directory where there is none, and unlike COPY leaves the owner and mode of one
         // the base has.
-        text += &format!("WORKDIR {}\nWORKDIR {}\n", paths::DATA, paths::BACKUP);
+        lines.push(format!("WORKDIR {}", paths::DATA));
+        lines.push(format!("WORKDIR {}", paths::BACKUP));
         let workdir = known.map_or("", |image| &image.workdir);
-        let workdir = if workdir.is_empty() { "/" } else { workdir };
-        text += &format!("WORKDIR {}\n", quoted(workdir));
+        lines.push(format!(
+            "WORKDIR {}",
+            quoted(if workdir.is_empty() { "/" } else { workdir })
+        ));
     }
     if request.healthcheck {
-        text += &format!(
-            "HEALTHCHECK --interval=30s --timeout=10s CMD [\"{}\", \"health\"]\n",
-            paths::AGENT
-        );
+        let agent = paths::AGENT;
+        lines.push(format!(
+            "HEALTHCHECK --interval=30s --timeout=10s CMD [\"{agent}\", \"health\"]"
+        ));
     }
     let foreign = |signal: &str| signal != "SIGTERM";
     if known.is_none_or(|image| image.stop_signal.as_deref().is_some_and(foreign)) {
-        text += "STOPSIGNAL SIGTERM\n";
+        lines.push("STOPSIGNAL SIGTERM".into());
     }
     if known.is_none_or(|image| image.entry_point) {
-        text += "ENTRYPOINT []\n";
+        lines.push("ENTRYPOINT []".into());
     }
-    text += &format!("CMD [\"{}\"]\n", paths::RUN);
-    text
+    lines.push(format!("CMD [\"{}\"]\n", paths::RUN));
+    lines.join("\n")
 }
 
 /// A word as the Dockerfile wants it, with nothing left in it that could mean something.

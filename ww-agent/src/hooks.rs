@@ -40,6 +40,8 @@ pub(crate) enum Owner {
     Lifecycle,
     /// Sending numbers on; one at a time.
     Pushstats,
+    /// A filter somebody asked for; not a script, but it has pipes.
+    Filter(u32),
 }
 
 /// Why a run was told to end before its time.
@@ -287,7 +289,7 @@ impl Hooks {
                 return self.close(owner, signalled(first, false));
             }
             (None, Owner::Cycle(id)) => *self.groups.get(&id)?,
-            (None, Owner::Lifecycle | Owner::Pushstats) => return None,
+            (None, Owner::Lifecycle | Owner::Pushstats | Owner::Filter(_)) => return None,
         };
         for signal in signals {
             sys::send(-group, *signal);

@@ -24,6 +24,8 @@ impl Runtime {
                 self.stats.end();
                 self.complain(&ended);
             }
+            // Filters are no scripts; theirs is a table of their own.
+            Owner::Filter(_) => {}
         }
     }
 
@@ -143,13 +145,14 @@ impl Runtime {
         }
     }
 
-    /// When a script beside the life cycle has had its time.
+    /// When a script or a filter beside the life cycle has had its time.
     pub(super) fn next_cut(&self) -> Option<Moment> {
         [Owner::Lifecycle, Owner::Pushstats]
             .into_iter()
             .filter_map(|owner| self.hooks.get(owner))
             .filter(|run| run.cut == Cut::No)
             .map(|run| run.began + self.patience(run.hook))
+            .chain(self.filters.next_cut())
             .min()
     }
 
@@ -157,8 +160,9 @@ impl Runtime {
         self.settings.policy.timeout(hook).unwrap_or(PATIENCE)
     }
 
-    /// Ends scripts beside the life cycle that have had their time.
+    /// Ends scripts and filters beside the life cycle that have had their time.
     pub(super) fn cut_overdue(&mut self, now: Moment) {
+        self.filters.cut(now);
         for owner in [Owner::Lifecycle, Owner::Pushstats] {
             let overdue = self.hooks.get(owner).is_some_and(|run| {
                 run.cut == Cut::No && run.began + self.patience(run.hook) <= now

@@ -23,6 +23,7 @@ use whaleware::protocol::RequestId;
 use crate::clock;
 use crate::configuration::Configuration;
 use crate::environment::Environment;
+use crate::filters::Filters;
 use crate::hooks::{Cut, Ended, Hooks};
 use crate::log::Level;
 use crate::output::{Loss, Output};
@@ -101,6 +102,7 @@ pub(crate) struct Runtime {
     reach: Reach,
     states: States,
     stats: Stats,
+    filters: Filters,
     sampler: Sampler,
     next_sample: Option<Moment>,
     events: VecDeque<Event>,
@@ -140,6 +142,7 @@ impl Runtime {
             server: None,
             states: States::default(),
             stats: Stats::default(),
+            filters: Filters::default(),
             sampler: Sampler::default(),
             next_sample: None,
             events: VecDeque::new(),
@@ -329,6 +332,14 @@ impl Runtime {
     fn reap(&mut self) {
         let harvest = reaper::reap();
         for (pid, ending) in harvest.ended {
+            let pipes = &mut self.hooks.pipes;
+            let answered = self
+                .filters
+                .reaped(pid, ending, pipes, &mut self.output, &self.poller);
+            if let Some((client, answer)) = answered {
+                self.send(client, &answer);
+                continue;
+            }
             let ended = self
                 .hooks
                 .reaped(pid, ending, &mut self.output, &self.poller);

@@ -55,7 +55,7 @@ impl Runtime {
             }
             RequestKind::Check => self.check(client, id),
             RequestKind::Announce { signal } => Some(self.name_signal(id, by, &signal)),
-            RequestKind::Cfg { filter, origin } => Some(self.cfg(id, filter.as_deref(), origin)),
+            RequestKind::Cfg { filter, origin } => self.cfg(client, id, filter.as_deref(), origin),
             // The server has answered these.
             RequestKind::Unknown => Some(failure(id, "unknown", "unknown type of request")),
         }
@@ -87,20 +87,30 @@ impl Runtime {
         success(id, None)
     }
 
-    fn cfg(&self, id: RequestId, filter: Option<&str>, origin: bool) -> Vec<u8> {
+    /// Values of the configuration, or where they come from. A filter is answered when it has run.
+    fn cfg(
+        &mut self,
+        client: u32,
+        id: RequestId,
+        filter: Option<&str>,
+        origin: bool,
+    ) -> Option<Vec<u8>> {
         if origin {
             let list: Vec<Value> = origins(&self.configuration.layers)
                 .into_iter()
                 .map(|one| json!({"path": one.path, "value": one.value, "layer": one.layer}))
                 .collect();
-            return success(id, Some(Value::Array(list)));
+            return Some(success(id, Some(json!({ "origins": list }))));
         }
         match filter {
-            None | Some(".") => {
+            None | Some("." | "") => {
                 let merged = Value::Object(self.configuration.merged.clone());
-                success(id, Some(merged))
+                Some(success(id, Some(json!({ "values": [merged] }))))
             }
-            Some(_) => failure(id, "unknown", "this agent does not know filters yet"),
+            Some(filter) => {
+                let pipes = &mut self.hooks.pipes;
+                self.filters.start(client, id, filter, pipes, &self.poller)
+            }
         }
     }
 }

@@ -21,8 +21,7 @@ ctl:
 engine:
 	@scripts/engine.sh
 
-demo: agent ctl
-	@scripts/engine.sh
+demo: engine agent ctl
 	@WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" && export WW_AGENT_BINARY WW_BUSYBOX && exec scripts/demo.sh "$(CTL)"
 
 lint:
@@ -32,13 +31,14 @@ lint:
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 
-# Counts come last, so that they are seen.
-test: lint doc agent engine
+# What tells soonest comes first; the counts come last, so that they are seen.
+test: engine lint doc agent
 	WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" WW_BASH="$$(scripts/static.sh bash)" \
 	  scripts/test.sh
 
-bench: agent ctl engine
-	WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" cargo bench --locked --workspace
+bench: engine agent ctl
+	WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" WW_BASH="$$(scripts/static.sh bash)" \
+	  cargo bench --locked --workspace --bench '*'
 
 soak:
 	@echo "soak: there are no long runs yet"

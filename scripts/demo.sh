@@ -3,8 +3,6 @@
 set -eu
 ctl=$1
 
-"$(dirname "$0")/engine.sh"
-
 # Ctrl-C reaches every process of the foreground; the one that cleans up must not be among those
 # that give up, so it ignores further ones.
 down() {
@@ -28,7 +26,7 @@ else
   while [ "$round" -le 10 ]; do
     echo
     echo "after $(((round - 1) * 3)) seconds:"
-    "$ctl" ls -a --filter label=io.whaleware.demo=1
+    "$ctl" ls --filter label=io.whaleware.demo=1
     [ "$round" -eq 10 ] || sleep 3
     round=$((round + 1))
   done

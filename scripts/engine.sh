@@ -2,20 +2,24 @@
 # Makes sure that a Docker Engine answers. Says what it does; never changes a system that has one.
 set -eu
 
-# Works without Docker's own command line tool, as ww-ctl does.
+# Debian's docker.io comes without Docker's command line tool, and ww-ctl does not need it: each way
+# to ask is tried where there is the program for it.
 answers() {
+  if command -v docker > /dev/null 2>&1; then
+    docker version > /dev/null 2>&1
+    return
+  fi
   case ${DOCKER_HOST:-} in
     '' | unix://*)
-      socket=${DOCKER_HOST:-unix:///var/run/docker.sock}
-      socket=${socket#unix://}
-      [ -S "$socket" ] || return 1
-      if command -v curl > /dev/null 2>&1; then
-        curl -fs --max-time 10 --unix-socket "$socket" http://engine/_ping > /dev/null
-        return
-      fi
+      at=${DOCKER_HOST:-unix:///var/run/docker.sock}
+      at=${at#unix://}
+      [ -S "$at" ] && [ -w "$at" ] || return 1
+      # Without any program to ask with, a socket one may use is taken for an Engine.
+      command -v curl > /dev/null 2>&1 || return 0
+      curl -fs --max-time 10 --unix-socket "$at" http://engine/_ping > /dev/null
       ;;
+    *) return 0 ;;
   esac
-  command -v docker > /dev/null 2>&1 && docker version > /dev/null 2>&1
 }
 
 if answers; then

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prints the path of a statically linked program: static.sh busybox|bash [TARGET]
-# The system's own where it is static, else Debian's package unpacked below TARGET (default:
+# The one named by WW_BUSYBOX or WW_BASH, the system's own where it is static, else Debian's package unpacked below TARGET (default:
 # target), which touches nothing of the system.
 set -eu
 
@@ -15,12 +15,22 @@ esac
 program=$1
 target=${2:-${CARGO_TARGET_DIR:-target}}
 
-# A static program has no dynamic loader's name in it: run with an empty environment below a root
-# directory of its own it would start. Its ELF header says so without running it.
+# A dynamic program has the path of its loader near its beginning. A rough look; ww-ctl looks at
+# the program headers.
 is_static() {
   [ -x "$1" ] && [ "$(head -c 4 "$1" | od -An -tx1 | tr -d ' ')" = 7f454c46 ] || return 1
-  ! head -c 4096 "$1" | tr '\000' '\n' | grep -q '^/.*/ld[-.0-9a-z_]*\.so'
+  ! head -c 4096 "$1" | tr '\000' '\n' | grep -aq '^/.*/ld[-.0-9a-z_]*\.so'
 }
+
+eval "named=\${$variable:-}"
+if [ -n "$named" ]; then
+  is_static "$named" || {
+    echo "static.sh: $variable=$named is not a static program" >&2
+    exit 1
+  }
+  echo "$named"
+  exit 0
+fi
 
 for place in "/bin/$inside" "/usr/bin/$inside" "/bin/$program" "/usr/bin/$program" "$target/$program"; do
   if is_static "$place"; then

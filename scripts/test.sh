@@ -9,6 +9,9 @@ mkdir -p "${CARGO_TARGET_DIR:=target}"
 log=$(mktemp "$CARGO_TARGET_DIR/test.XXXXXX")
 trap 'rm -f "$log"' EXIT
 
+# The end-to-end tests run the operator's tool, which cargo does not build for tests of another package.
+cargo build --locked -p ww-ctl --bin ww-ctl
+
 # POSIX sh has no pipefail: the status goes through a file.
 { cargo test --locked --workspace --no-fail-fast 2>&1 && echo 0 > "$log.status" || echo 1 > "$log.status"; } | tee "$log"
 status=$(cat "$log.status")

@@ -205,7 +205,7 @@ mod tests {
             narrow,
             "NAME           MEM  CAUSE\n\
              shop        46 MiB  monitor e…\n\
-             漢字コンテ…      –\n"
+             漢字コン…        –\n"
         );
         assert!(narrow.lines().all(|line| line.width() <= 30), "{narrow}");
         // Where even that is not enough, it is as narrow as it may become.

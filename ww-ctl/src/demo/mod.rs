@@ -62,9 +62,9 @@ pub(crate) enum DemoError {
     /// The Engine did not do as asked.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// SIGINT or SIGTERM came.
-    #[error("interrupted; the demonstration was taken down again")]
-    Interrupted,
+    /// This signal came, SIGINT or SIGTERM.
+    #[error("interrupted; what was made of the demonstration is removed again")]
+    Interrupted(u8),
     /// Signals could not be listened to.
     #[error("cannot listen to signals")]
     Signals(#[source] std::io::Error),
@@ -88,7 +88,7 @@ impl DemoError {
             }
             Self::Engine(error) => error.hint(),
             Self::Left { .. } => Some("`ww-ctl demo down` removes what is left".into()),
-            Self::NameTaken { .. } | Self::Interrupted | Self::Signals(_) => None,
+            Self::NameTaken { .. } | Self::Interrupted(_) | Self::Signals(_) => None,
         }
     }
 }
@@ -113,8 +113,8 @@ pub(crate) async fn up(
     let mut made = Vec::new();
     let outcome = tokio::select! {
         outcome = raise(engine, options, &before, &mut made, progress) => outcome,
-        _ = interrupt.recv() => Err(DemoError::Interrupted),
-        _ = terminate.recv() => Err(DemoError::Interrupted),
+        _ = interrupt.recv() => Err(DemoError::Interrupted(2)),
+        _ = terminate.recv() => Err(DemoError::Interrupted(15)),
     };
     let Err(failed) = outcome else { return Ok(()) };
     progress("taking down what was made so far".into());

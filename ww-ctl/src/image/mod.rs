@@ -12,6 +12,6 @@ pub(crate) mod context;
 pub(crate) mod lint;
 pub(crate) mod tree;
 
-pub(crate) use binary::{StaticBinary, find_agent};
-pub(crate) use build::{BuildError, BuildRequest, Check, ImageId, Progress, build};
+pub(crate) use binary::{BinaryError, StaticBinary, find_agent};
+pub(crate) use build::{BuildError, BuildRequest, Check, Progress, build};
 pub(crate) use tree::Tree;

@@ -16,7 +16,7 @@ use super::feed::{Ask, AskError};
 use crate::agent::Reach;
 use crate::clock::Clock;
 use crate::engine::{Engine, EngineError, Exits, Scope, Target, Told};
-use crate::fleet::{ContainerKey, EngineEvent, Input, Listed};
+use crate::fleet::{ContainerKey, EngineEvent, Input};
 
 /// The first pause before an Engine is tried again; doubled up to [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(250);

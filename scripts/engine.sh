@@ -45,11 +45,17 @@ if ! command -v dockerd > /dev/null 2>&1; then
     echo "engine: no Docker Engine is installed; see https://docs.docker.com/engine/install/ and try again" >&2
     exit 1
   fi
-  echo "engine: no Docker Engine is installed; installing Debian's package docker.io" >&2
   export DEBIAN_FRONTEND=noninteractive
-  apt-get install -y --no-install-recommends docker.io iptables >&2 || {
+  apt-cache show docker.io > /dev/null 2>&1 || apt-get update >&2
+  # Newer releases of Debian have the command line tool in a package of its own.
+  packages="docker.io iptables"
+  if apt-cache show docker-cli > /dev/null 2>&1; then packages="$packages docker-cli"; fi
+  echo "engine: no Docker Engine is installed; installing Debian's packages $packages" >&2
+  # shellcheck disable=SC2086 # two words are two packages
+  apt-get install -y --no-install-recommends $packages >&2 || {
     apt-get update >&2
-    apt-get install -y --no-install-recommends docker.io iptables >&2
+    # shellcheck disable=SC2086
+    apt-get install -y --no-install-recommends $packages >&2
   }
 fi
 

@@ -254,7 +254,9 @@ fn tell(
             continue;
         };
         if let Change::Docker(_, state) = change {
-            timeline.started(key);
+            if *state == State::Dockerup {
+                timeline.started(key);
+            }
             let cause = container.cause();
             context
                 .output

@@ -1,6 +1,6 @@
 //! `events`: what happens, as it happens, one line each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -62,7 +62,7 @@ struct Teller {
     selection: Selection,
     timeline: Timeline,
     health: BTreeMap<ContainerKey, HealthStatus>,
-    silent: BTreeMap<ContainerKey, ()>,
+    silent: BTreeSet<ContainerKey>,
 }
 
 impl Teller {
@@ -71,7 +71,7 @@ impl Teller {
             selection,
             timeline: Timeline::from_now(fleet),
             health: BTreeMap::new(),
-            silent: BTreeMap::new(),
+            silent: BTreeSet::new(),
         }
     }
 
@@ -130,7 +130,9 @@ impl Teller {
                 )]
             }
             Change::Docker(key, state) => {
-                self.timeline.started(&key);
+                if state == State::Dockerup {
+                    self.timeline.started(&key);
+                }
                 self.health.remove(&key);
                 self.silent.remove(&key);
                 let mut event = plain(container, "state", state.name(), container.cause(), now);
@@ -139,18 +141,21 @@ impl Teller {
                 event.tone = super::ls::tone(container.severity());
                 vec![event]
             }
-            Change::State(..) | Change::Details(_) => self
-                .timeline
-                .fresh(container)
-                .into_iter()
-                .map(|report| transition(container, &report))
-                .collect(),
+            Change::State(key, _) | Change::Details(key) => {
+                // What the checks said when an agent was first heard is no news.
+                if container.is_introduced() {
+                    self.health.entry(key).or_insert_with(|| container.health());
+                }
+                let fresh = self.timeline.fresh(container);
+                fresh
+                    .iter()
+                    .map(|report| transition(container, report))
+                    .collect()
+            }
             Change::Health(key, report) => {
                 let before = self.health.insert(key, report.status);
                 // A check that says the same again is no news.
-                if before == Some(report.status)
-                    || (before.is_none() && report.status == HealthStatus::Unknown)
-                {
+                if before == Some(report.status) {
                     return Vec::new();
                 }
                 vec![health(container, &report, now)]
@@ -164,12 +169,12 @@ impl Teller {
     fn link(&mut self, container: &Container, key: ContainerKey, now: Timestamp) -> Vec<Event> {
         match &container.link {
             Link::Silent { reason, .. } => {
-                self.silent.insert(key, ());
+                self.silent.insert(key);
                 let mut event = plain(container, "agent", "SILENT", reason.clone(), now);
                 event.tone = Tone::Bad;
                 vec![event]
             }
-            Link::Live { .. } if self.silent.remove(&key).is_some() => {
+            Link::Live { .. } if self.silent.remove(&key) => {
                 vec![plain(container, "agent", "ANSWERS", String::new(), now)]
             }
             Link::Live { .. } | Link::None | Link::Reaching { .. } => Vec::new(),
@@ -216,7 +221,12 @@ fn health(container: &Container, report: &HealthReport, now: Timestamp) -> Event
         HealthStatus::Failing => format!("failing({})", report.failures),
     };
     let text = report.detail.clone().unwrap_or_default();
-    let mut event = plain(container, "health", &word, text, report.at.unwrap_or(now));
+    // Health that is forgotten, as by a restart, still has the time of the last check.
+    let at = match report.status {
+        HealthStatus::Unknown => now,
+        HealthStatus::Passing | HealthStatus::Failing => report.at.unwrap_or(now),
+    };
+    let mut event = plain(container, "health", &word, text, at);
     event.tone = match report.status {
         HealthStatus::Unknown => Tone::Plain,
         HealthStatus::Passing => Tone::Good,

@@ -19,6 +19,10 @@ pub(super) async fn run(context: &Context, arguments: &Wait) -> Result<Exit, Fai
     let keys = arguments.names.selection().pick(&live.fleet)?;
     let begun = context.clock.now().moment;
     let deadline = Instant::now() + arguments.timeout;
+    // An agent that is only being reached is no laggard yet.
+    if let Ok(introduced) = timeout_at(deadline, live.introduced(&keys)).await {
+        introduced?;
+    }
     let mut verdicts: BTreeMap<ContainerKey, Verdict> = BTreeMap::new();
     let exit = loop {
         for key in &keys {

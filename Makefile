@@ -3,6 +3,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 export CARGO_TARGET_DIR := $(TARGET)
+AGENT_LINK := -C target-feature=+crt-static -C relocation-model=static -C link-arg=-Wl,-T,$(CURDIR)/ww-agent/layout.ld
 AGENT := $(TARGET)/agent/ww-agent
 CTL := $(TARGET)/release/ww-ctl
 
@@ -11,9 +12,10 @@ CTL := $(TARGET)/release/ww-ctl
 
 all: agent ctl
 
-# The agent is one static binary at a fixed address: it goes into images of any kind, and is small first.
+# The agent is one static binary at a fixed address: it goes into images of any kind. Its layout keeps
+# what PID 1 does not use out of its memory.
 agent:
-	cargo rustc --locked -p ww-agent --bin ww-agent --profile agent -- -C target-feature=+crt-static -C relocation-model=static
+	cargo rustc --locked -p ww-agent --bin ww-agent --profile agent -- $(AGENT_LINK)
 
 ctl:
 	cargo build --locked --release -p ww-ctl

@@ -36,7 +36,10 @@ fn nobody_listening_it_does_not_wake_and_is_small() {
     let lab = Lab::new("idle");
     let tree = lab.tree("app");
     tree.all_scripts().script("monitor", "echo '{\"a\":1}'");
-    let guest = lab.start("app", &lab.image(&tree), &[], &[]);
+    fs::copy(agent_path(), tree.path().join("run")).expect("the agent");
+    // Not an image with the agent's label: other tests list the fleet, and would listen to it.
+    let mount = format!("{}:/ww", tree.path().display());
+    let guest = lab.start("app", lab.base(), &["-v", &mount], &["/ww/run"]);
     // Not by `ww-ctl wait`: nobody is to have listened.
     guest.wrote("-warmup", 1);
     crate::lab::until("UP", || {

@@ -104,7 +104,9 @@ fn configuration_that_cannot_be_used_names_the_place_and_never_the_value() {
         "-t",
         &tag,
     ]);
-    checked.expect(1).says(&["defaults.json", "line 3"]);
+    checked
+        .expect(1)
+        .says(&["defaults.json", "line 2, column 16"]);
     ww_ctl([
         "image",
         "build",
@@ -123,7 +125,7 @@ fn configuration_that_cannot_be_used_names_the_place_and_never_the_value() {
     docker(["rmi", "-f", &tag]);
     assert_eq!(code, 78);
     assert!(
-        output.contains("/ww/etc/defaults.json") && output.contains("line 3"),
+        output.contains("/ww/etc/defaults.json") && output.contains("line 2, column 16"),
         "{output}"
     );
 }

@@ -49,7 +49,7 @@ fn a_thousand_orphans_are_reaped_and_no_status_is_lost() {
     until("a failing check with its code", || {
         let status = guest.status();
         let code = status
-            .split("\"detail\":\"exited ")
+            .split("\"detail\":\"monitor exited ")
             .nth(1)?
             .chars()
             .next()?;

@@ -69,7 +69,7 @@ pub(crate) enum ScriptFault {
     ByteOrderMark,
     /// Its first line ends in a carriage return, which becomes part of the interpreter's name.
     #[error(
-        "its first line ends in a carriage return, so `{interpreter}\\r` is looked for; \
+        "its first line ends in a carriage return (CRLF), so `{interpreter}\\r` is looked for; \
          save it with Unix line endings"
     )]
     CarriageReturn {

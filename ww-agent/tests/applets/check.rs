@@ -74,13 +74,13 @@ const MISTAKES: [(&str, &[u8], u32, &str); 15] = [
         "usr/boot",
         b"#!/bin/sh\r\nexit 0\r\n",
         0o755,
-        "error: usr/boot: its first line ends in a carriage return, so `/bin/sh\\r` is looked for: save it with Unix line endings",
+        "error: usr/boot: its first line ends in a carriage return (CRLF), so `/bin/sh\\r` is looked for: save it with Unix line endings",
     ),
     (
         "usr/boot",
         b"#!/bin/sh\nexit 0\r\n",
         0o755,
-        "warning: usr/boot: line 2 ends in a carriage return: save it with Unix line endings",
+        "warning: usr/boot: line 2 ends in a carriage return (CRLF): save it with Unix line endings",
     ),
     (
         "usr/boot",

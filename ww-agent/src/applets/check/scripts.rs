@@ -228,7 +228,7 @@ fn lint_text(path: &Path, shown: &str, findings: &mut Vec<Finding>) {
             more.push(Finding::new(
                 level,
                 shown,
-                format!("line {} ends in a carriage return", line + 1),
+                format!("line {} ends in a carriage return (CRLF)", line + 1),
                 "save it with Unix line endings",
             ));
         }

@@ -179,6 +179,9 @@ impl Runtime {
                     let reason = format!("cannot wait for events: {error}");
                     let effects = self.machine.fault(reason, clock::now());
                     self.perform(effects, Cut::Superseded);
+                    // Without being told what is ready: look at what matters most, now and then.
+                    self.on_signals();
+                    std::thread::sleep(LOOK_MAX);
                 }
             }
             if std::mem::take(&mut self.reap_again) {
@@ -246,6 +249,9 @@ impl Runtime {
             } else if let Some(event) = self.events.pop_front() {
                 let effects = self.machine.handle(event, clock::now());
                 self.perform(effects, Cut::Superseded);
+            } else if let Some(trouble) = self.hooks.trouble.take() {
+                self.output.log(Level::Warning, &trouble);
+                self.note(&trouble);
             } else if !self.begin_telling() {
                 return;
             }

@@ -82,16 +82,13 @@ fn not_the_first_process() {
 
 #[test]
 fn too_few_processes_for_a_while() {
-    const USER: [&str; 5] = [
-        "setpriv",
-        "--reuid=54321",
-        "--regid=54321",
-        "--clear-groups",
-        "--",
-    ];
+    // A user nobody else is, not even the same test in another run at the same time.
+    let id = 100_000 + std::process::id();
+    let (user, group) = (format!("--reuid={id}"), format!("--regid={id}"));
+    let user = ["setpriv", &user, &group, "--clear-groups", "--"];
     // Another process of the same user takes the place that a script would need.
-    let mut other = std::process::Command::new(USER[0])
-        .args(&USER[1..])
+    let mut other = std::process::Command::new(user[0])
+        .args(&user[1..])
         .args(["sleep", "1000"])
         .spawn()
         .unwrap();
@@ -100,7 +97,7 @@ fn too_few_processes_for_a_while() {
         let name = std::fs::read_to_string(&name).ok()?;
         (name.trim() == "sleep").then_some(())
     });
-    let limited: Vec<&str> = USER
+    let limited: Vec<&str> = user
         .into_iter()
         .chain(["prlimit", "--nproc=2", "--"])
         .collect();

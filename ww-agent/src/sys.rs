@@ -149,3 +149,24 @@ pub(crate) fn send(target: i32, signal: i32) {
     // SAFETY: kill takes no pointers.
     unsafe { libc::kill(target, signal) };
 }
+
+/// Gives back the pages of code and constants that were mapped on the way up.
+///
+/// They stay in the page cache and come back one by one as they are used. Most never are: what
+/// reads the configuration runs once, and the interpreter of jq never in PID 1.
+#[expect(unsafe_code, reason = "the linker's symbols, and madvise takes a pointer")]
+pub(crate) fn give_back_start() {
+    unsafe extern "C" {
+        static __executable_start: u8;
+        static etext: u8;
+    }
+    const PAGE: usize = 4096;
+    let begin = (&raw const __executable_start).addr() / PAGE * PAGE;
+    let end = (&raw const etext).addr() / PAGE * PAGE;
+    let start = std::ptr::with_exposed_provenance_mut::<libc::c_void>(begin);
+    // SAFETY: between the two symbols lie the read-only headers, constants and code of this file's
+    // own mapping; dropping such pages loses nothing, they are read from the file again.
+    unsafe {
+        libc::madvise(start, end.saturating_sub(begin), libc::MADV_DONTNEED);
+    }
+}

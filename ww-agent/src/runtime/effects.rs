@@ -10,6 +10,7 @@ use crate::clock;
 use crate::durable;
 use crate::hooks::{Cut, Owner};
 use crate::log::{self, Level};
+use crate::sys;
 
 impl Runtime {
     /// Performs effects in their order. `cut` is why scripts are ended that the effects end.
@@ -72,6 +73,9 @@ impl Runtime {
         };
         self.output.log(level, &text);
         let (number, state) = (report.number, report.state);
+        if state == State::Up {
+            sys::give_back_start();
+        }
         self.tell(&FromAgent::State(report));
         if self.states.push(number, state) {
             let text = "the lifecycle script is too slow: a state was not told to it";

@@ -116,6 +116,8 @@ pub(crate) struct Hooks {
     groups: BTreeMap<RunId, i32>,
     /// What they print.
     pub(crate) pipes: Pipes,
+    /// What keeps a script from being started for now, to be told once.
+    pub(crate) trouble: Option<String>,
 }
 
 impl Hooks {
@@ -127,6 +129,7 @@ impl Hooks {
             pids: BTreeMap::new(),
             groups: BTreeMap::new(),
             pipes: Pipes::default(),
+            trouble: None,
         }
     }
 
@@ -177,6 +180,11 @@ impl Hooks {
                     return self.close(owner, cannot_start(&ScriptFault::from(error)));
                 }
                 if let Stage::Waiting { at, pause } = &mut run.stage {
+                    if *pause == RETRY {
+                        let hook = run.hook;
+                        let text = format!("{hook} cannot be started yet: {error}; trying again");
+                        self.trouble = Some(text);
+                    }
                     *at = now + *pause;
                     *pause = (*pause * 2).min(RETRY_MAX);
                 }
@@ -309,7 +317,7 @@ impl Hooks {
         let run = self.runs.remove(&owner)?;
         // The number stays taken as long as the group has members.
         if let Owner::Cycle(id) = owner
-            && sys::send(-pid, 0)
+            && sys::group_exists(pid)
         {
             self.groups.insert(id, pid);
         }
@@ -332,7 +340,7 @@ impl Hooks {
     /// Whether no process of this run's group is left. Groups found empty are forgotten, their
     /// numbers may soon be somebody else's.
     pub(crate) fn group_is_empty(&mut self, id: RunId) -> bool {
-        self.groups.retain(|_, group| sys::send(-*group, 0));
+        self.groups.retain(|_, group| sys::group_exists(*group));
         !self.groups.contains_key(&id) && !self.runs.contains_key(&Owner::Cycle(id))
     }
 }

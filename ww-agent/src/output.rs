@@ -117,6 +117,7 @@ pub(crate) enum Loss {
 
 /// One of the two.
 pub(crate) struct Sink {
+    descriptor: RawFd,
     way: Way,
     token: Token,
     queue: VecDeque<u8>,
@@ -130,6 +131,7 @@ pub(crate) struct Sink {
 impl Sink {
     fn new(descriptor: RawFd, token: Token) -> Self {
         Self {
+            descriptor,
             way: Way::open(descriptor),
             token,
             queue: VecDeque::new(),
@@ -222,6 +224,15 @@ impl Sink {
 
     /// Waits for room only while something is kept.
     fn arm(&mut self, poller: &Poller) {
+        if matches!(self.way, Way::Broken) {
+            // What was opened anew is closed by now; the descriptor itself never is.
+            if std::mem::take(&mut self.watched)
+                && let Ok(standard) = sys::standard(self.descriptor)
+            {
+                poller.remove(standard);
+            }
+            return;
+        }
         let wanted = !self.queue.is_empty();
         if let Some(descriptor) = self.way.descriptor()
             && wanted != self.watched

@@ -53,9 +53,7 @@ impl Reach {
 
     fn send(self, signal: i32) {
         match self {
-            Self::Everyone => {
-                sys::send(-1, signal);
-            }
+            Self::Everyone => sys::send(-1, signal),
             Self::Descendants => {
                 for pid in descendants() {
                     sys::send(pid, signal);

@@ -135,11 +135,19 @@ pub(crate) fn real_time_signals() -> (i32, i32) {
     (libc::SIGRTMIN(), libc::SIGRTMAX())
 }
 
+/// Whether the process group has members, those of other users included.
+#[expect(unsafe_code, reason = "kill with signal 0")]
+pub(crate) fn group_exists(group: i32) -> bool {
+    // SAFETY: kill takes no pointers; signal 0 is not delivered.
+    let found = unsafe { libc::kill(-group, 0) } == 0;
+    found || nix::errno::Errno::last() == nix::errno::Errno::EPERM
+}
+
 /// Sends a signal by its number, also one that has no name; errors (it is gone) mean nothing here.
 #[expect(unsafe_code, reason = "kill by number, also for real-time signals")]
-pub(crate) fn send(target: i32, signal: i32) -> bool {
+pub(crate) fn send(target: i32, signal: i32) {
     // SAFETY: kill takes no pointers.
-    unsafe { libc::kill(target, signal) == 0 }
+    unsafe { libc::kill(target, signal) };
 }
 
 /// Gives back the pages of code and constants that were mapped on the way up.

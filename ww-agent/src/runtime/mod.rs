@@ -5,18 +5,17 @@
 //! signals, what scripts print, and the machine's own deadlines.
 
 mod effects;
+mod emergency;
 mod ended;
 mod requests;
+mod signalled;
 mod telling;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::time::Duration;
 
-use nix::libc::{
-    SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG,
-};
-use whaleware::lifecycle::{Ask, Cause, Event, Heard, Machine, Moment, RunId};
+use whaleware::lifecycle::{Event, Heard, Machine, Moment, RunId};
 use whaleware::paths;
 use whaleware::protocol::RequestId;
 
@@ -33,7 +32,7 @@ use crate::reaper;
 use crate::record::Record;
 use crate::resources::Sampler;
 use crate::server::Server;
-use crate::signals::{self, Signals};
+use crate::signals::Signals;
 use crate::teller::{States, Stats};
 use whaleware::config::Settings;
 
@@ -179,6 +178,9 @@ impl Runtime {
                     let reason = format!("cannot wait for events: {error}");
                     let effects = self.machine.fault(reason, clock::now());
                     self.perform(effects, Cut::Superseded);
+                    // Without being told what is ready: look at what matters most, now and then.
+                    self.on_signals();
+                    std::thread::sleep(LOOK_MAX);
                 }
             }
             if std::mem::take(&mut self.reap_again) {
@@ -246,6 +248,9 @@ impl Runtime {
             } else if let Some(event) = self.events.pop_front() {
                 let effects = self.machine.handle(event, clock::now());
                 self.perform(effects, Cut::Superseded);
+            } else if let Some(trouble) = self.hooks.trouble.take() {
+                self.output.log(Level::Warning, &trouble);
+                self.note(&trouble);
             } else if !self.begin_telling() {
                 return;
             }
@@ -271,62 +276,6 @@ impl Runtime {
         }
         // What one has led to is seen by the next.
         self.settle();
-    }
-
-    // ---- signals ------------------------------------------------------------------------------
-
-    fn on_signals(&mut self) {
-        while let Some(number) = self.signals.next() {
-            match number {
-                SIGCHLD => self.reap(),
-                SIGTERM => self.on_stop_signal(SIGTERM, "SIGTERM"),
-                SIGINT => self.on_stop_signal(SIGINT, "SIGINT"),
-                SIGQUIT => self.on_stop_signal(SIGQUIT, "SIGQUIT"),
-                SIGHUP => {
-                    let cause = self.cause(SIGHUP, "SIGHUP");
-                    if let Some(Heard::Refused(reason)) = self.ask(Ask::Restart(cause)) {
-                        let text = format!("SIGHUP is not followed: {reason}");
-                        self.output.log(Level::Warning, &text);
-                    }
-                }
-                SIGTTIN | SIGTTOU | SIGTSTP | SIGCONT | SIGURG | SIGPIPE => {}
-                other => {
-                    if self.ignored.insert(other) {
-                        let text = format!("{} is ignored", signals::name(other));
-                        self.output.log(Level::Info, &text);
-                    }
-                }
-            }
-            self.settle();
-        }
-    }
-
-    fn on_stop_signal(&mut self, number: i32, name: &'static str) {
-        let cause = self.cause(number, name);
-        if self.ask(Ask::Stop(cause)) == Some(Heard::Joined) {
-            let text = format!("{name} again: no longer waiting than must be");
-            self.output.log(Level::Info, &text);
-        }
-    }
-
-    /// The signal itself, or who was said to send it.
-    fn cause(&mut self, number: i32, name: &'static str) -> Cause {
-        match self.named.take() {
-            Some(named) if named.signal == number && clock::now() <= named.until => {
-                Cause::Operator(named.by)
-            }
-            other => {
-                self.named = other;
-                Cause::Signal(name)
-            }
-        }
-    }
-
-    fn ask(&mut self, ask: Ask) -> Option<Heard> {
-        let effects = self.machine.handle(Event::Asked(ask), clock::now());
-        self.heard = None;
-        self.perform(effects, Cut::Superseded);
-        self.heard.take()
     }
 
     // ---- processes that end -------------------------------------------------------------------
@@ -430,36 +379,6 @@ impl Runtime {
             };
             self.output.log(Level::Warning, &text);
             self.note(&text);
-        }
-    }
-
-    // ---- when the agent itself fails ----------------------------------------------------------
-
-    /// The loop itself met a fault: ends everything as well as can be, without the machine.
-    pub(crate) fn emergency(&mut self, fault: &str) {
-        let text = format!("the agent itself met a fault {fault}; ending all processes");
-        self.output.log(Level::Error, &text);
-        self.reach.terminate();
-        if !self.wait_for_all(self.settings.policy.stop_grace) {
-            self.reach.kill();
-            self.wait_for_all(Duration::from_secs(1));
-        }
-        self.output.settle(LAST_WORDS);
-    }
-
-    fn wait_for_all(&self, patience: Duration) -> bool {
-        let until = clock::now() + patience;
-        loop {
-            let harvest = reaper::reap();
-            if harvest.childless && self.reach.is_alone() {
-                return true;
-            }
-            if clock::now() >= until {
-                return false;
-            }
-            if !harvest.more {
-                std::thread::sleep(LOOK_MAX);
-            }
         }
     }
 }

@@ -28,7 +28,10 @@ pub(super) struct Client {
     decoder: Decoder,
     queue: VecDeque<u8>,
     wanted: Interest,
+    /// It will not write any more.
     ended: bool,
+    /// It does not read any more, but what it wrote before still counts.
+    deaf: bool,
 }
 
 impl Client {
@@ -43,20 +46,25 @@ impl Client {
             queue: VecDeque::new(),
             wanted: Interest::Read,
             ended: false,
+            deaf: false,
         })
     }
 
-    /// Writes or keeps a line; false when the client is to be let go.
+    /// Writes or keeps a line; false when the client is so far behind that it is to be let go.
     pub(super) fn send(&mut self, line: &[u8]) -> bool {
+        if self.deaf {
+            return true;
+        }
         if self.queue.len() + line.len() > QUEUE {
             return false;
         }
         self.queue.extend(line);
-        self.flush()
+        self.flush();
+        true
     }
 
-    /// Writes what is kept as far as it goes; false when the client is gone.
-    pub(super) fn flush(&mut self) -> bool {
+    /// Writes what is kept as far as it goes.
+    pub(super) fn flush(&mut self) {
         while !self.queue.is_empty() {
             let (first, _) = self.queue.as_slices();
             match self.stream.write(first) {
@@ -64,12 +72,14 @@ impl Client {
                     self.queue.drain(..written);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
-                Err(_) => return false,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    self.deaf = true;
+                    self.queue.clear();
+                }
             }
         }
         self.queue.shrink_to(0);
-        true
     }
 
     /// Reads one piece and hands out the lines that are complete; false when the client is gone.

@@ -132,8 +132,11 @@ impl Server {
             return Vec::new();
         };
         let mut asked = Vec::new();
-        let mut alive = !ready.writable || client.flush();
-        if alive && ready.readable {
+        let mut alive = true;
+        if ready.writable {
+            client.flush();
+        }
+        if ready.readable {
             // Who is gone may have asked for something before; it is done all the same.
             let pieces = if ready.gone { LAST_PIECES } else { 1 };
             for _ in 0..pieces {

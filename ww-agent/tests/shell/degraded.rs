@@ -79,3 +79,38 @@ fn not_the_first_process() {
         agent.stderr()
     );
 }
+
+#[test]
+fn too_few_processes_for_a_while() {
+    // A user nobody else is, not even the same test in another run at the same time.
+    let id = 100_000 + std::process::id();
+    let (user, group) = (format!("--reuid={id}"), format!("--regid={id}"));
+    let user = ["setpriv", &user, &group, "--clear-groups", "--"];
+    // Another process of the same user takes the place that a script would need.
+    let mut other = std::process::Command::new(user[0])
+        .args(&user[1..])
+        .args(["sleep", "1000"])
+        .spawn()
+        .unwrap();
+    let name = format!("/proc/{}/comm", other.id());
+    crate::harness::until("the other process", || {
+        let name = std::fs::read_to_string(&name).ok()?;
+        (name.trim() == "sleep").then_some(())
+    });
+    let limited: Vec<&str> = user
+        .into_iter()
+        .chain(["prlimit", "--nproc=2", "--"])
+        .collect();
+    let image = ["boot", "svcup"]
+        .into_iter()
+        .fold(Image::bare().around(&limited), |image, name| {
+            image.file(&format!("ww/usr/{name}"), b"#!/bin/sh\n", 0o755)
+        });
+    std::fs::set_permissions(image.path(""), Permissions::from_mode(0o755)).unwrap();
+    let mut agent = image.start();
+    agent.wait_stderr("boot cannot be started yet");
+    other.kill().unwrap();
+    other.wait().unwrap();
+    agent.wait_stderr("WARMUP -> UP");
+    assert_eq!(agent.stop().0, 0);
+}

@@ -249,6 +249,14 @@ impl Agent {
 
 impl Drop for Agent {
     fn drop(&mut self) {
+        // `--kill-child` does not reach one that has changed its user. PID 1 takes all with it.
+        let unshare = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{unshare}/task/{unshare}/children"));
+        for pid in children.unwrap_or_default().split_whitespace() {
+            if let Ok(pid) = pid.parse() {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {

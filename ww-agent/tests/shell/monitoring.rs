@@ -94,3 +94,25 @@ fn states_are_told_to_the_lifecycle_script_in_order() {
     );
     assert!(!agent.stdout().contains("LIFECYCLE"));
 }
+
+#[test]
+fn a_lifecycle_script_that_hangs_holds_up_neither_the_start_nor_the_stop() {
+    let mut agent = Image::new().script("lifecycle", "exec sleep 1000").start();
+    agent.wait_state("UP");
+    let (code, took) = agent.stop();
+    assert_eq!(code, 0);
+    assert!(took < std::time::Duration::from_secs(4), "took {took:?}");
+}
+
+#[test]
+fn a_lifecycle_script_has_its_time_and_no_more() {
+    let agent = Image::bare()
+        .script(
+            "lifecycle",
+            "echo \"= $1\" >> $LOG; [ $1 = BOOT ] && exec sleep 1000; exit 0",
+        )
+        .cfg(r#"{"ww":{"hooks":{"lifecycle":{"timeout":"100ms"}}}}"#)
+        .start();
+    agent.wait_log("= UP", 1);
+    agent.wait_stderr("lifecycle was cut after 100ms");
+}

@@ -197,3 +197,35 @@ fn a_path_that_is_too_long_does_not_keep_it_from_booting() {
     assert!(agent.stderr().contains("107"), "{}", agent.stderr());
     assert_eq!(agent.stop().0, 0);
 }
+
+#[test]
+fn a_script_that_runs_is_in_the_snapshot_and_its_end_is_told() {
+    let agent = Image::new()
+        .script(
+            "boot",
+            "while [ ! -e $ROOT/go ]; do sleep 0.02; done; exit 0",
+        )
+        .start();
+    agent.wait_log("boot", 1);
+    let mut listener = agent.listen();
+    let snapshot = listener.line("snapshot");
+    assert_eq!(snapshot["running"]["hook"], "boot");
+    assert_eq!(snapshot["running"]["result"], "running");
+    std::fs::write(agent.path("go"), "").unwrap();
+    let ended = listener.line("hook");
+    assert_eq!(
+        (&ended["hook"], &ended["result"]),
+        (&"boot".into(), &"ok".into())
+    );
+    assert_eq!(ended["exit"], 0);
+}
+
+#[test]
+fn somebody_who_leaves_at_once_is_followed_all_the_same() {
+    let mut agent = Image::new().start();
+    agent.wait_state("UP");
+    let mut listener = agent.listen();
+    listener.write(b"{\"id\":1,\"type\":\"stop\"}\n");
+    drop(listener);
+    assert_eq!(agent.exit(), 0);
+}

@@ -95,7 +95,7 @@ impl Engine {
             Endpoint::Unix(_) => Docker::connect_with_unix(&at, QUICK, &version),
             Endpoint::Tcp(_) => Docker::connect_with_http(&at, QUICK, &version),
         }
-        .map_err(|error| EngineError::new(&at, "connect", error))?;
+        .map_err(|error| EngineError::new(&at, "connect", &error))?;
         let patient = quick.clone().with_timeout(Duration::from_secs(PATIENT));
         let skew = pong
             .date
@@ -233,19 +233,16 @@ impl Engine {
     }
 
     pub(super) fn error(&self, what: &'static str, error: bollard::errors::Error) -> EngineError {
-        EngineError::new(&self.inner.at, what, error)
+        EngineError::new(&self.inner.at, what, &error)
     }
 }
 
 async fn ask(endpoint: &Endpoint, at: &str) -> Result<ping::Pong, EngineError> {
-    let answer = match tokio::time::timeout(PING, ping::ping(endpoint)).await {
-        Ok(answer) => answer,
-        Err(_) => {
-            return Err(EngineError::Silent {
-                at: at.to_owned(),
-                after: PING,
-            });
-        }
+    let Ok(answer) = tokio::time::timeout(PING, ping::ping(endpoint)).await else {
+        return Err(EngineError::Silent {
+            at: at.to_owned(),
+            after: PING,
+        });
     };
     answer.map_err(|error| match (error.kind(), endpoint) {
         (io::ErrorKind::PermissionDenied, Endpoint::Unix(socket)) => EngineError::Denied {

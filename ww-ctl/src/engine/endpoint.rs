@@ -432,14 +432,16 @@ mod tests {
         .unwrap();
         let config = Some(config);
         let local = unix("local", "/var/run/docker.sock");
-        assert_eq!(names(&[], &[], config, &[]).unwrap(), [local.clone()]);
+        let found = names(&[], &[], config, &[]).unwrap();
+        assert_eq!(found, std::slice::from_ref(&local));
         fs::write(
             dir.path().join("config.json"),
             r#"{"currentContext":"far"}"#,
         )
         .unwrap();
         let far = tcp("far", "far:2375");
-        assert_eq!(names(&[], &[], config, &[]).unwrap(), [far.clone()]);
+        let found = names(&[], &[], config, &[]).unwrap();
+        assert_eq!(found, std::slice::from_ref(&far));
         let environment = [("DOCKER_HOST", "tcp://near")];
         let near = tcp("near", "near:2375");
         assert_eq!(names(&[], &[], config, &environment).unwrap(), [near]);

@@ -101,7 +101,7 @@ impl Engine {
             .list_containers(Some(options))
             .await
             .map_err(|error| self.error("list the containers", error))?;
-        Ok(summaries.into_iter().filter_map(read).next())
+        Ok(summaries.into_iter().find_map(read))
     }
 
     async fn look_up_exits(

@@ -99,8 +99,7 @@ fn connect(root: &OwnedFd, path: &str) -> Result<UnixStream, Refusal> {
 fn check_peer(stream: &UnixStream, process: &Process, id: &str) -> Result<(), ReachError> {
     let peer = getsockopt(stream, PeerCredentials)
         .map_err(|errno| ReachError::Foreign(errno.desc().to_owned()))?;
-    let same = Process::of(peer.pid(), id).is_ok_and(|other| other.place == process.place);
-    if same {
+    if process.shares_container_with(peer.pid(), id) {
         Ok(())
     } else {
         Err(ReachError::Foreign(

@@ -61,7 +61,7 @@ impl Engine {
             .quick
             .inspect_container(id, None)
             .await
-            .map_err(|error| self.error("inspect the container", error))?;
+            .map_err(|error| self.error("inspect the container", &error))?;
         Ok(read(answer))
     }
 }

@@ -9,6 +9,8 @@ mod container;
 mod input;
 mod model;
 mod rank;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub(crate) use container::{AgentView, Container, EngineState, Link, Route};

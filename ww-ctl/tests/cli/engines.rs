@@ -55,7 +55,7 @@ fn a_socket_that_may_not_be_opened_says_which_and_what_to_do() {
     std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).expect("its mode");
     let socket = dir.path().join("docker.sock");
     let _listener = UnixListener::bind(&socket).expect("a socket");
-    std::fs::set_permissions(&socket, PermissionsExt::from_mode(0)).expect("its mode");
+    std::fs::set_permissions(&socket, PermissionsExt::from_mode(0o000)).expect("its mode");
     // The tool itself may lie where another user cannot go: a copy.
     let copy = dir.path().join("ww-ctl");
     std::fs::copy(env!("CARGO_BIN_EXE_ww-ctl"), &copy).expect("a copy");

@@ -1,5 +1,6 @@
 //! The operator's tool.
 
 mod fleet;
+mod tui;
 
 fn main() {}

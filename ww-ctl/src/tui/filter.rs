@@ -136,14 +136,17 @@ impl Test {
             }
             Self::Image(text) => contains(&container.image, text),
             Self::Host(text) => contains(&container.key.host, text),
-            Self::Label(text) => container.labels.iter().any(|(key, value)| {
-                match text.split_once('=') {
-                    Some((wanted, value_wanted)) => {
-                        key.to_lowercase() == wanted && value.to_lowercase() == value_wanted
-                    }
-                    None => key.to_lowercase() == *text,
-                }
-            }),
+            Self::Label(text) => {
+                container
+                    .labels
+                    .iter()
+                    .any(|(key, value)| match text.split_once('=') {
+                        Some((wanted, value_wanted)) => {
+                            key.to_lowercase() == wanted && value.to_lowercase() == value_wanted
+                        }
+                        None => key.to_lowercase() == *text,
+                    })
+            }
         }
     }
 }

@@ -119,9 +119,7 @@ impl Key {
         let modifiers = event.modifiers - KeyModifiers::SHIFT;
         match self {
             Self::Char(c) => event.code == KeyCode::Char(c) && modifiers.is_empty(),
-            Self::Ctrl(c) => {
-                event.code == KeyCode::Char(c) && modifiers == KeyModifiers::CONTROL
-            }
+            Self::Ctrl(c) => event.code == KeyCode::Char(c) && modifiers == KeyModifiers::CONTROL,
             Self::Code(code) => event.code == code && modifiers.is_empty(),
         }
     }
@@ -168,32 +166,158 @@ use Key::{Char, Code, Ctrl};
 
 /// The table.
 pub(crate) const KEYMAP: &[Binding] = &[
-    bind(&[Char('j'), Code(KeyCode::Down)], EVERYWHERE, Action::Down, "one down", ""),
-    bind(&[Char('k'), Code(KeyCode::Up)], EVERYWHERE, Action::Up, "one up", ""),
-    bind(&[Char('g'), Code(KeyCode::Home)], EVERYWHERE, Action::First, "to the first", ""),
-    bind(&[Char('G'), Code(KeyCode::End)], EVERYWHERE, Action::Last, "to the last", ""),
-    bind(&[Code(KeyCode::PageDown)], EVERYWHERE, Action::PageDown, "a page down", ""),
-    bind(&[Code(KeyCode::PageUp)], EVERYWHERE, Action::PageUp, "a page up", ""),
-    bind(&[Code(KeyCode::Enter)], LOOKING, Action::Open, "details on the whole screen", "details"),
-    bind(&[Code(KeyCode::Esc)], EVERYWHERE, Action::Back, "one step back; drops filter, then marks", "back"),
-    bind(&[Code(KeyCode::Tab)], LOOKING, Action::OtherPane, "between the table and the details", "pane"),
-    bind(&[Char('l'), Code(KeyCode::Right)], LOOKING, Action::NextTab, "next tab", ""),
-    bind(&[Char('h'), Code(KeyCode::Left)], LOOKING, Action::PreviousTab, "tab before", ""),
+    bind(
+        &[Char('j'), Code(KeyCode::Down)],
+        EVERYWHERE,
+        Action::Down,
+        "one down",
+        "",
+    ),
+    bind(
+        &[Char('k'), Code(KeyCode::Up)],
+        EVERYWHERE,
+        Action::Up,
+        "one up",
+        "",
+    ),
+    bind(
+        &[Char('g'), Code(KeyCode::Home)],
+        EVERYWHERE,
+        Action::First,
+        "to the first",
+        "",
+    ),
+    bind(
+        &[Char('G'), Code(KeyCode::End)],
+        EVERYWHERE,
+        Action::Last,
+        "to the last",
+        "",
+    ),
+    bind(
+        &[Code(KeyCode::PageDown)],
+        EVERYWHERE,
+        Action::PageDown,
+        "a page down",
+        "",
+    ),
+    bind(
+        &[Code(KeyCode::PageUp)],
+        EVERYWHERE,
+        Action::PageUp,
+        "a page up",
+        "",
+    ),
+    bind(
+        &[Code(KeyCode::Enter)],
+        LOOKING,
+        Action::Open,
+        "details on the whole screen",
+        "details",
+    ),
+    bind(
+        &[Code(KeyCode::Esc)],
+        EVERYWHERE,
+        Action::Back,
+        "one step back; drops filter, then marks",
+        "back",
+    ),
+    bind(
+        &[Code(KeyCode::Tab)],
+        LOOKING,
+        Action::OtherPane,
+        "between the table and the details",
+        "pane",
+    ),
+    bind(
+        &[Char('l'), Code(KeyCode::Right)],
+        LOOKING,
+        Action::NextTab,
+        "next tab",
+        "",
+    ),
+    bind(
+        &[Char('h'), Code(KeyCode::Left)],
+        LOOKING,
+        Action::PreviousTab,
+        "tab before",
+        "",
+    ),
     bind(&[Char('1')], LOOKING, Action::Tab(0), "tab Summary", ""),
     bind(&[Char('2')], LOOKING, Action::Tab(1), "tab Timeline", ""),
     bind(&[Char('3')], LOOKING, Action::Tab(2), "tab Health", ""),
-    bind(&[Char('/')], LOOKING, Action::Filter, "filter: text, key=value, !not; keys name state health image host label", "filter"),
-    bind(&[Char('s')], LOOKING, Action::Sort, "sort by the next column", "sort"),
-    bind(&[Char('r')], LOOKING, Action::Reverse, "sort the other way round", ""),
+    bind(
+        &[Char('/')],
+        LOOKING,
+        Action::Filter,
+        "filter while typing; see below",
+        "filter",
+    ),
+    bind(
+        &[Char('s')],
+        LOOKING,
+        Action::Sort,
+        "sort by the next column",
+        "sort",
+    ),
+    bind(
+        &[Char('r')],
+        LOOKING,
+        Action::Reverse,
+        "sort the other way round",
+        "",
+    ),
     bind(&[Char(' ')], TABLE, Action::Mark, "mark the row", "mark"),
-    bind(&[Char('*')], TABLE, Action::MarkAll, "mark all rows shown, or none", ""),
-    bind(&[Char('z')], LOOKING, Action::Freeze, "freeze the screen, and go on", "freeze"),
-    bind(&[Char('a')], LOOKING, Action::Scope, "show what is down or has no agent, too", "all"),
-    bind(&[Char('R')], LOOKING, Action::Restart, "restart the services of the marked rows, or of this one", "restart"),
-    bind(&[Char('S')], LOOKING, Action::Stop, "stop the marked containers, or this one", "stop"),
+    bind(
+        &[Char('*')],
+        TABLE,
+        Action::MarkAll,
+        "mark all rows shown, or none",
+        "",
+    ),
+    bind(
+        &[Char('z')],
+        LOOKING,
+        Action::Freeze,
+        "freeze the screen, and go on",
+        "freeze",
+    ),
+    bind(
+        &[Char('a')],
+        LOOKING,
+        Action::Scope,
+        "show what is down or has no agent, too",
+        "all",
+    ),
+    bind(
+        &[Char('R')],
+        LOOKING,
+        Action::Restart,
+        "restart the services of the marked rows, or of this one",
+        "restart",
+    ),
+    bind(
+        &[Char('S')],
+        LOOKING,
+        Action::Stop,
+        "stop the marked containers, or this one",
+        "stop",
+    ),
     bind(&[Char('?')], EVERYWHERE, Action::Help, "this help", "help"),
-    bind(&[Ctrl('z')], EVERYWHERE, Action::Suspend, "suspend; `fg` comes back", ""),
-    bind(&[Char('q'), Ctrl('c')], EVERYWHERE, Action::Quit, "leave", "quit"),
+    bind(
+        &[Ctrl('z')],
+        EVERYWHERE,
+        Action::Suspend,
+        "suspend; `fg` comes back",
+        "",
+    ),
+    bind(
+        &[Char('q'), Ctrl('c')],
+        EVERYWHERE,
+        Action::Quit,
+        "leave",
+        "quit",
+    ),
 ];
 
 /// What a key means in a context.
@@ -205,5 +329,7 @@ pub(crate) fn action(event: KeyEvent, context: Context) -> Option<Action> {
 
 /// What holds in a context, in the order of the table.
 pub(crate) fn bindings(context: Context) -> impl Iterator<Item = &'static Binding> {
-    KEYMAP.iter().filter(move |binding| binding.contexts.contains(&context))
+    KEYMAP
+        .iter()
+        .filter(move |binding| binding.contexts.contains(&context))
 }

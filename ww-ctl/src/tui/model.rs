@@ -273,10 +273,15 @@ impl Model {
     pub(crate) fn targets(&self) -> Vec<&Container> {
         if self.marks.is_empty() {
             let key = self.place().and_then(|place| self.rows.get(place));
-            key.and_then(|key| self.fleet.get(key)).into_iter().collect()
+            key.and_then(|key| self.fleet.get(key))
+                .into_iter()
+                .collect()
         } else {
-            let mut marked: Vec<_> =
-                self.marks.iter().filter_map(|key| self.fleet.get(key)).collect();
+            let mut marked: Vec<_> = self
+                .marks
+                .iter()
+                .filter_map(|key| self.fleet.get(key))
+                .collect();
             marked.sort_by(|a, b| a.name.cmp(&b.name));
             marked
         }
@@ -284,7 +289,10 @@ impl Model {
 
     /// How many containers the scope hides.
     pub(crate) fn out_of_scope(&self) -> usize {
-        self.shown().containers().filter(|container| !self.in_scope(container)).count()
+        self.shown()
+            .containers()
+            .filter(|container| !self.in_scope(container))
+            .count()
     }
 
     fn in_scope(&self, container: &Container) -> bool {
@@ -319,8 +327,13 @@ impl Model {
     /// is scrolled away, and what was shown long enough. `height` is how many rows are visible.
     pub(crate) fn settle(&mut self, height: u16) {
         let now = self.now.moment;
-        self.operations.retain(|_, operation| !operation.is_over(now));
-        if self.notice.as_ref().is_some_and(|notice| now >= notice.until) {
+        self.operations
+            .retain(|_, operation| !operation.is_over(now));
+        if self
+            .notice
+            .as_ref()
+            .is_some_and(|notice| now >= notice.until)
+        {
             self.notice = None;
         }
         let fleet = &self.fleet;
@@ -342,7 +355,10 @@ impl Model {
                 .apply(self.sort.compare(a, b, at))
                 .then_with(|| a.key.cmp(&b.key))
         });
-        self.rows = containers.into_iter().map(|container| container.key.clone()).collect();
+        self.rows = containers
+            .into_iter()
+            .map(|container| container.key.clone())
+            .collect();
     }
 
     /// The cursor stays on its container; where that is gone, on its place.

@@ -200,9 +200,21 @@ impl<C: Fn() -> Stamp> Pace<C> {
         // Asked again at every frame: a message about a resize can come after the frame.
         let size = screen.size()?;
         if size != self.model.size {
-            update(&mut self.model, Msg { at, event: Event::Resize(size.0, size.1) });
+            update(
+                &mut self.model,
+                Msg {
+                    at,
+                    event: Event::Resize(size.0, size.1),
+                },
+            );
         }
-        update(&mut self.model, Msg { at, event: Event::Frame });
+        update(
+            &mut self.model,
+            Msg {
+                at,
+                event: Event::Frame,
+            },
+        );
         let (model, look) = (&self.model, self.look);
         screen.draw(|frame| view::view(model, look, frame))?;
         self.drawn = at.moment;
@@ -222,7 +234,10 @@ impl<C: Fn() -> Stamp> Pace<C> {
     }
 
     fn refuse_to_suspend(&mut self) {
-        self.model.say(Tone::Wrong, "cannot suspend: there is no shell to come back from");
+        self.model.say(
+            Tone::Wrong,
+            "cannot suspend: there is no shell to come back from",
+        );
         self.due = Some(self.drawn + KEY_FRAME);
     }
 }

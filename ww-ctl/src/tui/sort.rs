@@ -111,11 +111,19 @@ fn restarts(container: &Container) -> Option<u32> {
 
 /// Below every real figure when there is none.
 fn cpu(container: &Container) -> f64 {
-    let resources = container.agent.as_ref().and_then(|agent| agent.resources.as_ref());
-    resources.and_then(|resources| resources.cpu_percent).unwrap_or(-1.0)
+    let resources = container
+        .agent
+        .as_ref()
+        .and_then(|agent| agent.resources.as_ref());
+    resources
+        .and_then(|resources| resources.cpu_percent)
+        .unwrap_or(-1.0)
 }
 
 fn memory(container: &Container) -> Option<u64> {
-    let resources = container.agent.as_ref().and_then(|agent| agent.resources.as_ref());
+    let resources = container
+        .agent
+        .as_ref()
+        .and_then(|agent| agent.resources.as_ref());
     resources.and_then(|resources| resources.memory_bytes)
 }

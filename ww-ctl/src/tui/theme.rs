@@ -174,10 +174,7 @@ impl Look {
     };
 
     /// As the environment wants it. `variable` answers with the value of an environment variable.
-    pub(crate) fn from_environment(
-        tint: Tint,
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Self {
+    pub(crate) fn from_environment(tint: Tint, variable: impl Fn(&str) -> Option<String>) -> Self {
         // As the C library does it: the first one that is set and not empty decides.
         let locale = [env::LC_ALL, env::LC_CTYPE, env::LANG]
             .into_iter()

@@ -129,7 +129,10 @@ fn replied(model: &mut Model, reply: Reply) {
         Some(_) | None => None,
     };
     if let Some(reason) = failed {
-        let name = model.fleet.get(&reply.key).map_or("?", |container| container.name.as_str());
+        let name = model
+            .fleet
+            .get(&reply.key)
+            .map_or("?", |container| container.name.as_str());
         let text = format!("cannot {} {name}: {reason}", reply.verb.name());
         model.say(Tone::Wrong, text);
     }
@@ -215,7 +218,10 @@ fn page(model: &Model) -> isize {
 
 fn shift(model: &mut Model, by: isize) {
     let moved = |scroll: u16| {
-        let moved = isize::try_from(scroll).unwrap_or(0).saturating_add(by).max(0);
+        let moved = isize::try_from(scroll)
+            .unwrap_or(0)
+            .saturating_add(by)
+            .max(0);
         u16::try_from(moved).unwrap_or(u16::MAX)
     };
     match (&mut model.mode, &mut model.focus) {
@@ -313,7 +319,10 @@ fn freeze(model: &mut Model) {
 
 fn ask(model: &mut Model, verb: Verb) {
     if model.access == Access::ReadOnly {
-        let text = format!("cannot {}: the dashboard is read-only (--read-only)", verb.name());
+        let text = format!(
+            "cannot {}: the dashboard is read-only (--read-only)",
+            verb.name()
+        );
         model.say(Tone::Wrong, text);
         return;
     }
@@ -322,9 +331,7 @@ fn ask(model: &mut Model, verb: Verb) {
         return;
     }
     pin(model);
-    let busy = |key: &ContainerKey| {
-        model.operations.get(key).is_some_and(Operation::is_open)
-    };
+    let busy = |key: &ContainerKey| model.operations.get(key).is_some_and(Operation::is_open);
     let targets = model.targets();
     if targets.is_empty() {
         return;

@@ -11,9 +11,7 @@ use whaleware::protocol::{
     Restarts, Snapshot, StopBudget, TransitionReport,
 };
 
-use crate::fleet::{
-    ContainerKey, EngineEvent, EngineState, HostName, Input, Listed, Route, Stamp,
-};
+use crate::fleet::{ContainerKey, EngineEvent, EngineState, HostName, Input, Listed, Route, Stamp};
 use crate::tui::model::{Access, Model};
 use crate::tui::msg::{Cmd, Event, Msg};
 use crate::tui::update::update;
@@ -37,7 +35,11 @@ trait SignedMillis {
 impl SignedMillis for Duration {
     fn saturating_add_signed_millis(self, millis: i64) -> Self {
         let by = Self::from_millis(millis.unsigned_abs());
-        if millis < 0 { self.saturating_sub(by) } else { self.saturating_add(by) }
+        if millis < 0 {
+            self.saturating_sub(by)
+        } else {
+            self.saturating_add(by)
+        }
     }
 }
 
@@ -47,7 +49,10 @@ pub(in crate::tui) fn wall(millis: i64) -> Timestamp {
 }
 
 pub(in crate::tui) fn key(name: &str) -> ContainerKey {
-    let id = name.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let id = name
+        .bytes()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<String>();
     ContainerKey {
         host: "local".into(),
         id: format!("{id:0<64}").into(),
@@ -58,7 +63,10 @@ pub(in crate::tui) fn listed(name: &str, engine: EngineState, started: i64) -> L
     Listed {
         id: key(name).id,
         name: name.into(),
-        image: format!("registry.example/shop/{}:2.4.1", name.split('-').next().unwrap()),
+        image: format!(
+            "registry.example/shop/{}:2.4.1",
+            name.split('-').next().unwrap()
+        ),
         has_agent: true,
         labels: vec![
             ("io.whaleware.agent".into(), "1".into()),
@@ -67,7 +75,11 @@ pub(in crate::tui) fn listed(name: &str, engine: EngineState, started: i64) -> L
         engine,
         created: Some(wall(started - 1000)),
         started: Some(wall(started)),
-        finished: if engine.is_running() { None } else { Some(wall(started + 60_000)) },
+        finished: if engine.is_running() {
+            None
+        } else {
+            Some(wall(started + 60_000))
+        },
     }
 }
 
@@ -206,7 +218,11 @@ impl Life {
     /// As it would be written on the socket at the tests' beginning.
     pub(in crate::tui) fn snapshot(self) -> FromAgent {
         let last = self.transitions.last().unwrap();
-        let restart = self.transitions.iter().rev().find(|t| t.state == State::Restarting);
+        let restart = self
+            .transitions
+            .iter()
+            .rev()
+            .find(|t| t.state == State::Restarting);
         FromAgent::Snapshot(Box::new(Snapshot {
             at: wall(0),
             booted: wall(self.booted),
@@ -224,7 +240,11 @@ impl Life {
                 cause: restart.map(|t| t.cause.clone()),
             },
             running: self.running,
-            stop: StopBudget { drain_ms: 0, svcdown_ms: None, grace_ms: 5000 },
+            stop: StopBudget {
+                drain_ms: 0,
+                svcdown_ms: None,
+                grace_ms: 5000,
+            },
             transitions: self.transitions.clone(),
             hooks: self.hooks,
             omitted: 0,
@@ -259,18 +279,39 @@ fn health(connections: u32) -> Value {
 }
 
 /// Feeds a line of an agent.
-pub(in crate::tui) fn tell(model: &mut Model, name: &str, frame: FromAgent, millis: i64) -> Vec<Cmd> {
-    let input = Input::Frame { key: key(name), frame: Box::new(frame) };
+pub(in crate::tui) fn tell(
+    model: &mut Model,
+    name: &str,
+    frame: FromAgent,
+    millis: i64,
+) -> Vec<Cmd> {
+    let input = Input::Frame {
+        key: key(name),
+        frame: Box::new(frame),
+    };
     feed(model, input, millis)
 }
 
 pub(in crate::tui) fn feed(model: &mut Model, input: Input, millis: i64) -> Vec<Cmd> {
-    update(model, Msg { at: at(millis), event: Event::Input(Box::new(input)) })
+    update(
+        model,
+        Msg {
+            at: at(millis),
+            event: Event::Input(Box::new(input)),
+        },
+    )
 }
 
 /// An agent is reached and tells of its life.
 pub(in crate::tui) fn reach(model: &mut Model, name: &str, life: Life) {
-    feed(model, Input::Reached { key: key(name), route: Route::Direct }, 0);
+    feed(
+        model,
+        Input::Reached {
+            key: key(name),
+            route: Route::Direct,
+        },
+        0,
+    );
     let hello = Hello {
         protocol: 1,
         agent: "0.1.0".into(),
@@ -282,8 +323,22 @@ pub(in crate::tui) fn reach(model: &mut Model, name: &str, life: Life) {
 }
 
 /// The state changes.
-pub(in crate::tui) fn becomes(model: &mut Model, name: &str, state: State, cause: &str, millis: i64) {
-    let restarts = model.fleet.get(&key(name)).unwrap().agent.as_ref().unwrap().restarts.total;
+pub(in crate::tui) fn becomes(
+    model: &mut Model,
+    name: &str,
+    state: State,
+    cause: &str,
+    millis: i64,
+) {
+    let restarts = model
+        .fleet
+        .get(&key(name))
+        .unwrap()
+        .agent
+        .as_ref()
+        .unwrap()
+        .restarts
+        .total;
     let report = TransitionReport {
         number: 100,
         at: wall(millis),
@@ -301,14 +356,21 @@ pub(in crate::tui) fn empty(size: (u16, u16)) -> Model {
 }
 
 pub(in crate::tui) fn listing(containers: Vec<Listed>) -> Input {
-    Input::Listing { host: "local".into(), clock: wall(0), containers }
+    Input::Listing {
+        host: "local".into(),
+        clock: wall(0),
+        containers,
+    }
 }
 
 /// Twelve containers that live different lives, and one that has no agent.
 pub(in crate::tui) fn fleet() -> Model {
     let mut model = empty((160, 45));
     let running = EngineState::Running;
-    let exited = |code| EngineState::Exited { code: Some(code), out_of_memory: false };
+    let exited = |code| EngineState::Exited {
+        code: Some(code),
+        out_of_memory: false,
+    };
     let mut plain = listed("redis-cache", running, -86_400_000);
     plain.has_agent = false;
     feed(
@@ -331,13 +393,23 @@ pub(in crate::tui) fn fleet() -> Model {
         0,
     );
     lives(&mut model);
-    update(&mut model, Msg { at: at(0), event: Event::Frame });
+    update(
+        &mut model,
+        Msg {
+            at: at(0),
+            event: Event::Frame,
+        },
+    );
     model
 }
 
 fn lives(model: &mut Model) {
     reach(model, "api-1", up(-7_200_000).passing(health(31)));
-    reach(model, "api-2", up(-7_200_000).passing(health(28)).uses(12.4, 151));
+    reach(
+        model,
+        "api-2",
+        up(-7_200_000).passing(health(28)).uses(12.4, 151),
+    );
     reach(
         model,
         "billing",
@@ -359,7 +431,11 @@ fn lives(model: &mut Model) {
             .runs("firstboot", 8620)
             .uses(98.7, 212),
     );
-    reach(model, "frontend-eu-central-1a", up(-260_000_000).passing(health(140)).uses(41.0, 1430));
+    reach(
+        model,
+        "frontend-eu-central-1a",
+        up(-260_000_000).passing(health(140)).uses(41.0, 1430),
+    );
     reach(
         model,
         "ledger-db",
@@ -372,16 +448,28 @@ fn lives(model: &mut Model) {
     reach(
         model,
         "mailer",
-        up(-90_000_000).passing(json!("all 3 queues drained")).uses(0.1, 38),
+        up(-90_000_000)
+            .passing(json!("all 3 queues drained"))
+            .uses(0.1, 38),
     );
     feed(model, Input::Reaching(key("reports")), 0);
     reach(
         model,
         "search",
-        up(-5_000_000).later(4_900_000).state(State::Stopped, "SIGTERM").runs("svcdown", 9000),
+        up(-5_000_000)
+            .later(4_900_000)
+            .state(State::Stopped, "SIGTERM")
+            .runs("svcdown", 9000),
     );
     reach(model, "sessions", up(-4_000_000).passing(health(9)));
-    feed(model, Input::AgentLost { key: key("sessions"), reason: "connection closed".into() }, -42_000);
+    feed(
+        model,
+        Input::AgentLost {
+            key: key("sessions"),
+            reason: "connection closed".into(),
+        },
+        -42_000,
+    );
 }
 
 /// Presses keys: a character is itself, anything longer in angle brackets.
@@ -389,7 +477,9 @@ pub(in crate::tui) fn press(model: &mut Model, keys: &str, millis: i64) -> Vec<C
     let mut commands = Vec::new();
     let mut rest = keys;
     while let Some(c) = rest.chars().next() {
-        let name = rest.strip_prefix('<').and_then(|inner| inner.split_once('>'));
+        let name = rest
+            .strip_prefix('<')
+            .and_then(|inner| inner.split_once('>'));
         let event = if let Some((name, after)) = name {
             rest = after;
             named(name)
@@ -397,7 +487,13 @@ pub(in crate::tui) fn press(model: &mut Model, keys: &str, millis: i64) -> Vec<C
             rest = &rest[c.len_utf8()..];
             KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)
         };
-        commands.extend(update(model, Msg { at: at(millis), event: Event::Key(event) }));
+        commands.extend(update(
+            model,
+            Msg {
+                at: at(millis),
+                event: Event::Key(event),
+            },
+        ));
     }
     commands.retain(|command| *command != Cmd::Draw);
     commands
@@ -422,16 +518,29 @@ fn named(name: &str) -> KeyEvent {
 
 /// The name of the row under the cursor.
 pub(in crate::tui) fn selected(model: &Model) -> &str {
-    model.selected().map_or("", |container| container.name.as_str())
+    model
+        .selected()
+        .map_or("", |container| container.name.as_str())
 }
 
 /// The names of all rows.
 pub(in crate::tui) fn names(model: &Model) -> Vec<&str> {
-    model.rows().iter().map(|key| model.shown().get(key).unwrap().name.as_str()).collect()
+    model
+        .rows()
+        .iter()
+        .map(|key| model.shown().get(key).unwrap().name.as_str())
+        .collect()
 }
 
 /// The Engine says that a container has another life.
 pub(in crate::tui) fn started_anew(model: &mut Model, name: &str, millis: i64) {
     let event = EngineEvent::Started;
-    feed(model, Input::Engine { key: key(name), event }, millis);
+    feed(
+        model,
+        Input::Engine {
+            key: key(name),
+            event,
+        },
+        millis,
+    );
 }

@@ -16,7 +16,15 @@ use crate::tui::theme::{Look, Tint};
 use crate::tui::update::update;
 use crate::tui::view::view;
 
-const SIZES: [(u16, u16); 7] = [(160, 45), (120, 30), (80, 24), (50, 15), (40, 12), (30, 8), (10, 3)];
+const SIZES: [(u16, u16); 7] = [
+    (160, 45),
+    (120, 30),
+    (80, 24),
+    (50, 15),
+    (40, 12),
+    (30, 8),
+    (10, 3),
+];
 
 fn look(tint: Tint, locale: &str) -> Look {
     Look::from_environment(tint, |name| (name == "LANG").then(|| locale.to_owned()))
@@ -63,7 +71,9 @@ fn styled(buffer: &Buffer) -> String {
         for x in 0..buffer.area.width {
             let cell = &buffer[(x, y)];
             match runs.last_mut() {
-                Some((_, to, fg, modifier)) if *fg == cell.fg && *modifier == cell.modifier => *to = x,
+                Some((_, to, fg, modifier)) if *fg == cell.fg && *modifier == cell.modifier => {
+                    *to = x
+                }
                 _ => runs.push((x, x, cell.fg, cell.modifier)),
             }
         }
@@ -71,8 +81,16 @@ fn styled(buffer: &Buffer) -> String {
             .iter()
             .filter(|(_, _, fg, modifier)| *fg != Color::Reset || !modifier.is_empty())
             .map(|(from, to, fg, modifier)| {
-                let colour = if *fg == Color::Reset { String::new() } else { format!(" {fg}") };
-                let modifier = if modifier.is_empty() { String::new() } else { format!(" {modifier:?}") };
+                let colour = if *fg == Color::Reset {
+                    String::new()
+                } else {
+                    format!(" {fg}")
+                };
+                let modifier = if modifier.is_empty() {
+                    String::new()
+                } else {
+                    format!(" {modifier:?}")
+                };
                 format!("{from}..{to}{colour}{modifier}")
             })
             .collect();
@@ -84,7 +102,13 @@ fn styled(buffer: &Buffer) -> String {
 }
 
 fn sized(mut model: Model, size: (u16, u16)) -> Model {
-    update(&mut model, Msg { at: at(0), event: Event::Resize(size.0, size.1) });
+    update(
+        &mut model,
+        Msg {
+            at: at(0),
+            event: Event::Resize(size.0, size.1),
+        },
+    );
     model
 }
 
@@ -118,7 +142,10 @@ fn without_colours_nothing_is_coloured_and_the_cursor_is_seen() {
         for cell in buffer.content() {
             assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset));
         }
-        let reversed = buffer.content().iter().any(|cell| cell.modifier.contains(Modifier::REVERSED));
+        let reversed = buffer
+            .content()
+            .iter()
+            .any(|cell| cell.modifier.contains(Modifier::REVERSED));
         assert!(reversed || size.0 < 20, "{size:?}");
         let name = format!("mono-{}x{}", size.0, size.1);
         snapshot(&name, &styled(&buffer));
@@ -156,7 +183,13 @@ fn tabs() {
         for size in [(160, 45), (80, 24), (40, 12)] {
             let mut model = sized(fleet(), size);
             press(&mut model, keys, 0);
-            update(&mut model, Msg { at: at(10_500), event: Event::Frame });
+            update(
+                &mut model,
+                Msg {
+                    at: at(10_500),
+                    event: Event::Frame,
+                },
+            );
             let name = format!("{name}-{}x{}", size.0, size.1);
             snapshot(&name, &text(&draw(&model, colour())));
         }
@@ -190,9 +223,18 @@ fn progress_of_a_restart_is_in_its_row_until_it_is_true() {
     let mut model = sized(fleet(), (120, 30));
     press(&mut model, "/api-1<enter>Ry<esc>", 0);
     let row = |model: &mut Model, millis| {
-        update(model, Msg { at: at(millis), event: Event::Frame });
+        update(
+            model,
+            Msg {
+                at: at(millis),
+                event: Event::Frame,
+            },
+        );
         let seen = text(&draw(model, colour()));
-        seen.lines().find(|line| line.contains("api-1  ")).unwrap().to_owned()
+        seen.lines()
+            .find(|line| line.contains("api-1  "))
+            .unwrap()
+            .to_owned()
     };
     assert!(row(&mut model, 10).contains("restart: sending"));
     let reply = crate::tui::msg::Reply {
@@ -200,9 +242,21 @@ fn progress_of_a_restart_is_in_its_row_until_it_is_true() {
         verb: crate::tui::msg::Verb::Restart,
         result: Ok(()),
     };
-    update(&mut model, Msg { at: at(20), event: Event::Reply(reply) });
+    update(
+        &mut model,
+        Msg {
+            at: at(20),
+            event: Event::Reply(reply),
+        },
+    );
     assert!(row(&mut model, 1030).contains("restart: sent 1s ago"));
-    becomes(&mut model, "api-1", State::Restarting, "operator alice@ops1", 1100);
+    becomes(
+        &mut model,
+        "api-1",
+        State::Restarting,
+        "operator alice@ops1",
+        1100,
+    );
     assert!(row(&mut model, 4200).contains("restart: RESTARTING 3s"));
     becomes(&mut model, "api-1", State::Up, "restarted", 5000);
     assert!(row(&mut model, 5100).contains("restart → UP after 5s"));
@@ -215,7 +269,14 @@ fn what_is_not_known_is_said() {
     snapshot("reaching-80x24", &text(&draw(&reaching, colour())));
     let mut lost = empty((80, 24));
     let reason = "cannot connect to unix:///var/run/docker.sock: permission denied";
-    feed(&mut lost, Input::HostLost { host: "local".into(), reason: reason.into() }, 0);
+    feed(
+        &mut lost,
+        Input::HostLost {
+            host: "local".into(),
+            reason: reason.into(),
+        },
+        0,
+    );
     snapshot("unreachable-80x24", &text(&draw(&lost, colour())));
     let mut none = empty((80, 24));
     feed(&mut none, listing(Vec::new()), 0);
@@ -228,8 +289,21 @@ fn a_lost_host_keeps_its_rows_and_says_since_when() {
         let mut model = sized(fleet(), size);
         model.access = Access::ReadOnly;
         let reason = "connection refused";
-        feed(&mut model, Input::HostLost { host: "local".into(), reason: reason.into() }, 0);
-        update(&mut model, Msg { at: at(34_000), event: Event::Frame });
+        feed(
+            &mut model,
+            Input::HostLost {
+                host: "local".into(),
+                reason: reason.into(),
+            },
+            0,
+        );
+        update(
+            &mut model,
+            Msg {
+                at: at(34_000),
+                event: Event::Frame,
+            },
+        );
         let name = format!("lost-{}x{}", size.0, size.1);
         snapshot(&name, &text(&draw(&model, colour())));
     }
@@ -243,10 +317,17 @@ fn what_a_container_says_cannot_move_the_screen() {
         "long": "w".repeat(100_000),
         "lines": "one\r\ntwo\nthree",
     });
-    fixture::reach(&mut model, "api-1", fixture::up(-7_200_000).passing(hostile));
+    fixture::reach(
+        &mut model,
+        "api-1",
+        fixture::up(-7_200_000).passing(hostile),
+    );
     press(&mut model, "/api-1<enter><enter>3", 0);
     let seen = text(&draw(&model, colour()));
-    assert!(!seen.chars().any(|c| c.is_control() && c != '\n'), "{seen:?}");
+    assert!(
+        !seen.chars().any(|c| c.is_control() && c != '\n'),
+        "{seen:?}"
+    );
     assert!(!seen.contains('\u{202e}'));
     assert!(seen.contains("one two three"));
     assert_eq!(seen.lines().count(), 45);

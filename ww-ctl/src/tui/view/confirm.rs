@@ -10,14 +10,15 @@ use super::super::msg::Verb;
 use super::super::operation::equivalent;
 use super::super::theme::{Look, Role};
 use super::layout::Areas;
-use super::text::{count, cut_line, span, width};
+use super::sign;
+use super::text::{age, count, cut_line, span, width};
 
 /// Draws it.
 pub(super) fn draw(model: &Model, confirmation: &Confirmation, look: Look, frame: &mut Frame<'_>) {
     let (columns, rows) = model.size;
     let footer = Areas::of(model).footer.height;
     let room = rows - footer;
-    let head = head(confirmation, look);
+    let head = head(model, confirmation, look);
     let tail = tail(model, confirmation, look);
     let fixed = u16::try_from(head.len() + tail.len()).unwrap_or(u16::MAX);
     let for_names = usize::from(room.saturating_sub(fixed)).clamp(1, 8);
@@ -29,16 +30,28 @@ pub(super) fn draw(model: &Model, confirmation: &Confirmation, look: Look, frame
     super::paragraph(&lines, area, look, frame);
 }
 
-fn head(confirmation: &Confirmation, look: Look) -> Vec<Line<'static>> {
+fn head(model: &Model, confirmation: &Confirmation, look: Look) -> Vec<Line<'static>> {
     let number = confirmation.targets.len();
     let what = match (confirmation.verb, confirmation.targets.as_slice()) {
         (verb, [target]) => format!("{} {}?", capital(verb), target.name),
         (verb, _) => format!("{} {}?", capital(verb), count(number, "container")),
     };
-    vec![Line::from(vec![
-        span(format!(" {what} "), Role::Banner, look),
-        span(" ", Role::Plain, look),
-    ])]
+    let mut lines = vec![Line::from(span(format!(" {what} "), Role::Banner, look))];
+    if let [target] = confirmation.targets.as_slice()
+        && let Some(container) = model.fleet.get(&target.key)
+    {
+        let sign = sign::sign(container, &model.fleet, look);
+        let (health, _) = sign::health(container, look);
+        let text = format!(
+            "   {} {} for {}, health {health}, on {}",
+            sign.glyph,
+            sign.word,
+            age(container.age(model.now.moment)),
+            container.key.host
+        );
+        lines.push(Line::from(span(text, Role::Plain, look)));
+    }
+    lines
 }
 
 const fn capital(verb: Verb) -> &'static str {
@@ -49,7 +62,12 @@ const fn capital(verb: Verb) -> &'static str {
 }
 
 /// The names, in as many lines as there are; what does not fit is counted.
-fn names(confirmation: &Confirmation, columns: usize, lines: usize, look: Look) -> Vec<Line<'static>> {
+fn names(
+    confirmation: &Confirmation,
+    columns: usize,
+    lines: usize,
+    look: Look,
+) -> Vec<Line<'static>> {
     if confirmation.targets.len() == 1 {
         return Vec::new();
     }
@@ -60,7 +78,11 @@ fn names(confirmation: &Confirmation, columns: usize, lines: usize, look: Look) 
         let rest = format!("and {left} more");
         let row = rows.last().map_or(0, |row| width(row));
         let last = rows.len() >= lines;
-        let reserve = if last && left > 1 { width(&rest) + 2 } else { 0 };
+        let reserve = if last && left > 1 {
+            width(&rest) + 2
+        } else {
+            0
+        };
         let fits = row + width(&target.name) + 2 + reserve <= room;
         if !fits && row > 0 && !last {
             rows.push(String::new());
@@ -77,7 +99,10 @@ fn names(confirmation: &Confirmation, columns: usize, lines: usize, look: Look) 
     }
     rows.into_iter()
         .map(|row| {
-            let line = Line::from(vec![Span::raw("   "), span(row.trim_end(), Role::Strong, look)]);
+            let line = Line::from(vec![
+                Span::raw("   "),
+                span(row.trim_end(), Role::Strong, look),
+            ]);
             cut_line(line, columns, look)
         })
         .collect()
@@ -92,16 +117,29 @@ fn tail(model: &Model, confirmation: &Confirmation, look: Look) -> Vec<Line<'sta
         };
         lines.push(Line::from(span(text, Role::Warn, look)));
     }
-    let containers = confirmation.targets.iter().filter_map(|target| model.fleet.get(&target.key));
+    let containers = confirmation
+        .targets
+        .iter()
+        .filter_map(|target| model.fleet.get(&target.key));
     let line = equivalent(confirmation.verb, containers);
     lines.push(Line::from(span(format!("   $ {line}"), Role::Dim, look)));
     lines.push(match &confirmation.challenge {
+        // The footer says it where there is one.
+        Challenge::Yes if Areas::of(model).footer.height > 0 => return lines,
         Challenge::Yes => Line::from(vec![
             span("   y", Role::Key, look),
-            span(format!(" {}, any other key cancels", confirmation.verb.name()), Role::Plain, look),
+            span(
+                format!(" {}, any other key cancels", confirmation.verb.name()),
+                Role::Plain,
+                look,
+            ),
         ]),
         Challenge::Count { typed } => Line::from(vec![
-            span(format!("   type {} and Enter: ", confirmation.targets.len()), Role::Plain, look),
+            span(
+                format!("   type {} and Enter: ", confirmation.targets.len()),
+                Role::Plain,
+                look,
+            ),
             span(format!("{typed}_"), Role::Key, look),
         ]),
     });

@@ -19,7 +19,7 @@ use crate::fleet::{AgentView, Container, EngineState, Link, Route};
 /// From so many columns on there are two blocks side by side.
 const WIDE: usize = 110;
 /// The columns of a label.
-const LABEL: usize = 10;
+const LABEL: usize = 11;
 
 /// Draws tabs and content.
 pub(super) fn draw(model: &Model, areas: &Areas, look: Look, frame: &mut Frame<'_>) {
@@ -42,7 +42,11 @@ fn tabs(model: &Model, areas: &Areas, look: Look, frame: &mut Frame<'_>) {
             Focus::Pane { .. } | Focus::Full { .. } => Role::Strong,
         };
         let room = columns.saturating_sub(50).max(12);
-        spans.push(span(super::text::cut(&container.name, room, look), role, look));
+        spans.push(span(
+            super::text::cut(&container.name, room, look),
+            role,
+            look,
+        ));
         spans.push(Span::raw("  "));
     }
     for (index, tab) in Tab::ALL.iter().enumerate() {
@@ -50,9 +54,15 @@ fn tabs(model: &Model, areas: &Areas, look: Look, frame: &mut Frame<'_>) {
         let role = if here { Role::Banner } else { Role::Dim };
         spans.push(span(format!(" {} {} ", index + 1, tab.name()), role, look));
     }
-    spans.push(Span::raw(" "));
+    if model.selected().is_none() {
+        spans.clear();
+    }
     let used: usize = spans.iter().map(|span| width(&span.content)).sum();
-    spans.push(span(rule.repeat(columns.saturating_sub(used)), Role::Dim, look));
+    spans.push(span(
+        rule.repeat(columns.saturating_sub(used)),
+        Role::Dim,
+        look,
+    ));
     super::paragraph(&[Line::from(spans)], areas.tabs, look, frame);
 }
 
@@ -78,7 +88,10 @@ pub(super) fn content(model: &Model, look: Look, columns: usize) -> Vec<Line<'st
 
 fn summary(model: &Model, container: &Container, columns: usize, look: Look) -> Vec<Line<'static>> {
     let facts = facts(model, container, look);
-    let monitor = container.agent.as_ref().and_then(|agent| agent.monitor.as_ref());
+    let monitor = container
+        .agent
+        .as_ref()
+        .and_then(|agent| agent.monitor.as_ref());
     let Some(monitor) = monitor else {
         return facts;
     };
@@ -124,7 +137,12 @@ fn facts(model: &Model, container: &Container, look: Look) -> Vec<Line<'static>>
         }
     }
     lines.push(fact("image", &container.image, Role::Plain, look));
-    lines.push(fact("container", identity(model, container), Role::Plain, look));
+    lines.push(fact(
+        "container",
+        identity(model, container),
+        Role::Plain,
+        look,
+    ));
     lines.push(reached(container, now, look));
     for limit in agent.map_or(&[][..], |agent| &agent.degraded) {
         lines.push(fact("degraded", limit, Role::Warn, look));
@@ -140,15 +158,27 @@ fn state(model: &Model, container: &Container, now: Moment, look: Look) -> Line<
     let sign = sign::sign(container, model.shown(), look);
     let mut spans = vec![
         span(left("state", LABEL, look), Role::Dim, look),
-        span(format!("{} {}", sign.glyph, sign.word), sign::role(sign.severity), look),
-        span(format!(" for {}", age(container.age(now))), Role::Plain, look),
+        span(
+            format!("{} {}", sign.glyph, sign.word),
+            sign::role(sign.severity),
+            look,
+        ),
+        span(
+            format!(" for {}", age(container.age(now))),
+            Role::Plain,
+            look,
+        ),
     ];
     let cause = container.cause();
     if !cause.is_empty() {
         spans.push(span(format!(", {cause}"), Role::Plain, look));
     }
     if let Some(since) = model.shown().stale_since(container) {
-        spans.push(span(format!(", last heard {} ago", age(now - since)), Role::Warn, look));
+        spans.push(span(
+            format!(", last heard {} ago", age(now - since)),
+            Role::Warn,
+            look,
+        ));
     }
     Line::from(spans)
 }
@@ -165,7 +195,10 @@ fn health_line(model: &Model, container: &Container, agent: &AgentView) -> (Stri
     match (&agent.monitor, report.at) {
         (Some(monitor), _) => {
             let ago = ago(model, container, monitor.at);
-            text.push_str(&format!(", checked {ago} ago in {}", took(monitor.duration_ms)));
+            text.push_str(&format!(
+                ", checked {ago} ago in {}",
+                took(monitor.duration_ms)
+            ));
         }
         (None, Some(at)) => text.push_str(&format!(", checked {} ago", ago(model, container, at))),
         (None, None) => text.push_str(", not checked yet"),
@@ -179,7 +212,11 @@ fn health_line(model: &Model, container: &Container, agent: &AgentView) -> (Stri
 
 /// How long ago something was, by the clock of the container's host.
 fn ago(model: &Model, container: &Container, at: Timestamp) -> String {
-    let skew = model.shown().host(&container.key.host).map(|host| host.skew).unwrap_or_default();
+    let skew = model
+        .shown()
+        .host(&container.key.host)
+        .map(|host| host.skew)
+        .unwrap_or_default();
     let ago = model.clock().wall.duration_since(at).saturating_add(skew);
     age(Duration::try_from(ago).unwrap_or_default())
 }
@@ -240,7 +277,9 @@ fn identity(model: &Model, container: &Container) -> String {
             | EngineState::Dead,
             _,
         ) => {
-            if let Some(created) = container.created {
+            if let Some(finished) = container.finished {
+                text.push_str(&format!(", ended {} ago", ago(model, container, finished)));
+            } else if let Some(created) = container.created {
                 text.push_str(&format!(", created {} ago", ago(model, container, created)));
             }
         }
@@ -258,16 +297,20 @@ fn reached(container: &Container, now: Moment, look: Look) -> Line<'static> {
     let (text, role) = match &container.link {
         Link::None if container.has_agent => ("not running".to_owned(), Role::Dim),
         Link::None => ("none in this image".into(), Role::Dim),
-        Link::Reaching { since } => {
-            (format!("{version}being reached for {}", age(now - *since)), Role::Busy)
-        }
-        Link::Live { route: Route::Direct } => (format!("{version}reached directly"), Role::Plain),
+        Link::Reaching { since } => (
+            format!("{version}being reached for {}", age(now - *since)),
+            Role::Busy,
+        ),
+        Link::Live {
+            route: Route::Direct,
+        } => (format!("{version}reached directly"), Role::Plain),
         Link::Live { route: Route::Exec } => {
             (format!("{version}reached through docker exec"), Role::Plain)
         }
-        Link::Silent { since, reason } => {
-            (format!("{version}silent for {}: {reason}", age(now - *since)), Role::Warn)
-        }
+        Link::Silent { since, reason } => (
+            format!("{version}silent for {}: {reason}", age(now - *since)),
+            Role::Warn,
+        ),
     };
     fact("agent", text, role, look)
 }
@@ -282,7 +325,7 @@ fn history(model: &Model, container: &Container, columns: usize, look: Look) -> 
         return vec![Line::from(span(text, Role::Dim, look))];
     };
     let now = model.clock().moment;
-    let transitions = timeline::transitions(agent, look);
+    let transitions = timeline::transitions(agent, now, look);
     if columns >= WIDE {
         let half = columns * 3 / 5;
         let bars = timeline::bars(agent, now, half, look);
@@ -297,7 +340,11 @@ fn history(model: &Model, container: &Container, columns: usize, look: Look) -> 
 
 fn health(model: &Model, container: &Container, look: Look) -> Vec<Line<'static>> {
     let Some(agent) = &container.agent else {
-        return vec![Line::from(span("no check has been heard of", Role::Dim, look))];
+        return vec![Line::from(span(
+            "no check has been heard of",
+            Role::Dim,
+            look,
+        ))];
     };
     let (text, role) = health_line(model, container, agent);
     let mut lines = vec![fact("health", text, role, look)];
@@ -320,5 +367,8 @@ fn monitor_value(monitor: &MonitorReport, look: Look) -> Vec<Line<'static>> {
     if monitor.truncated {
         lines.push(Line::from(span("cut: it printed more", Role::Dim, look)));
     }
-    lines.into_iter().map(|line| cut_line(line, 400, look)).collect()
+    lines
+        .into_iter()
+        .map(|line| cut_line(line, 400, look))
+        .collect()
 }

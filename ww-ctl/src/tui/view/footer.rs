@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::super::confirm::Challenge;
-use super::super::keymap::{self, Context};
+use super::super::keymap::{self, Action, Context};
 use super::super::model::{Access, Mode, Model, Tone};
 use super::super::theme::{Look, Role};
 use super::text::{cut_line, span, width};
@@ -22,18 +22,28 @@ pub(super) fn draw(model: &Model, area: Rect, look: Look, frame: &mut Frame<'_>)
             // Where there is no line for the filter it is typed here.
             let line = vec![span(" /", Role::Key, look), span(draft, Role::Strong, look)];
             let used: usize = line.iter().map(|span| width(&span.content)).sum();
-            let x = u16::try_from(used).unwrap_or(u16::MAX).min(area.width.saturating_sub(1));
+            let x = u16::try_from(used)
+                .unwrap_or(u16::MAX)
+                .min(area.width.saturating_sub(1));
             frame.set_cursor_position((area.x + x, area.y));
             Line::from(line)
         }
-        (Mode::Filtering { .. }, _) => {
-            pairs(&[("Enter", "keep"), ("Esc", "show all"), ("^U", "empty")], look)
-        }
+        (Mode::Filtering { .. }, _) => pairs(
+            &[("Enter", "keep"), ("Esc", "show all"), ("^U", "empty")],
+            look,
+        ),
         (Mode::Confirming(confirmation), _) => match &confirmation.challenge {
-            Challenge::Yes => pairs(&[("y", confirmation.verb.name()), ("any other key", "cancel")], look),
-            Challenge::Count { .. } => {
-                pairs(&[("number, Enter", confirmation.verb.name()), ("Esc", "cancel")], look)
-            }
+            Challenge::Yes => pairs(
+                &[("y", confirmation.verb.name()), ("any other key", "cancel")],
+                look,
+            ),
+            Challenge::Count { .. } => pairs(
+                &[
+                    ("number, Enter", confirmation.verb.name()),
+                    ("Esc", "cancel"),
+                ],
+                look,
+            ),
         },
         (Mode::Normal | Mode::Help { .. }, Some(notice)) => {
             let role = match notice.tone {
@@ -45,7 +55,9 @@ pub(super) fn draw(model: &Model, area: Rect, look: Look, frame: &mut Frame<'_>)
         (Mode::Normal | Mode::Help { .. }, None) => keys(model, columns, look),
     };
     let line = cut_line(line, columns, look);
-    frame.buffer_mut().set_line(area.x, area.y, &line, area.width);
+    frame
+        .buffer_mut()
+        .set_line(area.x, area.y, &line, area.width);
 }
 
 /// The keys of the present context, as many as fit; help and leaving always do.
@@ -53,7 +65,9 @@ fn keys(model: &Model, columns: usize, look: Look) -> Line<'static> {
     let Some(context) = Context::of(model) else {
         return Line::default();
     };
+    let nowhere = context == Context::Table && model.filter.is_empty() && model.marks.is_empty();
     let labels: Vec<(String, &str)> = keymap::bindings(context)
+        .filter(|binding| binding.action != Action::Back || !nowhere)
         .filter(|binding| !binding.short.is_empty())
         .filter(|binding| model.access == Access::ReadWrite || !binding.action.changes_things())
         .filter_map(|binding| Some((binding.keys.first()?.label(), binding.short)))

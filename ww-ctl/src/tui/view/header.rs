@@ -17,12 +17,50 @@ use crate::fleet::{Container, HostStatus, Severity};
 pub(super) fn header(model: &Model, area: Rect, look: Look, frame: &mut Frame<'_>) {
     let mut line = vec![Span::raw(" ")];
     line.extend(hosts(model, look));
-    for (sign, number) in counts(model, look) {
-        line.push(Span::raw("  "));
-        line.push(span(format!("{} {number} {}", sign.glyph, sign.word), sign::role(sign.severity), look));
-    }
     let right = banner(model, look);
+    let taken: usize = line
+        .iter()
+        .chain(&right)
+        .map(|span| width(&span.content))
+        .sum();
+    let room = usize::from(area.width).saturating_sub(taken + 1);
+    let told = [Detail::States, Detail::Severities, Detail::Glyphs]
+        .map(|detail| tell(&counts(model, look, detail), detail, look))
+        .into_iter()
+        .find(|told| told.iter().map(|span| width(&span.content)).sum::<usize>() <= room);
+    match told {
+        Some(told) => line.extend(told),
+        None => line.extend(tell(
+            &counts(model, look, Detail::Severities),
+            Detail::Severities,
+            look,
+        )),
+    }
     edges(line, right, area, look, frame);
+}
+
+/// How much of the counts is told, as the room allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    /// Every state by its name.
+    States,
+    /// States of one kind together.
+    Severities,
+    /// The same without words; the glyphs are those of the rows below.
+    Glyphs,
+}
+
+fn tell(counts: &[(Sign, usize)], detail: Detail, look: Look) -> Vec<Span<'static>> {
+    let told = counts.iter().map(|(sign, number)| {
+        let text = match detail {
+            Detail::States | Detail::Severities => {
+                format!("  {} {number} {}", sign.glyph, sign.word)
+            }
+            Detail::Glyphs => format!("  {} {number}", sign.glyph),
+        };
+        span(text, sign::role(sign.severity), look)
+    });
+    told.collect()
 }
 
 /// The filter, the order, the marks.
@@ -34,7 +72,9 @@ pub(super) fn status(model: &Model, area: Rect, look: Look, frame: &mut Frame<'_
         line.push(span("filter ", Role::Dim, look));
         line.push(span(draft, Role::Strong, look));
         let used: usize = line.iter().map(|span| width(&span.content)).sum();
-        let x = u16::try_from(used).unwrap_or(u16::MAX).min(area.width.saturating_sub(1));
+        let x = u16::try_from(used)
+            .unwrap_or(u16::MAX)
+            .min(area.width.saturating_sub(1));
         frame.set_cursor_position((area.x + x, area.y));
         line.push(Span::raw(" "));
     } else if model.filter.is_empty() {
@@ -55,7 +95,11 @@ pub(super) fn status(model: &Model, area: Rect, look: Look, frame: &mut Frame<'_
         Direction::Reversed => glyphs.ascending,
     };
     line.push(span("   sort ", Role::Dim, look));
-    line.push(span(format!("{} {sign}", model.sort.name()), Role::Plain, look));
+    line.push(span(
+        format!("{} {sign}", model.sort.name()),
+        Role::Plain,
+        look,
+    ));
     if !model.marks.is_empty() {
         let text = format!("   {} {} marked", glyphs.mark, model.marks.len());
         line.push(span(text, Role::Strong, look));
@@ -72,7 +116,7 @@ pub(super) fn status(model: &Model, area: Rect, look: Look, frame: &mut Frame<'_
 
 /// One word, where there is room for no more: how the worst one is.
 pub(super) fn word(model: &Model, look: Look, frame: &mut Frame<'_>) {
-    let (text, role) = match counts(model, look).first() {
+    let (text, role) = match counts(model, look, Detail::States).first() {
         Some((sign, number)) => {
             let text = format!("{} {} {number}", sign.glyph, sign.word);
             (text, sign::role(sign.severity))
@@ -94,10 +138,16 @@ pub(super) fn nothing(model: &Model, look: Look) -> Vec<Line<'static>> {
     };
     if fleet.containers().next().is_some() {
         if !model.filter.is_empty() {
-            say(format!("nothing matches `{}`", model.filter.text()), Role::Plain);
+            say(
+                format!("nothing matches `{}`", model.filter.text()),
+                Role::Plain,
+            );
             say("Esc shows all".into(), Role::Dim);
         } else {
-            let text = format!("{} down or without an agent", count(model.out_of_scope(), "container"));
+            let text = format!(
+                "{} down or without an agent",
+                count(model.out_of_scope(), "container")
+            );
             say(text, Role::Plain);
             say("a shows them".into(), Role::Dim);
         }
@@ -109,20 +159,36 @@ pub(super) fn nothing(model: &Model, look: Look) -> Vec<Line<'static>> {
             HostStatus::Live => {}
             HostStatus::Reaching => {
                 all_live = false;
-                say(format!("reaching {} {}", host.name, look.glyphs().more), Role::Plain);
+                say(
+                    format!("reaching {} {}", host.name, look.glyphs().more),
+                    Role::Plain,
+                );
             }
             HostStatus::Lost { since, reason } => {
                 all_live = false;
-                let text = format!("cannot reach {} for {}: {reason}", host.name, age(now - *since));
+                let text = format!(
+                    "cannot reach {} for {}: {reason}",
+                    host.name,
+                    age(now - *since)
+                );
                 say(text, Role::Bad);
-                say("trying again; is the Engine running, and may you use its socket?".into(), Role::Dim);
+                say(
+                    "trying again; is the Engine running, and may you use its socket?".into(),
+                    Role::Dim,
+                );
             }
         }
     }
     if all_live {
         say("no containers with an agent here yet".into(), Role::Plain);
-        say("ww-ctl demo up               starts a small fleet to look at".into(), Role::Dim);
-        say("ww-ctl image build --help    makes an image of one's own".into(), Role::Dim);
+        say(
+            "ww-ctl demo up               starts a small fleet to look at".into(),
+            Role::Dim,
+        );
+        say(
+            "ww-ctl image build --help    makes an image of one's own".into(),
+            Role::Dim,
+        );
     }
     lines
 }
@@ -131,14 +197,26 @@ fn hosts(model: &Model, look: Look) -> Vec<Span<'static>> {
     let fleet = model.shown();
     let now = model.clock().moment;
     let number = fleet.hosts().count();
-    let name = fleet.hosts().next().filter(|_| number == 1).map(|host| host.name.to_string());
-    let mut spans = vec![span(name.unwrap_or_else(|| count(number, "host")), Role::Strong, look)];
+    let name = fleet
+        .hosts()
+        .next()
+        .filter(|_| number == 1)
+        .map(|host| host.name.to_string());
+    let mut spans = vec![span(
+        name.unwrap_or_else(|| count(number, "host")),
+        Role::Strong,
+        look,
+    )];
     for host in fleet.hosts() {
         let text = match &host.status {
             HostStatus::Live => continue,
             HostStatus::Reaching => format!(" reaching {}{}", host.name, look.glyphs().more),
             HostStatus::Lost { since, reason } => {
-                let who = if number == 1 { String::new() } else { format!(" {}", host.name) };
+                let who = if number == 1 {
+                    String::new()
+                } else {
+                    format!(" {}", host.name)
+                };
                 format!("{who} lost for {}: {reason}", age(now - *since))
             }
         };
@@ -152,27 +230,40 @@ fn hosts(model: &Model, look: Look) -> Vec<Span<'static>> {
 }
 
 /// How many containers are shown as what, the worst first.
-fn counts(model: &Model, look: Look) -> Vec<(Sign, usize)> {
+fn counts(model: &Model, look: Look, detail: Detail) -> Vec<(Sign, usize)> {
     let fleet = model.shown();
     let mut counts: BTreeMap<(Severity, &str), (Sign, usize)> = BTreeMap::new();
     for container in fleet.containers() {
-        let sign = counted(container, model, look);
-        counts.entry((sign.severity, sign.word)).or_insert((sign, 0)).1 += 1;
+        let sign = counted(container, model, look, detail);
+        counts
+            .entry((sign.severity, sign.word))
+            .or_insert((sign, 0))
+            .1 += 1;
     }
     counts.into_values().collect()
 }
 
 /// As the table shows it, save that what is sick is not counted with what is UP.
-fn counted(container: &Container, model: &Model, look: Look) -> Sign {
+fn counted(container: &Container, model: &Model, look: Look, detail: Detail) -> Sign {
     let sign = sign::sign(container, model.shown(), look);
     let glyph = sign::fresh_glyph(container, look);
-    let word = match sign.severity {
-        Severity::Sick => "sick",
-        Severity::Plain => "without agent",
-        Severity::Failed if sign.word == "DOCKERDOWN" => "failed",
-        _ => sign.word,
+    let word = match (sign.severity, detail) {
+        (Severity::Sick, _) => "sick",
+        (Severity::Plain, _) => "without agent",
+        (Severity::Failed, Detail::States) if sign.word != "DOCKERDOWN" => sign.word,
+        (Severity::Failed, _) => "failed",
+        (_, Detail::States) => sign.word,
+        (Severity::Restarting, _) => "restarting",
+        (Severity::Starting, _) => "starting",
+        (Severity::Stopping, _) => "stopping",
+        (Severity::Good, _) => "up",
+        (Severity::Down, _) => "down",
     };
-    Sign { glyph, word, ..sign }
+    Sign {
+        glyph,
+        word,
+        ..sign
+    }
 }
 
 /// What must not be overlooked.
@@ -207,8 +298,12 @@ fn edges(
     let taken: usize = right.iter().map(|span| width(&span.content)).sum();
     let room = columns.saturating_sub(taken + usize::from(taken > 0));
     let left = cut_line(Line::from(left), room, look);
-    frame.buffer_mut().set_line(area.x, area.y, &left, area.width);
+    frame
+        .buffer_mut()
+        .set_line(area.x, area.y, &left, area.width);
     let right = cut_line(Line::from(right), columns, look);
     let x = area.x + u16::try_from(columns.saturating_sub(taken)).unwrap_or(0);
-    frame.buffer_mut().set_line(x, area.y, &right, area.right().saturating_sub(x));
+    frame
+        .buffer_mut()
+        .set_line(x, area.y, &right, area.right().saturating_sub(x));
 }

@@ -126,10 +126,22 @@ mod tests {
         for width in [0, 1, 19, 20, 49, 50, 80, 160] {
             for height in 0..70 {
                 model.size = (width, height);
-                for focus in [Focus::Table, Focus::Pane { scroll: 0 }, Focus::Full { scroll: 0 }] {
+                for focus in [
+                    Focus::Table,
+                    Focus::Pane { scroll: 0 },
+                    Focus::Full { scroll: 0 },
+                ] {
                     model.focus = focus;
                     let areas = Areas::of(&model);
-                    let Areas { header, status, heading, rows, tabs, details, footer } = areas;
+                    let Areas {
+                        header,
+                        status,
+                        heading,
+                        rows,
+                        tabs,
+                        details,
+                        footer,
+                    } = areas;
                     let all = [header, status, heading, rows, tabs, details, footer];
                     let lines: u16 = all.iter().map(|area| area.height).sum();
                     if Tier::of(model.size) == Tier::Word {
@@ -138,7 +150,10 @@ mod tests {
                     }
                     assert_eq!(lines, height, "{width}x{height} {focus:?}");
                     for area in all {
-                        assert!(area.bottom() <= height, "{width}x{height} {focus:?} {area:?}");
+                        assert!(
+                            area.bottom() <= height,
+                            "{width}x{height} {focus:?} {area:?}"
+                        );
                     }
                     if focus == Focus::Table {
                         let share = u32::from(rows.height + heading.height) * 10;

@@ -121,9 +121,10 @@ pub(crate) fn next_change(model: &Model) -> Option<Duration> {
     if let Some(notice) = &model.notice {
         at(notice.until - now);
     }
-    let lost = model.fleet.hosts().any(|host| {
-        matches!(host.status, crate::fleet::HostStatus::Lost { .. })
-    });
+    let lost = model
+        .fleet
+        .hosts()
+        .any(|host| matches!(host.status, crate::fleet::HostStatus::Lost { .. }));
     let frozen = matches!(model.flow, Flow::Frozen(_));
     if lost || frozen || !model.operations.is_empty() || model.feed != FeedStatus::Open {
         at(SECOND);
@@ -131,10 +132,15 @@ pub(crate) fn next_change(model: &Model) -> Option<Duration> {
     if !frozen {
         let height = usize::from(table_rows(model));
         let visible = model.rows().iter().skip(model.offset()).take(height);
-        let containers = visible.filter_map(|key| model.fleet.get(key)).chain(model.selected());
+        let containers = visible
+            .filter_map(|key| model.fleet.get(key))
+            .chain(model.selected());
         for container in containers {
             at(text::next_age(container.age(now)));
-            if container.agent.as_ref().is_some_and(|agent| agent.running.is_some())
+            if container
+                .agent
+                .as_ref()
+                .is_some_and(|agent| agent.running.is_some())
                 || model.fleet.stale_since(container).is_some()
             {
                 at(SECOND);
@@ -160,7 +166,12 @@ fn paragraph(lines: &[Line<'static>], area: Rect, look: Look, frame: &mut Frame<
 fn scrolled(lines: &[Line<'static>], scroll: u16, area: Rect, look: Look, frame: &mut Frame<'_>) {
     let furthest = overflow(lines.len(), area.height);
     let scroll = scroll.min(furthest);
-    paragraph(&lines[usize::from(scroll).min(lines.len())..], area, look, frame);
+    paragraph(
+        &lines[usize::from(scroll).min(lines.len())..],
+        area,
+        look,
+        frame,
+    );
     if area.height == 0 || area.width < 4 {
         return;
     }

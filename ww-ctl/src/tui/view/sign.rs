@@ -7,7 +7,7 @@ use super::super::model::Model;
 use super::super::operation::{Operation, Progress};
 use super::super::theme::{Glyphs, Look, Role};
 use super::text::age;
-use crate::fleet::{Container, EngineState, Fleet, Severity};
+use crate::fleet::{Container, EngineState, Fleet, Link, Severity};
 
 /// A state as it is shown: never a colour alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,7 +77,10 @@ pub(super) const fn role(severity: Severity) -> Role {
 
 /// Health in a few columns.
 pub(super) fn health(container: &Container, look: Look) -> (String, Role) {
-    let failures = container.agent.as_ref().map_or(0, |agent| agent.health.failures);
+    let failures = container
+        .agent
+        .as_ref()
+        .map_or(0, |agent| agent.health.failures);
     match container.health() {
         HealthStatus::Unknown => (look.glyphs().none.into(), Role::Dim),
         HealthStatus::Passing => ("passing".into(), Role::Plain),
@@ -93,10 +96,14 @@ pub(super) fn story(model: &Model, container: &Container, look: Look) -> (String
         return progress(operation, model.now.moment, look);
     }
     if let Some(since) = model.shown().stale_since(container) {
-        let text = format!("last heard {} ago", age(now - since));
-        let cause = container.cause();
-        let text = if cause.is_empty() { text } else { format!("{text}, {cause}") };
-        return (text, Role::Warn);
+        let lasts = age(now - since);
+        let text = match &container.link {
+            Link::Silent { reason, .. } => format!("silent {lasts}: {reason}"),
+            Link::None | Link::Reaching { .. } | Link::Live { .. } => {
+                format!("host lost {lasts}, {}", container.cause())
+            }
+        };
+        return (text.trim_end_matches(", ").to_owned(), Role::Warn);
     }
     let cause = container.cause();
     if !container.engine.is_running() {
@@ -113,9 +120,10 @@ pub(super) fn story(model: &Model, container: &Container, look: Look) -> (String
         let script = format!("{} {}", run.hook, age(now - *since));
         // Why it restarts or stops is worth as much as how far it is; why it boots is not.
         return match agent.state {
-            State::Restarting | State::Stopped | State::Error => {
-                (format!("{cause} {} {script}", look.glyphs().dot), Role::Plain)
-            }
+            State::Restarting | State::Stopped | State::Error => (
+                format!("{cause} {} {script}", look.glyphs().dot),
+                Role::Plain,
+            ),
             State::Dockerup
             | State::Boot
             | State::Firstboot

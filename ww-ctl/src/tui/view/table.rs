@@ -10,7 +10,7 @@ use super::super::sort::{Direction, SortKey};
 use super::super::theme::{Look, Role};
 use super::layout::{Areas, Tier};
 use super::sign;
-use super::text::{age, bytes, left, percent, right, width};
+use super::text::{age, bytes, cut, percent, width};
 use crate::fleet::Container;
 
 /// A column.
@@ -88,11 +88,10 @@ impl Column {
             Self::Glyph => 1,
             Self::State => 12,
             Self::Name => 10,
-            Self::Story => 14,
+            Self::Story => 18,
             Self::Age => 6,
             Self::Health => 10,
-            Self::Restarts => 4,
-            Self::Cpu | Self::Memory => 5,
+            Self::Restarts | Self::Cpu | Self::Memory => 5,
             Self::Image => 24,
             Self::Host => 8,
         }
@@ -129,10 +128,16 @@ impl Column {
 fn plan(model: &Model, columns: usize) -> Vec<(Column, usize)> {
     let shown = model.shown();
     let longest = |of: fn(&Container) -> &str| {
-        shown.containers().map(|container| width(of(container))).max().unwrap_or(0)
+        shown
+            .containers()
+            .map(|container| width(of(container)))
+            .max()
+            .unwrap_or(0)
     };
     let several = shown.hosts().nth(1).is_some();
-    let name = longest(|container| &container.name).min(40).saturating_sub(Column::Name.least());
+    let name = longest(|container| &container.name)
+        .min(40)
+        .saturating_sub(Column::Name.least());
     let mut chosen: Vec<Column> = Vec::new();
     let mut used = MARGIN;
     for column in PRIORITY {
@@ -166,12 +171,20 @@ fn plan(model: &Model, columns: usize) -> Vec<(Column, usize)> {
     let name = take(name);
     let story = if has(Column::Story) { take(STORY) } else { 0 };
     let image = if has(Column::Image) {
-        take(longest(|container| &container.image).min(48).saturating_sub(24))
+        take(
+            longest(|container| &container.image)
+                .min(48)
+                .saturating_sub(24),
+        )
     } else {
         0
     };
     let host = if has(Column::Host) {
-        take(longest(|container| &container.key.host).min(24).saturating_sub(8))
+        take(
+            longest(|container| &container.key.host)
+                .min(24)
+                .saturating_sub(8),
+        )
     } else {
         0
     };
@@ -247,12 +260,12 @@ fn heading(
         let sorted = column.sorts_by() == model.sort && !marked;
         marked |= sorted;
         let title = if sorted {
-            format!("{}{sign}", column.title())
+            format!("{} {sign}", column.title())
         } else {
             column.title().to_owned()
         };
-        let title = aligned(*column, &title, *columns, look);
-        put(frame, area, x, &title, Role::Heading, look);
+        let role = if sorted { Role::Strong } else { Role::Heading };
+        cell_at(frame, area, x, (*column, &title, *columns), role, look);
         x += columns + GAP;
     }
 }
@@ -266,7 +279,9 @@ fn row(
     frame: &mut Frame<'_>,
 ) {
     let glyphs = look.glyphs();
-    let selected = model.selected().is_some_and(|selected| selected.key == container.key);
+    let selected = model
+        .selected()
+        .is_some_and(|selected| selected.key == container.key);
     if selected {
         put(frame, area, 0, glyphs.cursor, Role::Strong, look);
     }
@@ -283,7 +298,7 @@ fn row(
         } else {
             role
         };
-        put(frame, area, x, &aligned(*column, &text, *columns, look), role, look);
+        cell_at(frame, area, x, (*column, &text, *columns), role, look);
         x += columns + GAP;
     }
 }
@@ -298,7 +313,9 @@ fn cell(
     let none = || (look.glyphs().none.to_owned(), Role::Dim);
     let agent = container.agent.as_ref();
     let running = container.engine.is_running();
-    let resources = agent.filter(|_| running).and_then(|agent| agent.resources.as_ref());
+    let resources = agent
+        .filter(|_| running)
+        .and_then(|agent| agent.resources.as_ref());
     match column {
         Column::Glyph => {
             let sign = sign::sign(container, model.shown(), look);
@@ -306,7 +323,10 @@ fn cell(
         }
         Column::State => {
             let sign = sign::sign(container, model.shown(), look);
-            (format!("{} {}", sign.glyph, sign.word), sign::role(sign.severity))
+            (
+                format!("{} {}", sign.glyph, sign.word),
+                sign::role(sign.severity),
+            )
         }
         Column::Name => (container.name.clone(), Role::Plain),
         Column::Age => (age(container.age(now)), Role::Plain),
@@ -332,12 +352,22 @@ fn cell(
     }
 }
 
-fn aligned(column: Column, text: &str, columns: usize, look: Look) -> String {
-    if column.is_figure() {
-        right(text, columns, look)
+/// Draws a text in its column; what is empty beside it stays plain.
+fn cell_at(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    x: usize,
+    (column, text, columns): (Column, &str, usize),
+    role: Role,
+    look: Look,
+) {
+    let text = cut(text, columns, look);
+    let before = if column.is_figure() {
+        columns.saturating_sub(width(&text))
     } else {
-        left(text, columns, look)
-    }
+        0
+    };
+    put(frame, area, x + before, &text, role, look);
 }
 
 fn put(frame: &mut Frame<'_>, area: Rect, x: usize, text: &str, role: Role, look: Look) {
@@ -349,7 +379,9 @@ fn put(frame: &mut Frame<'_>, area: Rect, x: usize, text: &str, role: Role, look
     }
     let room = usize::from(area.width - offset);
     let style = look.style(role);
-    frame.buffer_mut().set_stringn(area.x + offset, area.y, text, room, style);
+    frame
+        .buffer_mut()
+        .set_stringn(area.x + offset, area.y, text, room, style);
 }
 
 /// How many rows are visible.

@@ -131,7 +131,13 @@ pub(super) fn span(text: impl Into<String>, role: Role, look: Look) -> Span<'sta
 
 /// A line cut to so many columns.
 pub(super) fn cut_line(line: Line<'static>, columns: usize, look: Look) -> Line<'static> {
-    if line.spans.iter().map(|span| width(&span.content)).sum::<usize>() <= columns {
+    if line
+        .spans
+        .iter()
+        .map(|span| width(&span.content))
+        .sum::<usize>()
+        <= columns
+    {
         return line;
     }
     let mut kept = Vec::new();
@@ -166,8 +172,10 @@ pub(super) fn beside(
         .map(|_| {
             let mut line = cut_line(left_lines.next().unwrap_or_default(), left_columns, look);
             let used: usize = line.spans.iter().map(|span| width(&span.content)).sum();
-            line.spans.push(Span::raw(" ".repeat(left_columns.saturating_sub(used) + 2)));
-            line.spans.extend(right_lines.next().unwrap_or_default().spans);
+            line.spans
+                .push(Span::raw(" ".repeat(left_columns.saturating_sub(used) + 2)));
+            line.spans
+                .extend(right_lines.next().unwrap_or_default().spans);
             line
         })
         .collect()
@@ -200,7 +208,9 @@ mod tests {
 
     #[test]
     fn an_age_changes_when_it_is_said_to() {
-        for seconds in [0, 1, 59, 60, 3599, 3600, 3660, 86_399, 86_400, 90_000, 8_640_000] {
+        for seconds in [
+            0, 1, 59, 60, 3599, 3600, 3660, 86_399, 86_400, 90_000, 8_640_000,
+        ] {
             let now = Duration::from_millis(seconds * 1000 + 250);
             let next = now + next_age(now);
             let just_before = next.saturating_sub(Duration::from_millis(1));

@@ -29,7 +29,12 @@ struct Episode<'a> {
 }
 
 /// The episodes of this boot as bars, the latest first.
-pub(super) fn bars(agent: &AgentView, now: Moment, columns: usize, look: Look) -> Vec<Line<'static>> {
+pub(super) fn bars(
+    agent: &AgentView,
+    now: Moment,
+    columns: usize,
+    look: Look,
+) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for episode in episodes(agent, now).iter().rev() {
         if !lines.is_empty() {
@@ -47,7 +52,9 @@ pub(super) fn bars(agent: &AgentView, now: Moment, columns: usize, look: Look) -
 /// What the boot took, script by script, in one line.
 pub(super) fn boot(agent: &AgentView, now: Moment, look: Look) -> Option<String> {
     let episodes = episodes(agent, now);
-    let boot = episodes.iter().find(|episode| episode.purpose == Purpose::Boot)?;
+    let boot = episodes
+        .iter()
+        .find(|episode| episode.purpose == Purpose::Boot)?;
     let parts: Vec<String> = boot
         .runs
         .iter()
@@ -62,15 +69,23 @@ pub(super) fn boot(agent: &AgentView, now: Moment, look: Look) -> Option<String>
 }
 
 /// The transitions of this boot, the latest first.
-pub(super) fn transitions(agent: &AgentView, look: Look) -> Vec<Line<'static>> {
-    let mut lines = vec![Line::from(span("transitions (UTC, lasted)", Role::Heading, look))];
+pub(super) fn transitions(agent: &AgentView, now: Moment, look: Look) -> Vec<Line<'static>> {
+    let mut lines = vec![Line::from(span(
+        "transitions (UTC, lasted)",
+        Role::Heading,
+        look,
+    ))];
     let mut next: Option<&TransitionReport> = None;
     for report in agent.transitions.iter().rev() {
-        let lasted = next.map_or_else(|| look.glyphs().none.to_owned(), |next| took(next.lasted_ms));
+        let lasted = next.map_or_else(|| age(now - agent.since), |next| took(next.lasted_ms));
         lines.push(Line::from(vec![
             span(clock(report.at), Role::Dim, look),
             Span::raw("  "),
-            span(left(report.state.name(), 10, look), state_role(report.state), look),
+            span(
+                left(report.state.name(), 10, look),
+                state_role(report.state),
+                look,
+            ),
             Span::raw(" "),
             span(right(&lasted, TOOK, look), Role::Plain, look),
             Span::raw("  "),
@@ -154,12 +169,17 @@ impl Episode<'_> {
 
     /// How long it took, or has taken so far, in milliseconds.
     fn span(&self) -> u64 {
-        let ends = self.runs.iter().map(|(run, millis)| self.after(run.at).saturating_add(*millis));
+        let ends = self
+            .runs
+            .iter()
+            .map(|(run, millis)| self.after(run.at).saturating_add(*millis));
         ends.max().unwrap_or(0)
     }
 
     fn is_running(&self) -> bool {
-        self.runs.iter().any(|(run, _)| run.result == HookResult::Running)
+        self.runs
+            .iter()
+            .any(|(run, _)| run.result == HookResult::Running)
     }
 }
 
@@ -186,8 +206,11 @@ fn title(episode: &Episode<'_>, agent: &AgentView, look: Look) -> Line<'static> 
     if let Some(begun) = begun {
         text.push_str(&format!(" at {}", clock(begun)));
     }
-    text.push_str(if episode.is_running() { ", so far " } else { ", " });
-    text.push_str(&took(episode.span()));
+    text.push_str(&if episode.is_running() {
+        format!(", so far {}s", episode.span() / 1000)
+    } else {
+        format!(", {}", took(episode.span()))
+    });
     let mut spans = vec![span(text, Role::Strong, look)];
     if let Some(cause) = cause {
         spans.push(span(format!(", {cause}"), Role::Plain, look));
@@ -196,7 +219,9 @@ fn title(episode: &Episode<'_>, agent: &AgentView, look: Look) -> Line<'static> 
 }
 
 fn chart(episode: &Episode<'_>, columns: usize, look: Look) -> Vec<Line<'static>> {
-    let track = columns.saturating_sub(SCRIPT + TOOK + RESULT + 5).clamp(4, 80);
+    let track = columns
+        .saturating_sub(SCRIPT + TOOK + RESULT + 5)
+        .clamp(4, 80);
     let total = episode.span().max(1);
     let cells = |millis: u64| {
         let cells = u128::from(millis) * track as u128 / u128::from(total);
@@ -220,7 +245,12 @@ fn chart(episode: &Episode<'_>, columns: usize, look: Look) -> Vec<Line<'static>
     lines
 }
 
-fn bar(run: &HookRun, millis: u64, (from, to, track): (usize, usize, usize), look: Look) -> Line<'static> {
+fn bar(
+    run: &HookRun,
+    millis: u64,
+    (from, to, track): (usize, usize, usize),
+    look: Look,
+) -> Line<'static> {
     let glyphs = look.glyphs();
     let running = run.result == HookResult::Running;
     let (result, role) = match (run.result, run.exit) {

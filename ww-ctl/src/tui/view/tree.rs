@@ -23,17 +23,28 @@ pub(super) fn lines(value: &Value, look: Look) -> Vec<Line<'static>> {
     }
     if lines.len() > LINES {
         lines.truncate(LINES);
-        lines.push(Line::from(span("too long to show the rest", Role::Dim, look)));
+        lines.push(Line::from(span(
+            "too long to show the rest",
+            Role::Dim,
+            look,
+        )));
     }
     lines
 }
 
 fn children(value: &Value, depth: usize, look: Look, lines: &mut Vec<Line<'static>>) {
     let entries: Vec<(String, &Value)> = match value {
-        Value::Object(map) => map.iter().take(LINES).map(|(key, value)| (clean(key, KEY), value)).collect(),
-        Value::Array(list) => {
-            list.iter().take(LINES).enumerate().map(|(index, value)| (index.to_string(), value)).collect()
-        }
+        Value::Object(map) => map
+            .iter()
+            .take(LINES)
+            .map(|(key, value)| (clean(key, KEY), value))
+            .collect(),
+        Value::Array(list) => list
+            .iter()
+            .take(LINES)
+            .enumerate()
+            .map(|(index, value)| (index.to_string(), value))
+            .collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return,
     };
     let column = entries
@@ -66,7 +77,12 @@ fn children(value: &Value, depth: usize, look: Look, lines: &mut Vec<Line<'stati
 fn inline(value: &Value, look: Look) -> Option<Span<'static>> {
     match value {
         Value::Object(map) if map.is_empty() => Some(span("{}", Role::Dim, look)),
-        Value::Array(list) if list.iter().all(|item| !item.is_object() && !item.is_array()) && list.len() <= 16 => {
+        Value::Array(list)
+            if list
+                .iter()
+                .all(|item| !item.is_object() && !item.is_array())
+                && list.len() <= 16 =>
+        {
             let items: Vec<String> = list.iter().map(scalar).collect();
             Some(span(format!("[{}]", items.join(", ")), Role::Plain, look))
         }
@@ -80,7 +96,11 @@ fn scalar_span(value: &Value, look: Look) -> Span<'static> {
         Value::Null => Role::Dim,
         // What is false or empty is what one looks for.
         Value::Bool(false) => Role::Warn,
-        Value::Bool(true) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => Role::Plain,
+        Value::Bool(true)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_) => Role::Plain,
     };
     span(scalar(value), role, look)
 }

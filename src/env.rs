@@ -18,6 +18,12 @@ pub const DOCKER_HOST: &str = "DOCKER_HOST";
 pub const DOCKER_CONTEXT: &str = "DOCKER_CONTEXT";
 /// Docker's own: the directory with contexts and certificates.
 pub const DOCKER_CONFIG: &str = "DOCKER_CONFIG";
+/// Docker's own: TLS is asked for when it is set and not empty.
+pub const DOCKER_TLS_VERIFY: &str = "DOCKER_TLS_VERIFY";
+/// The operator's home directory, below which Docker keeps its configuration.
+pub const HOME: &str = "HOME";
+/// Who called `sudo`, to name the operator by.
+pub const SUDO_USER: &str = "SUDO_USER";
 /// No colour when set and not empty (<https://no-color.org>).
 pub const NO_COLOR: &str = "NO_COLOR";
 /// The locale, for everything; decides before the other two whether the terminal takes UTF-8.

@@ -1,0 +1,147 @@
+//! Reaching an agent, best way first: its socket below `/proc/PID/root` where that is possible and
+//! allowed, a program run in its container otherwise.
+
+mod cgroup;
+mod direct;
+mod exec;
+mod process;
+mod session;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+pub(crate) use session::{Session, SessionError};
+
+use crate::engine::Engine;
+use crate::fleet::Route;
+
+/// So many programs are started in containers at a time: each costs the Engine about 100 ms.
+const EXECS_AT_ONCE: usize = 8;
+/// So many sockets are opened at a time.
+const OPENED_AT_ONCE: usize = 32;
+/// How long opening a socket may take; its path may lead through a file system that hangs.
+const OPEN: Duration = Duration::from_secs(2);
+/// How long starting a program in a container may take.
+const EXEC: Duration = Duration::from_secs(10);
+/// An agent that is there says hello within this.
+const HELLO: Duration = Duration::from_secs(2);
+
+/// Why an agent was not reached.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReachError {
+    /// The container runs, nobody listens in it; it may be too early.
+    #[error("nobody listens on its socket")]
+    NotListening,
+    /// This program may not look into the container from the host, or the container is not on
+    /// this machine.
+    #[error("cannot look into the container from the host: {0}")]
+    NoWay(String),
+    /// What listens is not of this container. Nothing was sent to it.
+    #[error("its socket is not its own: {0}")]
+    Foreign(String),
+    /// No program could be run in the container.
+    #[error("cannot run the agent's attach in it: {0}")]
+    Exec(String),
+    /// Somebody answers, but does not speak as an agent does.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+}
+
+/// Reaches the agents of one Engine.
+#[derive(Clone)]
+pub(crate) struct Reach {
+    engine: Engine,
+    opening: Arc<Semaphore>,
+    starting: Arc<Semaphore>,
+}
+
+impl Reach {
+    /// For the containers of this Engine.
+    pub(crate) fn new(engine: Engine) -> Self {
+        Self {
+            engine,
+            opening: Arc::new(Semaphore::new(OPENED_AT_ONCE)),
+            starting: Arc::new(Semaphore::new(EXECS_AT_ONCE)),
+        }
+    }
+
+    /// Reaches the agent of a running container and waits for its hello.
+    ///
+    /// # Errors
+    /// When neither way leads to an agent, with the reason of the better one.
+    pub(crate) async fn connect(&self, id: &str) -> Result<Session, ReachError> {
+        match self.connect_directly(id).await {
+            Err(ReachError::NoWay(_) | ReachError::NotListening) => {
+                self.connect_through_exec(id).await
+            }
+            other => other,
+        }
+    }
+
+    /// Reaches the agent without asking the Engine to run anything.
+    ///
+    /// # Errors
+    /// [`ReachError::NoWay`] when that is not possible here.
+    pub(crate) async fn connect_directly(&self, id: &str) -> Result<Session, ReachError> {
+        if !self.engine.is_local() {
+            return Err(ReachError::NoWay("it is on another host".into()));
+        }
+        let stream = match self.open(id, None).await {
+            Err(ReachError::NoWay(_)) if process::may_look_into_others() => {
+                // The host keeps its records somewhere unusual; the Engine knows the process.
+                let details = self.engine.details(id).await;
+                let pid = details.ok().and_then(|details| details.pid);
+                self.open(id, Some(pid.ok_or(ReachError::NotListening)?))
+                    .await?
+            }
+            other => other?,
+        };
+        let session = Session::over_socket(stream, Route::Direct);
+        Ok(hello(session).await?)
+    }
+
+    async fn open(&self, id: &str, pid: Option<i32>) -> Result<tokio::net::UnixStream, ReachError> {
+        let _turn = self.opening.acquire().await;
+        let id = id.to_owned();
+        // Resolving a path can hang on a file system of the container's choosing; a thread of its
+        // own can be left behind.
+        let opened = tokio::task::spawn_blocking(move || direct::open(&id, pid));
+        let stream = match tokio::time::timeout(OPEN, opened).await {
+            Ok(Ok(stream)) => stream?,
+            Ok(Err(_)) => return Err(ReachError::NoWay("the attempt was cut short".into())),
+            Err(_) => {
+                return Err(ReachError::NoWay(
+                    "opening its socket takes too long".into(),
+                ));
+            }
+        };
+        tokio::net::UnixStream::from_std(stream)
+            .map_err(|error| ReachError::NoWay(error.to_string()))
+    }
+
+    /// Reaches the agent by a program run in its container.
+    ///
+    /// # Errors
+    /// When no program can be run there or it finds no agent.
+    pub(crate) async fn connect_through_exec(&self, id: &str) -> Result<Session, ReachError> {
+        let turn = self.starting.acquire().await;
+        let attached = tokio::time::timeout(EXEC, exec::attach(&self.engine, id)).await;
+        let session = match attached {
+            Ok(session) => session?,
+            Err(_) => return Err(ReachError::Exec("the Engine takes too long".into())),
+        };
+        let session = hello(session).await;
+        drop(turn);
+        Ok(session?)
+    }
+}
+
+async fn hello(mut session: Session) -> Result<Session, SessionError> {
+    match tokio::time::timeout(HELLO, session.greet()).await {
+        Ok(Ok(())) => Ok(session),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(SessionError::Silent(HELLO)),
+    }
+}

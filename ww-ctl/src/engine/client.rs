@@ -1,0 +1,288 @@
+//! One Engine, and what can be asked of it.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::container::LogOutput;
+use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
+use bollard::query_parameters::{
+    KillContainerOptions, RestartContainerOptions, StopContainerOptions,
+};
+use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker};
+use bytes::Bytes;
+use futures::Stream;
+use futures::StreamExt;
+use jiff::{SignedDuration, Timestamp};
+use tokio::io::AsyncWrite;
+
+use super::endpoint::{Endpoint, Target};
+use super::error::EngineError;
+use super::ping;
+use crate::clock::Clock;
+use crate::fleet::HostName;
+
+/// How long an Engine may take to answer a ping.
+const PING: Duration = Duration::from_secs(5);
+/// How long a quick request may take, in seconds.
+const QUICK: u64 = 60;
+/// How long a request may take that lasts by its nature (logs, a stop), in seconds.
+const PATIENT: u64 = 7 * 24 * 3600;
+/// A difference of clocks up to this is the Date header's resolution and the time of travel.
+const SAME_CLOCK: SignedDuration = SignedDuration::from_millis(1500);
+/// The oldest API that is understood: Docker 18.09.
+const OLDEST: (usize, usize) = (1, 39);
+
+/// One Engine. Cheap to clone; every request opens a connection of its own.
+#[derive(Clone)]
+pub(crate) struct Engine {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    name: HostName,
+    endpoint: Endpoint,
+    pub(super) at: String,
+    pub(super) quick: Docker,
+    pub(super) patient: Docker,
+    pub(super) clock: Clock,
+    skew: SignedDuration,
+}
+
+/// What a program inside a container reads and writes.
+pub(crate) struct ExecStream {
+    /// What it writes.
+    pub output: Pin<Box<dyn Stream<Item = Result<ExecOutput, EngineError>> + Send>>,
+    /// What it reads.
+    pub input: Pin<Box<dyn AsyncWrite + Send>>,
+}
+
+/// A piece of what a program inside a container wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ExecOutput {
+    /// On its standard output.
+    Stdout(Bytes),
+    /// On its standard error, or a word of the Engine instead of the program's.
+    Stderr(Bytes),
+}
+
+impl Engine {
+    /// Reaches an Engine and agrees on a version: one ping.
+    ///
+    /// # Errors
+    /// When it cannot be reached, may not be used, or is no Engine or too old a one.
+    pub(crate) async fn connect(target: &Target, clock: Clock) -> Result<Self, EngineError> {
+        let at = match &target.endpoint {
+            Endpoint::Unix(path) => path.display().to_string(),
+            Endpoint::Tcp(address) => address.clone(),
+        };
+        let pong = ask(&target.endpoint, &at).await?;
+        if pong.api < OLDEST {
+            return Err(EngineError::Foreign {
+                at,
+                reason: format!("it speaks API {}.{} at most", pong.api.0, pong.api.1),
+            });
+        }
+        let newest = (
+            API_DEFAULT_VERSION.major_version,
+            API_DEFAULT_VERSION.minor_version,
+        );
+        let (major_version, minor_version) = pong.api.min(newest);
+        let version = ClientVersion {
+            major_version,
+            minor_version,
+        };
+        let quick = match &target.endpoint {
+            Endpoint::Unix(_) => Docker::connect_with_unix(&at, QUICK, &version),
+            Endpoint::Tcp(_) => Docker::connect_with_http(&at, QUICK, &version),
+        }
+        .map_err(|error| EngineError::new(&at, "connect", error))?;
+        let patient = quick.clone().with_timeout(Duration::from_secs(PATIENT));
+        let skew = pong
+            .date
+            .map(|date| date.duration_since(clock.now().wall))
+            .filter(|skew| skew.abs() > SAME_CLOCK)
+            .unwrap_or_default();
+        Ok(Self {
+            inner: Arc::new(Inner {
+                name: target.name.clone(),
+                endpoint: target.endpoint.clone(),
+                at,
+                quick,
+                patient,
+                clock,
+                skew,
+            }),
+        })
+    }
+
+    /// Its name for people.
+    pub(crate) fn name(&self) -> &HostName {
+        &self.inner.name
+    }
+
+    /// Whether its containers may be processes of this machine. A socket may still lead elsewhere.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self.inner.endpoint, Endpoint::Unix(_))
+    }
+
+    /// Its clock.
+    pub(crate) fn time(&self) -> Timestamp {
+        let wall = self.inner.clock.now().wall;
+        wall.checked_add(self.inner.skew).unwrap_or(wall)
+    }
+
+    /// Asks whether it is there.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub(crate) async fn ping(&self) -> Result<(), EngineError> {
+        ask(&self.inner.endpoint, &self.inner.at).await.map(drop)
+    }
+
+    /// Sends a signal, by its name without `SIG`.
+    ///
+    /// # Errors
+    /// When the container does not run or is gone, or the Engine is.
+    pub(crate) async fn kill(&self, id: &str, signal: &str) -> Result<(), EngineError> {
+        let options = KillContainerOptions {
+            signal: format!("SIG{signal}"),
+        };
+        self.inner
+            .quick
+            .kill_container(id, Some(options))
+            .await
+            .map_err(|error| self.error("send a signal to the container", error))
+    }
+
+    /// Starts a container; nothing happens when it runs.
+    ///
+    /// # Errors
+    /// When it cannot be started, with the Engine's reason.
+    pub(crate) async fn start(&self, id: &str) -> Result<(), EngineError> {
+        accept_unchanged(self.inner.patient.start_container(id, None).await)
+            .map_err(|error| self.error("start the container", error))
+    }
+
+    /// Stops a container in order; it is killed when it takes longer than `limit`. Returns when it
+    /// has ended.
+    ///
+    /// # Errors
+    /// When it cannot be stopped, with the Engine's reason.
+    pub(crate) async fn stop(&self, id: &str, limit: Duration) -> Result<(), EngineError> {
+        let options = StopContainerOptions {
+            t: Some(seconds(limit)),
+            signal: None,
+        };
+        accept_unchanged(self.inner.patient.stop_container(id, Some(options)).await)
+            .map_err(|error| self.error("stop the container", error))
+    }
+
+    /// Stops a container in order and starts it again.
+    ///
+    /// # Errors
+    /// When it cannot be restarted, with the Engine's reason.
+    pub(crate) async fn restart(&self, id: &str, limit: Duration) -> Result<(), EngineError> {
+        let options = RestartContainerOptions {
+            t: Some(seconds(limit)),
+            signal: None,
+        };
+        self.inner
+            .patient
+            .restart_container(id, Some(options))
+            .await
+            .map_err(|error| self.error("restart the container", error))
+    }
+
+    /// Runs a program inside a container, with its standard streams.
+    ///
+    /// # Errors
+    /// When it cannot be run, with the Engine's reason.
+    pub(crate) async fn exec(&self, id: &str, command: &[&str]) -> Result<ExecStream, EngineError> {
+        const WHAT: &str = "run a program in the container";
+        let options = CreateExecOptions {
+            attach_stdin: Some(true),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            cmd: Some(command.to_vec()),
+            ..CreateExecOptions::default()
+        };
+        let docker = &self.inner.quick;
+        let exec = docker
+            .create_exec(id, options)
+            .await
+            .map_err(|error| self.error(WHAT, error))?;
+        let started = docker
+            .start_exec(&exec.id, None::<StartExecOptions>)
+            .await
+            .map_err(|error| self.error(WHAT, error))?;
+        let StartExecResults::Attached { output, input } = started else {
+            return Err(EngineError::Broken {
+                at: self.inner.at.clone(),
+                what: WHAT,
+                reason: "it was detached".into(),
+            });
+        };
+        let engine = self.clone();
+        let output = output.map(move |piece| match piece {
+            Ok(LogOutput::StdOut { message } | LogOutput::StdIn { message }) => {
+                Ok(ExecOutput::Stdout(message))
+            }
+            Ok(LogOutput::StdErr { message } | LogOutput::Console { message }) => {
+                Ok(ExecOutput::Stderr(message))
+            }
+            Err(error) => Err(engine.error(WHAT, error)),
+        });
+        Ok(ExecStream {
+            output: Box::pin(output),
+            input,
+        })
+    }
+
+    pub(super) fn error(&self, what: &'static str, error: bollard::errors::Error) -> EngineError {
+        EngineError::new(&self.inner.at, what, error)
+    }
+}
+
+async fn ask(endpoint: &Endpoint, at: &str) -> Result<ping::Pong, EngineError> {
+    let answer = match tokio::time::timeout(PING, ping::ping(endpoint)).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            return Err(EngineError::Silent {
+                at: at.to_owned(),
+                after: PING,
+            });
+        }
+    };
+    answer.map_err(|error| match (error.kind(), endpoint) {
+        (io::ErrorKind::PermissionDenied, Endpoint::Unix(socket)) => EngineError::Denied {
+            socket: socket.clone(),
+        },
+        (io::ErrorKind::InvalidData, _) => EngineError::Foreign {
+            at: at.to_owned(),
+            reason: error.to_string(),
+        },
+        _ => EngineError::Unreachable {
+            at: at.to_owned(),
+            source: error,
+        },
+    })
+}
+
+/// "Not modified" (it runs already, it has stopped already) is what was wanted.
+fn accept_unchanged(
+    result: Result<(), bollard::errors::Error>,
+) -> Result<(), bollard::errors::Error> {
+    match result {
+        Err(bollard::errors::Error::DockerResponseServerError {
+            status_code: 304, ..
+        }) => Ok(()),
+        other => other,
+    }
+}
+
+fn seconds(limit: Duration) -> i32 {
+    let whole = limit.as_secs() + u64::from(limit.subsec_nanos() > 0);
+    i32::try_from(whole).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,161 @@
+//! What can go wrong with an Engine, sorted by what one can do about it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bollard::errors::Error as Bollard;
+
+use crate::fleet::clean;
+
+/// The most characters kept of what an Engine says.
+const TEXT: usize = 500;
+
+/// Why an Engine did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EngineError {
+    /// Nobody listens.
+    #[error("cannot reach the Docker Engine at {at}")]
+    Unreachable {
+        /// Its socket or address.
+        at: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Its socket may not be opened.
+    #[error("cannot open the Docker Engine's socket {}: permission denied", .socket.display())]
+    Denied {
+        /// The socket.
+        socket: PathBuf,
+    },
+    /// It took too long.
+    #[error("the Docker Engine at {at} did not answer within {} s", .after.as_secs())]
+    Silent {
+        /// Its socket or address.
+        at: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// What answers is not an Engine, or one of another age.
+    #[error("cannot talk to {at}: {reason}")]
+    Foreign {
+        /// Its socket or address.
+        at: String,
+        /// Why.
+        reason: String,
+    },
+    /// The connection broke, or the answer was no answer.
+    #[error("the connection to the Docker Engine at {at} broke while trying to {what}: {reason}")]
+    Broken {
+        /// Its socket or address.
+        at: String,
+        /// What was attempted.
+        what: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// There is no such container any more.
+    #[error("cannot {what}: {message}")]
+    Absent {
+        /// What was attempted.
+        what: &'static str,
+        /// The Engine's words.
+        message: String,
+    },
+    /// The Engine said no.
+    #[error("cannot {what}: {message}")]
+    Refused {
+        /// What was attempted.
+        what: &'static str,
+        /// The Engine's words.
+        message: String,
+        /// The HTTP status.
+        status: u16,
+    },
+}
+
+impl EngineError {
+    pub(super) fn new(at: &str, what: &'static str, error: Bollard) -> Self {
+        match error {
+            Bollard::DockerResponseServerError {
+                status_code,
+                message,
+            } => {
+                let message = clean(message.trim(), TEXT);
+                match status_code {
+                    404 => Self::Absent { what, message },
+                    400 if message.contains("client version") => Self::Foreign {
+                        at: at.to_owned(),
+                        reason: message,
+                    },
+                    status => Self::Refused {
+                        what,
+                        message,
+                        status,
+                    },
+                }
+            }
+            Bollard::RequestTimeoutError => Self::Broken {
+                at: at.to_owned(),
+                what,
+                reason: "no answer in time".into(),
+            },
+            other => Self::Broken {
+                at: at.to_owned(),
+                what,
+                reason: clean(&chain(&other), TEXT),
+            },
+        }
+    }
+
+    /// Whether the Engine itself is the trouble, and not what it was asked.
+    pub(crate) const fn is_engine_down(&self) -> bool {
+        match self {
+            Self::Unreachable { .. }
+            | Self::Denied { .. }
+            | Self::Silent { .. }
+            | Self::Foreign { .. }
+            | Self::Broken { .. } => true,
+            Self::Absent { .. } | Self::Refused { .. } => false,
+        }
+    }
+
+    /// What to do next, where that can be said.
+    pub(crate) fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Unreachable { .. } => "is Docker running? start it (systemctl start docker), or \
+                                         name another Engine with -H or DOCKER_HOST"
+                .into(),
+            Self::Denied { socket } => format!(
+                "run as root, or join the group that may open {} (usually: usermod -aG docker \
+                 $USER, then log in again)",
+                socket.display()
+            ),
+            Self::Silent { .. } => {
+                "the Engine may be overloaded or hanging; look at its log (journalctl -u docker)"
+                    .into()
+            }
+            Self::Foreign { .. } => "Docker 20.10 or newer is needed".into(),
+            Self::Broken { .. } => "look at the Engine's log (journalctl -u docker)".into(),
+            Self::Absent { .. } => {
+                "it was removed meanwhile; `ww-ctl ls -a` shows what there is".into()
+            }
+            Self::Refused { .. } => return None,
+        })
+    }
+}
+
+/// An error and its causes in one line, no cause said twice.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        next = cause.source();
+    }
+    text
+}

@@ -1,0 +1,213 @@
+//! Which containers an Engine has.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use bollard::models::{ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum};
+use bollard::query_parameters::ListContainersOptions;
+use futures::StreamExt;
+use jiff::Timestamp;
+use whaleware::paths::LABEL_AGENT;
+
+use super::client::Engine;
+use super::error::EngineError;
+use crate::fleet::{EngineState, Listed};
+
+/// How many containers are looked at closely at a time.
+const AT_ONCE: usize = 8;
+
+/// Which containers are of interest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Those whose image has an agent.
+    Agents,
+    /// All.
+    Everything,
+}
+
+impl Scope {
+    pub(super) fn filters(self, more: &[(&str, &str)]) -> HashMap<String, Vec<String>> {
+        let mut filters: HashMap<String, Vec<String>> = more
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), vec![(*value).to_owned()]))
+            .collect();
+        if self == Self::Agents {
+            filters.insert("label".into(), vec![LABEL_AGENT.into()]);
+        }
+        filters
+    }
+}
+
+/// How containers that do not run have ended, so that it is asked only once for each.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Exits {
+    known: BTreeMap<Arc<str>, Exit>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Exit {
+    state: EngineState,
+    started: Option<Timestamp>,
+    finished: Option<Timestamp>,
+}
+
+impl Exits {
+    /// A container has begun a new life; how it ended the last time does not count any more.
+    pub(crate) fn forget(&mut self, id: &str) {
+        self.known.remove(id);
+    }
+}
+
+impl Engine {
+    /// All containers in scope, running or not. How those that do not run have ended is looked up
+    /// where `exits` does not know it.
+    ///
+    /// # Errors
+    /// When the Engine does not answer. One container that goes away meanwhile is no error.
+    pub(crate) async fn list(
+        &self,
+        scope: Scope,
+        exits: &mut Exits,
+    ) -> Result<Vec<Listed>, EngineError> {
+        let options = ListContainersOptions {
+            all: true,
+            filters: Some(scope.filters(&[])),
+            ..ListContainersOptions::default()
+        };
+        let summaries = self
+            .inner
+            .quick
+            .list_containers(Some(options))
+            .await
+            .map_err(|error| self.error("list the containers", error))?;
+        let mut listed: Vec<Listed> = summaries.into_iter().filter_map(read).collect();
+        self.look_up_exits(&mut listed, exits).await?;
+        Ok(listed)
+    }
+
+    async fn look_up_exits(
+        &self,
+        listed: &mut [Listed],
+        exits: &mut Exits,
+    ) -> Result<(), EngineError> {
+        exits
+            .known
+            .retain(|id, _| listed.iter().any(|one| one.id == *id && is_over(one)));
+        let wanted: Vec<Arc<str>> = listed
+            .iter()
+            .filter(|one| is_over(one) && !exits.known.contains_key(&one.id))
+            .map(|one| one.id.clone())
+            .collect();
+        let mut answers = futures::stream::iter(wanted)
+            .map(|id| async move {
+                let exit = self.exit(&id).await;
+                (id, exit)
+            })
+            .buffer_unordered(AT_ONCE);
+        while let Some((id, exit)) = answers.next().await {
+            match exit {
+                Ok(exit) => {
+                    exits.known.insert(id, exit);
+                }
+                Err(error) if error.is_engine_down() => return Err(error),
+                Err(_) => {}
+            }
+        }
+        for one in listed {
+            if let Some(exit) = exits.known.get(&one.id) {
+                one.engine = exit.state;
+                one.started = exit.started;
+                one.finished = exit.finished;
+            }
+        }
+        Ok(())
+    }
+
+    async fn exit(&self, id: &str) -> Result<Exit, EngineError> {
+        let answer = self
+            .inner
+            .quick
+            .inspect_container(id, None)
+            .await
+            .map_err(|error| self.error("inspect the container", error))?;
+        let state = answer.state.unwrap_or_default();
+        let engine = match state.status {
+            Some(ContainerStateStatusEnum::CREATED) => EngineState::Created,
+            Some(ContainerStateStatusEnum::RUNNING | ContainerStateStatusEnum::STOPPING) => {
+                EngineState::Running
+            }
+            Some(ContainerStateStatusEnum::PAUSED) => EngineState::Paused,
+            Some(ContainerStateStatusEnum::RESTARTING) => EngineState::Restarting,
+            Some(ContainerStateStatusEnum::DEAD | ContainerStateStatusEnum::REMOVING) => {
+                EngineState::Dead
+            }
+            Some(ContainerStateStatusEnum::EXITED | ContainerStateStatusEnum::EMPTY) | None => {
+                EngineState::Exited {
+                    code: state.exit_code,
+                    out_of_memory: state.oom_killed.unwrap_or(false),
+                }
+            }
+        };
+        Ok(Exit {
+            state: engine,
+            started: state.started_at.as_deref().and_then(time),
+            finished: state.finished_at.as_deref().and_then(time),
+        })
+    }
+}
+
+const fn is_over(listed: &Listed) -> bool {
+    matches!(listed.engine, EngineState::Exited { .. })
+}
+
+/// The Engine writes a year 1 for "never".
+pub(super) fn time(text: &str) -> Option<Timestamp> {
+    text.parse::<Timestamp>()
+        .ok()
+        .filter(|time| time.as_second() > 0)
+}
+
+fn read(summary: ContainerSummary) -> Option<Listed> {
+    let labels = summary.labels.unwrap_or_default();
+    let mut names = summary.names.unwrap_or_default();
+    // Links add names with a second slash; the container's own has none.
+    names.sort_by_key(|name| name.trim_start_matches('/').contains('/'));
+    let name = names.into_iter().next().unwrap_or_default();
+    Some(Listed {
+        id: Arc::from(summary.id?),
+        name: name.trim_start_matches('/').to_owned(),
+        image: summary.image.unwrap_or_default(),
+        has_agent: labels.contains_key(LABEL_AGENT),
+        labels: sorted(labels),
+        engine: state(summary.state),
+        created: summary.created.and_then(|s| Timestamp::from_second(s).ok()),
+        started: None,
+        finished: None,
+    })
+}
+
+pub(super) fn sorted(labels: HashMap<String, String>) -> Vec<(String, String)> {
+    let mut labels: Vec<_> = labels.into_iter().collect();
+    labels.sort();
+    labels
+}
+
+const fn state(state: Option<ContainerSummaryStateEnum>) -> EngineState {
+    match state {
+        Some(ContainerSummaryStateEnum::CREATED) => EngineState::Created,
+        Some(ContainerSummaryStateEnum::RUNNING | ContainerSummaryStateEnum::STOPPING) => {
+            EngineState::Running
+        }
+        Some(ContainerSummaryStateEnum::PAUSED) => EngineState::Paused,
+        Some(ContainerSummaryStateEnum::RESTARTING) => EngineState::Restarting,
+        Some(ContainerSummaryStateEnum::DEAD | ContainerSummaryStateEnum::REMOVING) => {
+            EngineState::Dead
+        }
+        Some(ContainerSummaryStateEnum::EXITED | ContainerSummaryStateEnum::EMPTY) | None => {
+            EngineState::Exited {
+                code: None,
+                out_of_memory: false,
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The Docker Engine. The only place that knows bollard; its types do not leave.
+
+mod client;
+mod details;
+mod endpoint;
+mod error;
+mod events;
+mod listing;
+mod logs;
+mod ping;
+
+pub(crate) use client::{Engine, ExecOutput};
+pub(crate) use details::{Details, Mount, Port};
+pub(crate) use endpoint::{EndpointError, Target, Wanted, resolve};
+pub(crate) use error::EngineError;
+pub(crate) use events::Told;
+pub(crate) use listing::{Exits, Scope};
+pub(crate) use logs::{LogLine, LogQuery, Source};

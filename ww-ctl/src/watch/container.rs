@@ -1,0 +1,177 @@
+//! One running container's agent, held on to until the container ends.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use whaleware::protocol::{Answer, FromAgent, RequestId};
+
+use super::feed::{Ask, AskError};
+use crate::agent::{Reach, ReachError, Session};
+use crate::fleet::{ContainerKey, Input};
+
+/// An agent listens a few milliseconds after its container was started.
+const FIRST: Duration = Duration::from_millis(20);
+/// The longest pause between two attempts.
+const LONGEST: Duration = Duration::from_secs(5);
+/// So long nobody need be listening; after it that is told as a silence, and the other way is
+/// tried as well.
+const EARLY: Duration = Duration::from_secs(2);
+/// A conversation that lasted so long was a good one: the next attempt is made at once.
+const GOOD: Duration = Duration::from_secs(5);
+/// So many requests may be unanswered at a time.
+const UNANSWERED: usize = 64;
+
+/// What watching one agent takes.
+pub(super) struct Watch {
+    pub key: ContainerKey,
+    pub reach: Reach,
+    pub inputs: mpsc::Sender<Input>,
+    pub cancel: CancellationToken,
+}
+
+/// Nobody reads the inputs any more.
+struct Unheard;
+
+/// Watches until cancelled, which happens when the container ends.
+pub(super) async fn run(watch: Watch, mut requests: mpsc::Receiver<Ask>) {
+    let cancel = watch.cancel.clone();
+    tokio::select! {
+        () = cancel.cancelled() => {}
+        _unheard = keep(&watch, &mut requests) => {}
+    }
+}
+
+async fn keep(watch: &Watch, requests: &mut mpsc::Receiver<Ask>) -> Unheard {
+    let mut pause = FIRST;
+    let mut quiet_until = Instant::now() + EARLY;
+    let mut told_silent = false;
+    if watch
+        .inputs
+        .send(Input::Reaching(watch.key.clone()))
+        .await
+        .is_err()
+    {
+        return Unheard;
+    }
+    loop {
+        let reason = match attempt(watch, Instant::now() < quiet_until).await {
+            Ok(session) => {
+                told_silent = false;
+                let begun = Instant::now();
+                let Ok(reason) = converse(watch, session, requests).await else {
+                    return Unheard;
+                };
+                if begun.elapsed() > GOOD {
+                    pause = FIRST;
+                    quiet_until = Instant::now() + EARLY;
+                }
+                reason
+            }
+            Err(ReachError::NotListening) if Instant::now() < quiet_until => {
+                pause_refusing(pause, requests).await;
+                pause = (pause * 2).min(LONGEST);
+                continue;
+            }
+            Err(error) => error.to_string(),
+        };
+        if !told_silent {
+            told_silent = true;
+            // The Engine's word that the container has ended comes a little after the agent's
+            // connection broke; it is no silence then. Cancelled meanwhile if so.
+            pause_refusing(FIRST * 5, requests).await;
+            let key = watch.key.clone();
+            if watch
+                .inputs
+                .send(Input::AgentLost { key, reason })
+                .await
+                .is_err()
+            {
+                return Unheard;
+            }
+        }
+        pause_refusing(pause, requests).await;
+        pause = (pause * 2).min(LONGEST);
+    }
+}
+
+/// Early on only the short way is taken: starting a program in a container that is itself just
+/// starting would be wasted.
+async fn attempt(watch: &Watch, early: bool) -> Result<Session, ReachError> {
+    if early {
+        match watch.reach.connect_directly(&watch.key.id).await {
+            Err(ReachError::NoWay(_)) => watch.reach.connect_through_exec(&watch.key.id).await,
+            other => other,
+        }
+    } else {
+        watch.reach.connect(&watch.key.id).await
+    }
+}
+
+async fn pause_refusing(pause: Duration, requests: &mut mpsc::Receiver<Ask>) {
+    let refuse = async {
+        while let Some(ask) = requests.recv().await {
+            refuse(ask.reply);
+        }
+        std::future::pending::<()>().await;
+    };
+    // The pause ends it; waiting for requests never does.
+    let _over = tokio::time::timeout(pause, refuse).await;
+}
+
+fn refuse(reply: oneshot::Sender<Result<Answer, AskError>>) {
+    // Whoever asked may have left.
+    let _left = reply.send(Err(AskError::NotReached));
+}
+
+type Pending = HashMap<RequestId, oneshot::Sender<Result<Answer, AskError>>>;
+
+/// Passes the agent's lines on and requests to it, until the conversation ends; why, in words.
+async fn converse(
+    watch: &Watch,
+    mut session: Session,
+    requests: &mut mpsc::Receiver<Ask>,
+) -> Result<String, Unheard> {
+    let key = watch.key.clone();
+    let route = session.route();
+    tell(watch, Input::Reached { key, route }).await?;
+    let mut pending = Pending::new();
+    loop {
+        tokio::select! {
+            frame = session.next() => match frame {
+                Ok(FromAgent::Answer(answer)) => {
+                    if let Some(reply) = pending.remove(&answer.id) {
+                        let _left = reply.send(Ok(answer));
+                    }
+                }
+                Ok(frame) => {
+                    let key = watch.key.clone();
+                    tell(watch, Input::Frame { key, frame: Box::new(frame) }).await?;
+                }
+                Err(error) => return Ok(error.to_string()),
+            },
+            Some(ask) = requests.recv() => {
+                pending.retain(|_, reply| !reply.is_closed());
+                if pending.len() >= UNANSWERED {
+                    refuse(ask.reply);
+                    continue;
+                }
+                match session.ask(ask.kind, &ask.by).await {
+                    Ok(id) => {
+                        pending.insert(id, ask.reply);
+                    }
+                    Err(error) => {
+                        refuse(ask.reply);
+                        return Ok(error.to_string());
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn tell(watch: &Watch, input: Input) -> Result<(), Unheard> {
+    watch.inputs.send(input).await.map_err(|_| Unheard)
+}

@@ -1,0 +1,9 @@
+//! The feed: everything that tells the fleet's model what happens, live or once.
+
+mod container;
+mod feed;
+mod host;
+mod once;
+
+pub(crate) use feed::{AskError, Feed, FeedHandle};
+pub(crate) use once::look;

@@ -1,0 +1,107 @@
+//! One look at the fleet: every host listed, every running agent's first two lines read.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use whaleware::protocol::FromAgent;
+
+use crate::agent::Reach;
+use crate::clock::Clock;
+use crate::engine::{Engine, EngineError, Exits, Scope, Target};
+use crate::fleet::{ContainerKey, Fleet, Input};
+
+/// So many agents are spoken to at a time.
+const AT_ONCE: usize = 64;
+/// The first two lines are there within this, or the agent is silent.
+const INTRODUCTION: Duration = Duration::from_secs(2);
+
+/// Looks once. Hosts that do not answer are in the model as lost, and their errors are returned
+/// beside it.
+pub(crate) async fn look(
+    targets: &[Target],
+    scope: Scope,
+    clock: Clock,
+) -> (Fleet, Vec<EngineError>) {
+    let mut fleet = Fleet::new(targets.iter().map(|target| target.name.clone()));
+    let mut errors = Vec::new();
+    let mut looks: FuturesUnordered<_> = targets
+        .iter()
+        .map(|target| async move { (target, look_at(target, scope, clock).await) })
+        .collect();
+    while let Some((target, seen)) = looks.next().await {
+        match seen {
+            Ok(inputs) => {
+                for input in inputs {
+                    fleet.apply(input, clock.now());
+                }
+            }
+            Err(error) => {
+                let lost = Input::HostLost {
+                    host: target.name.clone(),
+                    reason: error.to_string(),
+                };
+                fleet.apply(lost, clock.now());
+                errors.push(error);
+            }
+        }
+    }
+    (fleet, errors)
+}
+
+async fn look_at(target: &Target, scope: Scope, clock: Clock) -> Result<Vec<Input>, EngineError> {
+    let engine = Engine::connect(target, clock).await?;
+    let listed = engine.list(scope, &mut Exits::default()).await?;
+    let reach = Reach::new(engine.clone());
+    let keys: Vec<ContainerKey> = listed
+        .iter()
+        .filter(|one| one.has_agent && one.engine.is_running())
+        .map(|one| ContainerKey {
+            host: target.name.clone(),
+            id: one.id.clone(),
+        })
+        .collect();
+    let mut inputs = vec![Input::Listing {
+        host: target.name.clone(),
+        clock: engine.time(),
+        containers: listed,
+    }];
+    let mut visits = futures::stream::iter(keys)
+        .map(|key| visit(&reach, key))
+        .buffer_unordered(AT_ONCE);
+    while let Some(heard) = visits.next().await {
+        inputs.extend(heard);
+    }
+    Ok(inputs)
+}
+
+async fn visit(reach: &Reach, key: ContainerKey) -> Vec<Input> {
+    let lost = |key, reason| vec![Input::AgentLost { key, reason }];
+    let mut session = match reach.connect(&key.id).await {
+        Ok(session) => session,
+        Err(error) => return lost(key, error.to_string()),
+    };
+    let route = session.route();
+    let introduction = tokio::time::timeout(INTRODUCTION, session.introduction()).await;
+    match introduction {
+        Ok(Ok((hello, snapshot))) => vec![
+            Input::Reached {
+                key: key.clone(),
+                route,
+            },
+            Input::Frame {
+                key: key.clone(),
+                frame: Box::new(FromAgent::Hello(hello)),
+            },
+            Input::Frame {
+                key,
+                frame: Box::new(FromAgent::Snapshot(snapshot)),
+            },
+        ],
+        Ok(Err(error)) => lost(key, error.to_string()),
+        Err(_) => lost(
+            key,
+            format!("it said nothing for {} s", INTRODUCTION.as_secs()),
+        ),
+    }
+}

@@ -366,17 +366,12 @@ impl Model {
         let Cursor::At(key, place) = &self.cursor else {
             return;
         };
-        self.cursor = match self.rows.iter().position(|row| row == key) {
-            Some(place) => Cursor::At(key.clone(), place),
-            None => {
-                let place = (*place).min(self.rows.len().saturating_sub(1));
-                match self.rows.get(place) {
-                    Some(key) => Cursor::At(key.clone(), place),
-                    // Nothing is left to be on; when it comes back the cursor is there again.
-                    None => return,
-                }
-            }
-        };
+        let found = self.rows.iter().position(|row| row == key);
+        let place = found.unwrap_or((*place).min(self.rows.len().saturating_sub(1)));
+        // Where nothing is left to be on: when it comes back the cursor is there again.
+        if let Some(key) = self.rows.get(place) {
+            self.cursor = Cursor::At(key.clone(), place);
+        }
     }
 
     fn scroll(&mut self, height: usize) {

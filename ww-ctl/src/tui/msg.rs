@@ -1,9 +1,7 @@
 //! What reaches the dashboard and what it asks for.
 
+use crate::fleet::{Container, ContainerKey, Input, Stamp};
 use crossterm::event::KeyEvent;
-use jiff::Timestamp;
-
-use crate::fleet::{ContainerKey, Input, Stamp};
 
 /// Something that happened, and when.
 #[derive(Debug, Clone)]
@@ -34,7 +32,7 @@ pub(crate) enum Event {
 }
 
 /// What the runtime is to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Cmd {
     /// What is seen has changed.
     Draw,
@@ -66,14 +64,12 @@ impl Verb {
 }
 
 /// What is to be done to which container, bound to the life it was decided for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Request {
-    /// The container.
-    pub key: ContainerKey,
-    /// When it was started; whoever acts must not act on a later life.
-    pub started: Option<Timestamp>,
     /// What.
     pub verb: Verb,
+    /// The container as it was then; whoever acts must not act on a later life of it.
+    pub container: Box<Container>,
 }
 
 /// What came of a request: not whether it is true already, which the fleet tells, but whether it

@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use whaleware::lifecycle::{Moment, State};
 
-use super::msg::{Request, Verb};
-use crate::fleet::{Change, Container, ContainerKey, EngineState};
+use super::msg::Verb;
+use crate::fleet::{Change, Container, EngineState};
 
 /// How long the end of an operation is shown in its row.
 const SHOWN: Duration = Duration::from_secs(10);
@@ -77,15 +77,6 @@ impl Operation {
             restarts: agent.map_or(0, |agent| agent.restarts.total),
             allowance: Duration::from_millis(allowance),
             progress: Progress::Sending,
-        }
-    }
-
-    /// What the runtime is to send for it.
-    pub(crate) fn request(&self, key: &ContainerKey) -> Request {
-        Request {
-            key: key.clone(),
-            started: self.started,
-            verb: self.verb,
         }
     }
 

@@ -29,15 +29,15 @@ const BATCH: usize = 256;
 
 /// Where news come from and requests go to.
 #[derive(Debug)]
-pub(crate) struct Feed {
+pub(crate) struct Feed<'a> {
     /// The hosts there will be news of.
     pub hosts: Vec<HostName>,
     /// The news.
-    pub inputs: mpsc::Receiver<Input>,
+    pub inputs: &'a mut mpsc::Receiver<Input>,
     /// What is to be done to containers.
     pub requests: mpsc::Sender<Request>,
     /// What came of it.
-    pub replies: mpsc::Receiver<Reply>,
+    pub replies: &'a mut mpsc::Receiver<Reply>,
 }
 
 /// How the dashboard ended.
@@ -65,7 +65,7 @@ pub(crate) enum TuiError {
 /// # Errors
 /// When there is no terminal, or it goes away.
 pub(crate) async fn run(
-    mut feed: Feed,
+    feed: Feed<'_>,
     access: Access,
     look: Look,
     clock: impl Fn() -> Stamp,
@@ -224,7 +224,7 @@ impl<C: Fn() -> Stamp> Pace<C> {
 
     fn send(&mut self, requests: &mpsc::Sender<Request>, request: Request) {
         let reply = Reply {
-            key: request.key.clone(),
+            key: request.container.key.clone(),
             verb: request.verb,
             result: Err("too much is under way; try again".into()),
         };

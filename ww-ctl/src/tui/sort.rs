@@ -73,7 +73,7 @@ impl SortKey {
             Self::Image => a.image.cmp(&b.image),
             Self::Host => a.key.host.cmp(&b.key.host),
         };
-        first.then_with(|| a.name.cmp(&b.name))
+        first.then_with(|| natural(&a.name, &b.name))
     }
 }
 
@@ -105,6 +105,41 @@ impl Direction {
     }
 }
 
+/// As people count: `web-2` before `web-10`.
+fn natural(a: &str, b: &str) -> Ordering {
+    let (mut rest_a, mut rest_b) = (a, b);
+    while let (Some(first_a), Some(first_b)) = (rest_a.chars().next(), rest_b.chars().next()) {
+        let (number_a, after_a) = number(rest_a);
+        let (number_b, after_b) = number(rest_b);
+        let ordering = if number_a.is_empty() || number_b.is_empty() {
+            rest_a = &rest_a[first_a.len_utf8()..];
+            rest_b = &rest_b[first_b.len_utf8()..];
+            first_a.cmp(&first_b)
+        } else {
+            (rest_a, rest_b) = (after_a, after_b);
+            // Without leading zeros the longer one is the larger one.
+            number_a
+                .len()
+                .cmp(&number_b.len())
+                .then_with(|| number_a.cmp(number_b))
+        };
+        if ordering != Ordering::Equal {
+            return ordering;
+        }
+    }
+    rest_a.len().cmp(&rest_b.len()).then_with(|| a.cmp(b))
+}
+
+/// The number a text begins with, without leading zeros but for a last one, and what follows.
+fn number(text: &str) -> (&str, &str) {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (digits, after) = text.split_at(end);
+    let zeros = digits.len() - digits.trim_start_matches('0').len();
+    (&digits[zeros.min(digits.len().saturating_sub(1))..], after)
+}
+
 fn restarts(container: &Container) -> Option<u32> {
     container.agent.as_ref().map(|agent| agent.restarts.total)
 }
@@ -126,4 +161,23 @@ fn memory(container: &Container) -> Option<u64> {
         .as_ref()
         .and_then(|agent| agent.resources.as_ref());
     resources.and_then(|resources| resources.memory_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::natural;
+
+    #[test]
+    fn names_are_sorted_as_people_count() {
+        let mut names = [
+            "web-10", "web-2", "db", "web-2a", "web", "web-02", "10", "9", "é", "0",
+        ];
+        names.sort_by(|a, b| natural(a, b));
+        assert_eq!(
+            names,
+            [
+                "0", "9", "10", "db", "web", "web-02", "web-2", "web-2a", "web-10", "é"
+            ]
+        );
+    }
 }

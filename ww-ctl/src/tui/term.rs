@@ -73,7 +73,10 @@ impl Screen {
     /// Takes the terminal over again after [`give_back`]; the next frame is drawn in full.
     pub(super) fn take_again(&mut self) -> io::Result<()> {
         take()?;
-        self.terminal.clear()
+        // Not `clear()`: that asks the terminal where its cursor is, and waits for the answer while
+        // the keys are read elsewhere.
+        let size = self.terminal.size()?;
+        self.terminal.resize(size.into())
     }
 }
 

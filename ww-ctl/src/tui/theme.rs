@@ -209,7 +209,7 @@ impl Look {
         let plain = Style::new();
         let modifiers = match role {
             Role::Plain | Role::Good | Role::Busy => Modifier::empty(),
-            Role::Strong | Role::Bad | Role::Key => Modifier::BOLD,
+            Role::Strong | Role::Bad | Role::Key | Role::Resting => Modifier::BOLD,
             Role::Dim => Modifier::DIM,
             Role::Heading => match self.tint {
                 Tint::Sixteen => Modifier::DIM,
@@ -220,16 +220,14 @@ impl Look {
                 Tint::Monochrome => Modifier::UNDERLINED,
             },
             Role::Selected => Modifier::REVERSED,
-            Role::Resting => Modifier::BOLD,
             Role::Banner => Modifier::REVERSED.union(Modifier::BOLD),
         };
         let style = plain.add_modifier(modifiers);
         let color = match role {
             Role::Good => Color::Green,
-            Role::Busy => Color::Cyan,
+            Role::Busy | Role::Key => Color::Cyan,
             Role::Warn => Color::Yellow,
             Role::Bad => Color::Red,
-            Role::Key => Color::Cyan,
             Role::Plain
             | Role::Strong
             | Role::Dim

@@ -6,7 +6,7 @@ use super::confirm::{Challenge, Confirmation};
 use super::filter::Filter;
 use super::keymap::{self, Action, Context};
 use super::model::{Access, FeedStatus, Flow, Focus, Mode, Model, Scope, Still, Tab, Tone};
-use super::msg::{Cmd, Event, Msg, Reply, Verb};
+use super::msg::{Cmd, Event, Msg, Reply, Request, Verb};
 use super::operation::{Operation, equivalent};
 use super::view;
 use crate::fleet::{Change, ContainerKey, Input, clean};
@@ -225,8 +225,9 @@ fn shift(model: &mut Model, by: isize) {
         u16::try_from(moved).unwrap_or(u16::MAX)
     };
     match (&mut model.mode, &mut model.focus) {
-        (Mode::Help { scroll }, _) => *scroll = moved(*scroll),
-        (_, Focus::Pane { scroll } | Focus::Full { scroll }) => *scroll = moved(*scroll),
+        (Mode::Help { scroll }, _) | (_, Focus::Pane { scroll } | Focus::Full { scroll }) => {
+            *scroll = moved(*scroll);
+        }
         (_, Focus::Table) => {
             if let Some(place) = model.place() {
                 model.go_to(place.saturating_add_signed(by));
@@ -389,25 +390,28 @@ fn go_ahead(model: &mut Model) -> Vec<Cmd> {
         .collect();
     let line = equivalent(confirmation.verb, containers.iter().copied());
     let now = model.now.moment;
-    let operations: Vec<_> = containers
-        .into_iter()
-        .map(|container| {
-            let operation = Operation::new(confirmation.verb, container, now);
-            (container.key.clone(), operation)
+    let verb = confirmation.verb;
+    let commands = containers
+        .iter()
+        .map(|&container| {
+            let container = Box::new(container.clone());
+            Cmd::Act(Request { verb, container })
         })
         .collect();
-    let commands = operations
-        .iter()
-        .map(|(key, operation)| Cmd::Act(operation.request(key)))
+    let operations: Vec<_> = containers
+        .into_iter()
+        .map(|container| (container.key.clone(), Operation::new(verb, container, now)))
         .collect();
     model.operations.extend(operations);
-    for target in &confirmation.targets {
-        model.marks.remove(&target.key);
-    }
+    model.marks.clear();
     model.say(Tone::Calm, format!("$ {line}"));
     commands
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "of all the keys there are only these edit a line"
+)]
 fn type_filter(model: &mut Model, key: KeyEvent) {
     let Mode::Filtering { draft } = &mut model.mode else {
         return;

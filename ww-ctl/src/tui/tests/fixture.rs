@@ -1,5 +1,6 @@
 //! A fabricated fleet, made of what engines and agents would say.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -49,10 +50,10 @@ pub(in crate::tui) fn wall(millis: i64) -> Timestamp {
 }
 
 pub(in crate::tui) fn key(name: &str) -> ContainerKey {
-    let id = name
-        .bytes()
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<String>();
+    let mut id = String::new();
+    for byte in name.bytes() {
+        let _ = write!(id, "{byte:02x}");
+    }
     ContainerKey {
         host: "local".into(),
         id: format!("{id:0<64}").into(),
@@ -383,7 +384,7 @@ pub(in crate::tui) fn fleet() -> Model {
             listed("frontend-eu-central-1a", running, -260_000_000),
             listed("importer", exited(0), -500_000),
             listed("ledger-db", running, -80_000),
-            listed("legacy-erp", exited(1), -300_000),
+            listed("legacy-erp", running, -300_000),
             listed("mailer", running, -90_000_000),
             listed("reports", running, -2_000),
             listed("search", running, -5_000_000),
@@ -452,6 +453,22 @@ fn lives(model: &mut Model) {
             .passing(json!("all 3 queues drained"))
             .uses(0.1, 38),
     );
+    reach(
+        model,
+        "legacy-erp",
+        Life::new(-300_000)
+            .state(State::Boot, "container started")
+            .ran("boot", 900)
+            .state(State::Firstboot, "no /data/whaleup")
+            .failed("firstboot", 58_000, 3)
+            .state(State::Error, "firstboot exited 3"),
+    );
+    let event = EngineEvent::Died {
+        code: 1,
+        out_of_memory: false,
+    };
+    let erp = key("legacy-erp");
+    feed(model, Input::Engine { key: erp, event }, -240_000);
     feed(model, Input::Reaching(key("reports")), 0);
     reach(
         model,

@@ -24,9 +24,8 @@ fn frame(model: &mut Model, millis: i64) {
 }
 
 fn request(model: &Model, name: &str, verb: Verb) -> Cmd {
-    let key = key(name);
-    let started = model.fleet.get(&key).unwrap().started;
-    Cmd::Act(Request { key, started, verb })
+    let container = Box::new(model.fleet.get(&key(name)).unwrap().clone());
+    Cmd::Act(Request { verb, container })
 }
 
 fn notice(model: &Model) -> &str {

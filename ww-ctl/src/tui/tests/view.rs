@@ -72,7 +72,7 @@ fn styled(buffer: &Buffer) -> String {
             let cell = &buffer[(x, y)];
             match runs.last_mut() {
                 Some((_, to, fg, modifier)) if *fg == cell.fg && *modifier == cell.modifier => {
-                    *to = x
+                    *to = x;
                 }
                 _ => runs.push((x, x, cell.fg, cell.modifier)),
             }

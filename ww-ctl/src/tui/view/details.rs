@@ -1,5 +1,6 @@
 //! The details of the container under the cursor.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -33,9 +34,9 @@ pub(super) fn draw(model: &Model, areas: &Areas, look: Look, frame: &mut Frame<'
 }
 
 fn tabs(model: &Model, areas: &Areas, look: Look, frame: &mut Frame<'_>) {
-    let rule = look.glyphs().rule;
+    let dash = look.glyphs().rule;
     let columns = usize::from(areas.tabs.width);
-    let mut spans = vec![span(rule, Role::Dim, look), Span::raw(" ")];
+    let mut spans = vec![span(dash, Role::Dim, look), Span::raw(" ")];
     if let Some(container) = model.selected() {
         let role = match model.focus {
             Focus::Table => Role::Plain,
@@ -59,7 +60,7 @@ fn tabs(model: &Model, areas: &Areas, look: Look, frame: &mut Frame<'_>) {
     }
     let used: usize = spans.iter().map(|span| width(&span.content)).sum();
     spans.push(span(
-        rule.repeat(columns.saturating_sub(used)),
+        dash.repeat(columns.saturating_sub(used)),
         Role::Dim,
         look,
     ));
@@ -187,20 +188,19 @@ fn health_line(model: &Model, container: &Container, agent: &AgentView) -> (Stri
     let report = &agent.health;
     let mut text = health_word(report.status).to_owned();
     if report.status == HealthStatus::Failing {
-        text.push_str(&format!(" {} in a row", report.failures));
+        let _ = write!(text, " {} in a row", report.failures);
     }
     if let Some(detail) = &report.detail {
-        text.push_str(&format!(", {detail}"));
+        let _ = write!(text, ", {detail}");
     }
     match (&agent.monitor, report.at) {
         (Some(monitor), _) => {
             let ago = ago(model, container, monitor.at);
-            text.push_str(&format!(
-                ", checked {ago} ago in {}",
-                took(monitor.duration_ms)
-            ));
+            let _ = write!(text, ", checked {ago} ago in {}", took(monitor.duration_ms));
         }
-        (None, Some(at)) => text.push_str(&format!(", checked {} ago", ago(model, container, at))),
+        (None, Some(at)) => {
+            let _ = write!(text, ", checked {} ago", ago(model, container, at));
+        }
         (None, None) => text.push_str(", not checked yet"),
     }
     let role = match report.status {
@@ -232,13 +232,13 @@ fn restarts(model: &Model, container: &Container, agent: &AgentView, look: Look)
             0 => String::new(),
             max => format!(" of at most {max}"),
         };
-        text.push_str(&format!(", {}{limit} in a row", restarts.in_a_row));
+        let _ = write!(text, ", {}{limit} in a row", restarts.in_a_row);
     }
     if let Some(last) = restarts.last {
-        text.push_str(&format!(", the last {} ago", ago(model, container, last)));
+        let _ = write!(text, ", the last {} ago", ago(model, container, last));
     }
     if let Some(cause) = &restarts.cause {
-        text.push_str(&format!(": {cause}"));
+        let _ = write!(text, ": {cause}");
     }
     fact("restarts", text, Role::Plain, look)
 }
@@ -250,13 +250,13 @@ fn uses(agent: &AgentView, look: Look) -> Option<String> {
     let memory = resources.memory_bytes.map_or_else(|| none.into(), bytes);
     let mut text = format!("CPU {cpu}, memory {memory}");
     if let Some(limit) = resources.memory_limit {
-        text.push_str(&format!(" of {}", bytes(limit)));
+        let _ = write!(text, " of {}", bytes(limit));
     }
     if let Some(pids) = resources.pids {
-        text.push_str(&format!(", {pids} processes and threads"));
+        let _ = write!(text, ", {pids} processes and threads");
     }
     if let Some(kills) = resources.oom_kills.filter(|kills| *kills > 0) {
-        text.push_str(&format!(", {kills} killed for want of memory"));
+        let _ = write!(text, ", {kills} killed for want of memory");
     }
     Some(text)
 }
@@ -266,7 +266,7 @@ fn identity(model: &Model, container: &Container) -> String {
     let mut text = format!("{id} on {}", container.key.host);
     match (container.engine, container.started) {
         (EngineState::Running | EngineState::Paused, Some(started)) => {
-            text.push_str(&format!(", started {} ago", ago(model, container, started)));
+            let _ = write!(text, ", started {} ago", ago(model, container, started));
         }
         (
             EngineState::Created
@@ -278,9 +278,9 @@ fn identity(model: &Model, container: &Container) -> String {
             _,
         ) => {
             if let Some(finished) = container.finished {
-                text.push_str(&format!(", ended {} ago", ago(model, container, finished)));
+                let _ = write!(text, ", ended {} ago", ago(model, container, finished));
             } else if let Some(created) = container.created {
-                text.push_str(&format!(", created {} ago", ago(model, container, created)));
+                let _ = write!(text, ", created {} ago", ago(model, container, created));
             }
         }
     }

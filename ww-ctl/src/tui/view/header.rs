@@ -104,13 +104,24 @@ pub(super) fn status(model: &Model, area: Rect, look: Look, frame: &mut Frame<'_
         let text = format!("   {} {} marked", glyphs.mark, model.marks.len());
         line.push(span(text, Role::Strong, look));
     }
-    let right = match (model.scope, model.out_of_scope()) {
-        (Scope::All, _) => vec![span("all containers ", Role::Dim, look)],
-        (Scope::Active, 0) => Vec::new(),
+    let mut right = Vec::new();
+    let height = usize::from(super::table_rows(model));
+    let rows = model.rows().len();
+    if rows > height {
+        let (first, last) = (model.offset() + 1, (model.offset() + height).min(rows));
+        right.push(span(
+            format!("{first}-{last} of {rows} "),
+            Role::Plain,
+            look,
+        ));
+    }
+    match (model.scope, model.out_of_scope()) {
+        (Scope::All, _) => right.push(span(" all containers ", Role::Dim, look)),
+        (Scope::Active, 0) => {}
         (Scope::Active, hidden) => {
-            vec![span(format!("{hidden} hidden: a "), Role::Dim, look)]
+            right.push(span(format!(" {hidden} hidden: a "), Role::Dim, look));
         }
-    };
+    }
     edges(line, right, area, look, frame);
 }
 
@@ -137,19 +148,17 @@ pub(super) fn nothing(model: &Model, look: Look) -> Vec<Line<'static>> {
         lines.push(Line::from(vec![Span::raw("   "), span(text, role, look)]));
     };
     if fleet.containers().next().is_some() {
-        if !model.filter.is_empty() {
-            say(
-                format!("nothing matches `{}`", model.filter.text()),
-                Role::Plain,
-            );
-            say("Esc shows all".into(), Role::Dim);
-        } else {
-            let text = format!(
-                "{} down or without an agent",
-                count(model.out_of_scope(), "container")
-            );
-            say(text, Role::Plain);
+        if model.filter.is_empty() {
+            let hidden = count(model.out_of_scope(), "container");
+            say(format!("{hidden} down or without an agent"), Role::Plain);
             say("a shows them".into(), Role::Dim);
+            if !fleet.containers().any(|container| container.has_agent) {
+                advise(&mut say);
+            }
+        } else {
+            let filter = model.filter.text();
+            say(format!("nothing matches `{filter}`"), Role::Plain);
+            say("Esc shows all".into(), Role::Dim);
         }
         return lines;
     }
@@ -180,17 +189,20 @@ pub(super) fn nothing(model: &Model, look: Look) -> Vec<Line<'static>> {
         }
     }
     if all_live {
-        say("no containers with an agent here yet".into(), Role::Plain);
-        say(
-            "ww-ctl demo up               starts a small fleet to look at".into(),
-            Role::Dim,
-        );
-        say(
-            "ww-ctl image build --help    makes an image of one's own".into(),
-            Role::Dim,
-        );
+        say("no containers here yet".into(), Role::Plain);
+        advise(&mut say);
     }
     lines
+}
+
+/// How one comes by containers with an agent.
+fn advise(say: &mut impl FnMut(String, Role)) {
+    for line in [
+        "ww-ctl demo up               starts a small fleet to look at",
+        "ww-ctl image build --help    makes an image of one's own",
+    ] {
+        say(line.to_owned(), Role::Dim);
+    }
 }
 
 fn hosts(model: &Model, look: Look) -> Vec<Span<'static>> {
@@ -260,8 +272,8 @@ fn counted(container: &Container, model: &Model, look: Look, detail: Detail) -> 
         (Severity::Down, _) => "down",
     };
     Sign {
-        glyph,
         word,
+        glyph,
         ..sign
     }
 }

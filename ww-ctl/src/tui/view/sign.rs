@@ -107,9 +107,10 @@ pub(super) fn story(model: &Model, container: &Container, look: Look) -> (String
     }
     let cause = container.cause();
     if !container.engine.is_running() {
-        let role = match container.severity() {
-            Severity::Failed => Role::Plain,
-            _ => Role::Dim,
+        let role = if container.severity() == Severity::Failed {
+            Role::Plain
+        } else {
+            Role::Dim
         };
         return (cause, role);
     }
@@ -137,9 +138,10 @@ pub(super) fn story(model: &Model, container: &Container, look: Look) -> (String
         (Some(detail), HealthStatus::Failing) => (detail.clone(), Role::Plain),
         (None, HealthStatus::Failing) => (cause, Role::Plain),
         (_, HealthStatus::Unknown | HealthStatus::Passing) => {
-            let role = match agent.state {
-                State::Up => Role::Dim,
-                _ => Role::Plain,
+            let role = if agent.state == State::Up {
+                Role::Dim
+            } else {
+                Role::Plain
             };
             (cause, role)
         }
@@ -179,8 +181,5 @@ fn progress(operation: &Operation, now: Moment, look: Look) -> (String, Role) {
 
 /// The glyph as if the container were still heard; for counting, where staleness is told apart.
 pub(super) fn fresh_glyph(container: &Container, look: Look) -> &'static str {
-    match container.severity() {
-        Severity::Starting => look.glyphs().starting,
-        severity => glyph(None, severity, look.glyphs()),
-    }
+    glyph(None, container.severity(), look.glyphs())
 }

@@ -87,10 +87,9 @@ impl Column {
         match self {
             Self::Glyph => 1,
             Self::State => 12,
-            Self::Name => 10,
             Self::Story => 18,
             Self::Age => 6,
-            Self::Health => 10,
+            Self::Name | Self::Health => 10,
             Self::Restarts | Self::Cpu | Self::Memory => 5,
             Self::Image => 24,
             Self::Host => 8,
@@ -142,10 +141,13 @@ fn plan(model: &Model, columns: usize) -> Vec<(Column, usize)> {
     let mut used = MARGIN;
     for column in PRIORITY {
         // What it would take to show it without cutting short what matters more.
-        let wanted = match column {
-            Column::Host if !several => continue,
-            Column::Image => column.least() + name + STORY,
-            _ => column.least(),
+        if column == Column::Host && !several {
+            continue;
+        }
+        let wanted = if column == Column::Image {
+            column.least() + name + STORY
+        } else {
+            column.least()
         };
         let gap = if chosen.is_empty() { 0 } else { GAP };
         // The name is there however narrow it is.

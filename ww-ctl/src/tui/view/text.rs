@@ -76,7 +76,7 @@ pub(super) fn next_age(duration: Duration) -> Duration {
     };
     let step = Duration::from_secs(step);
     let over = duration.as_nanos() % step.as_nanos();
-    step - Duration::from_nanos(u64::try_from(over).unwrap_or(0))
+    step.saturating_sub(Duration::from_nanos(u64::try_from(over).unwrap_or(0)))
 }
 
 /// How long something took: `340ms`, `4.2s`, `1m03s`.

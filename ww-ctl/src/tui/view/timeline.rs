@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use ratatui::text::{Line, Span};
+use std::fmt::Write as _;
 use whaleware::lifecycle::{Moment, State};
 use whaleware::protocol::{HookResult, HookRun, TransitionReport};
 
@@ -204,13 +205,13 @@ fn title(episode: &Episode<'_>, agent: &AgentView, look: Look) -> Line<'static> 
     };
     let mut text = word.to_owned();
     if let Some(begun) = begun {
-        text.push_str(&format!(" at {}", clock(begun)));
+        let _ = write!(text, " at {}", clock(begun));
     }
-    text.push_str(&if episode.is_running() {
-        format!(", so far {}s", episode.span() / 1000)
+    let _ = if episode.is_running() {
+        write!(text, ", so far {}s", episode.span() / 1000)
     } else {
-        format!(", {}", took(episode.span()))
-    });
+        write!(text, ", {}", took(episode.span()))
+    };
     let mut spans = vec![span(text, Role::Strong, look)];
     if let Some(cause) = cause {
         spans.push(span(format!(", {cause}"), Role::Plain, look));

@@ -19,7 +19,9 @@ pub(super) fn lines(value: &Value, look: Look) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     match value {
         Value::Object(_) | Value::Array(_) => children(value, 0, look, &mut lines),
-        scalar => lines.push(Line::from(scalar_span(scalar, look))),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            lines.push(Line::from(scalar_span(value, look)));
+        }
     }
     if lines.len() > LINES {
         lines.truncate(LINES);
@@ -58,17 +60,12 @@ fn children(value: &Value, depth: usize, look: Look, lines: &mut Vec<Line<'stati
             return;
         }
         let indent = Span::raw("  ".repeat(depth));
-        match inline(value, look) {
-            Some(text) => lines.push(Line::from(vec![
-                indent,
-                span(left(&key, column, look), Role::Dim, look),
-                Span::raw("  "),
-                text,
-            ])),
-            None => {
-                lines.push(Line::from(vec![indent, span(key, Role::Dim, look)]));
-                children(value, depth + 1, look, lines);
-            }
+        if let Some(text) = inline(value, look) {
+            let key = span(left(&key, column, look), Role::Dim, look);
+            lines.push(Line::from(vec![indent, key, Span::raw("  "), text]));
+        } else {
+            lines.push(Line::from(vec![indent, span(key, Role::Dim, look)]));
+            children(value, depth + 1, look, lines);
         }
     }
 }
@@ -87,7 +84,9 @@ fn inline(value: &Value, look: Look) -> Option<Span<'static>> {
             Some(span(format!("[{}]", items.join(", ")), Role::Plain, look))
         }
         Value::Object(_) | Value::Array(_) => None,
-        scalar => Some(scalar_span(scalar, look)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            Some(scalar_span(value, look))
+        }
     }
 }
 
@@ -106,8 +105,7 @@ fn scalar_span(value: &Value, look: Look) -> Span<'static> {
 }
 
 fn scalar(value: &Value) -> String {
-    match value {
-        Value::String(text) => clean(text, TEXT),
-        other => clean(&other.to_string(), TEXT),
-    }
+    value
+        .as_str()
+        .map_or_else(|| clean(&value.to_string(), TEXT), |text| clean(text, TEXT))
 }

@@ -21,7 +21,6 @@ use super::endpoint::{Endpoint, Target};
 use super::error::EngineError;
 use super::ping;
 use crate::clock::Clock;
-use crate::fleet::HostName;
 
 /// How long an Engine may take to answer a ping.
 const PING: Duration = Duration::from_secs(5);
@@ -41,7 +40,6 @@ pub(crate) struct Engine {
 }
 
 pub(super) struct Inner {
-    name: HostName,
     endpoint: Endpoint,
     pub(super) at: String,
     pub(super) quick: Docker,
@@ -106,7 +104,6 @@ impl Engine {
             .unwrap_or_default();
         Ok(Self {
             inner: Arc::new(Inner {
-                name: target.name.clone(),
                 endpoint: target.endpoint.clone(),
                 at,
                 quick,
@@ -115,11 +112,6 @@ impl Engine {
                 skew,
             }),
         })
-    }
-
-    /// Its name for people.
-    pub(crate) fn name(&self) -> &HostName {
-        &self.inner.name
     }
 
     /// Whether its containers may be processes of this machine. A socket may still lead elsewhere.

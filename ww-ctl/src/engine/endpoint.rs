@@ -237,7 +237,15 @@ fn current_context(config: Option<&Path>) -> Result<Option<String>, EndpointErro
     let Some(path) = config.map(|dir| dir.join("config.json")) else {
         return Ok(None);
     };
-    let file: Option<ConfigFile> = read(&path)?;
+    let file: Option<ConfigFile> = match read(&path) {
+        // Somebody else's HOME, as under sudo or setpriv; Docker's own tool goes on as well.
+        Err(EndpointError::Config { source, .. })
+            if source.kind() == std::io::ErrorKind::PermissionDenied =>
+        {
+            None
+        }
+        other => other?,
+    };
     Ok(file
         .and_then(|file| file.current)
         .filter(|name| !name.is_empty() && name != "default"))

@@ -127,8 +127,8 @@ impl EngineError {
                                          name another Engine with -H or DOCKER_HOST"
                 .into(),
             Self::Denied { socket } => format!(
-                "run as root, or join the group that may open {} (usually: usermod -aG docker \
-                 $USER, then log in again)",
+                "be in the `docker` group (sudo usermod -aG docker $USER, then log in again) or run as \
+                 root: one of them may open {}",
                 socket.display()
             ),
             Self::Silent { .. } => {

@@ -85,6 +85,25 @@ impl Engine {
         Ok(listed)
     }
 
+    /// One container as the listing has it; none when it is gone.
+    ///
+    /// # Errors
+    /// When the Engine does not answer.
+    pub(crate) async fn list_one(&self, id: &str) -> Result<Option<Listed>, EngineError> {
+        let options = ListContainersOptions {
+            all: true,
+            filters: Some(HashMap::from([("id".to_owned(), vec![id.to_owned()])])),
+            ..ListContainersOptions::default()
+        };
+        let summaries = self
+            .inner
+            .quick
+            .list_containers(Some(options))
+            .await
+            .map_err(|error| self.error("list the containers", error))?;
+        Ok(summaries.into_iter().filter_map(read).next())
+    }
+
     async fn look_up_exits(
         &self,
         listed: &mut [Listed],

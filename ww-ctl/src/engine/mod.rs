@@ -10,9 +10,9 @@ mod logs;
 mod ping;
 
 pub(crate) use client::{Engine, ExecOutput};
-pub(crate) use details::{Details, Mount, Port};
+pub(crate) use details::Details;
 pub(crate) use endpoint::{EndpointError, Target, Wanted, resolve};
-pub(crate) use error::EngineError;
+pub(crate) use error::{EngineError, chain};
 pub(crate) use events::Told;
 pub(crate) use listing::{Exits, Scope};
-pub(crate) use logs::{LogLine, LogQuery, Source};
+pub(crate) use logs::{LogLine, LogQuery};

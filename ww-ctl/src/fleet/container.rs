@@ -190,6 +190,13 @@ impl Container {
         )
     }
 
+    /// Whether its agent has said what it does, not only who it is.
+    pub(crate) fn is_introduced(&self) -> bool {
+        self.agent
+            .as_ref()
+            .is_some_and(|agent| agent.state != State::Dockerup)
+    }
+
     /// What the checks say; unknown where nobody can tell.
     pub(crate) fn health(&self) -> HealthStatus {
         match &self.agent {

@@ -28,5 +28,5 @@ mod tests;
 
 pub(crate) use model::Access;
 pub(crate) use msg::{Reply, Request, Verb};
-pub(crate) use runtime::{Ended, Feed, TuiError, run};
+pub(crate) use runtime::{Ended, Feed, Start, TuiError, run};
 pub(crate) use theme::{Look, Tint};

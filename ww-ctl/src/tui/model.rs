@@ -10,6 +10,7 @@ use super::filter::Filter;
 use super::operation::Operation;
 use super::sort::{Direction, SortKey};
 use crate::fleet::{Container, ContainerKey, Fleet, HostName, Severity, Stamp};
+use crate::selection::Selection;
 
 /// How long a message stays in the footer.
 const NOTICE: Duration = Duration::from_secs(10);
@@ -170,7 +171,9 @@ pub(crate) struct Model {
     pub focus: Focus,
     /// What the details show.
     pub tab: Tab,
-    /// Which containers are shown at all.
+    /// Which containers the dashboard was started for.
+    pub selection: Selection,
+    /// Which of them are shown at all.
     pub scope: Scope,
     /// Which of them are shown.
     pub filter: Filter,
@@ -212,6 +215,7 @@ impl Model {
             mode: Mode::Normal,
             focus: Focus::Table,
             tab: Tab::Summary,
+            selection: Selection::default(),
             scope: Scope::Active,
             filter: Filter::default(),
             sort: SortKey::default(),
@@ -287,10 +291,16 @@ impl Model {
         }
     }
 
-    /// How many containers the scope hides.
-    pub(crate) fn out_of_scope(&self) -> usize {
+    /// The containers the dashboard was started for, as they are shown.
+    pub(crate) fn containers(&self) -> impl Iterator<Item = &Container> {
         self.shown()
             .containers()
+            .filter(|container| self.selection.accepts(container))
+    }
+
+    /// How many of them the scope hides.
+    pub(crate) fn out_of_scope(&self) -> usize {
+        self.containers()
             .filter(|container| !self.in_scope(container))
             .count()
     }
@@ -346,7 +356,6 @@ impl Model {
     fn order(&mut self) {
         let at = self.clock().moment;
         let mut containers: Vec<_> = self
-            .shown()
             .containers()
             .filter(|container| self.in_scope(container) && self.filter.matches(container))
             .collect();

@@ -12,13 +12,14 @@ use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::sync::mpsc;
 use whaleware::lifecycle::Moment;
 
-use super::model::{Access, FeedStatus, Model, Tone};
+use super::model::{Access, FeedStatus, Model, Scope, Tone};
 use super::msg::{Cmd, Event, Msg, Reply, Request};
 use super::term::{self, Screen};
 use super::theme::Look;
 use super::update::update;
 use super::view;
 use crate::fleet::{HostName, Input, Stamp};
+use crate::selection::Selection;
 
 /// Between two frames that show news: ten a second are more than anybody reads.
 const FRAME: Duration = Duration::from_millis(100);
@@ -38,6 +39,17 @@ pub(crate) struct Feed<'a> {
     pub requests: mpsc::Sender<Request>,
     /// What came of it.
     pub replies: &'a mut mpsc::Receiver<Reply>,
+}
+
+/// How the dashboard begins.
+#[derive(Debug, Clone)]
+pub(crate) struct Start {
+    /// Which containers it is about.
+    pub selection: Selection,
+    /// Whether they may be acted on.
+    pub access: Access,
+    /// How it looks.
+    pub look: Look,
 }
 
 /// How the dashboard ended.
@@ -66,8 +78,7 @@ pub(crate) enum TuiError {
 /// When there is no terminal, or it goes away.
 pub(crate) async fn run(
     feed: Feed<'_>,
-    access: Access,
-    look: Look,
+    start: Start,
     clock: impl Fn() -> Stamp,
 ) -> Result<Ended, TuiError> {
     if !term::is_terminal() {
@@ -79,8 +90,12 @@ pub(crate) async fn run(
     let mut go_on = signal(SignalKind::from_raw(libc::SIGCONT))?;
     let mut screen = Screen::open()?;
     let mut keys = EventStream::new();
-    let model = Model::new(feed.hosts.clone(), access, screen.size()?, clock());
-    let mut pace = Pace::new(model, look, clock);
+    let mut model = Model::new(feed.hosts.clone(), start.access, screen.size()?, clock());
+    if start.selection.all {
+        model.scope = Scope::All;
+    }
+    model.selection = start.selection;
+    let mut pace = Pace::new(model, start.look, clock);
     pace.draw(&mut screen)?;
     let mut batch = Vec::with_capacity(BATCH);
     loop {

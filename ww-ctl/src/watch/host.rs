@@ -16,7 +16,7 @@ use super::feed::{Ask, AskError};
 use crate::agent::Reach;
 use crate::clock::Clock;
 use crate::engine::{Engine, EngineError, Exits, Scope, Target, Told};
-use crate::fleet::{ContainerKey, EngineEvent, Input, Listed};
+use crate::fleet::{ContainerKey, EngineEvent, EngineState, Input};
 
 /// The first pause before an Engine is tried again; doubled up to [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(250);
@@ -235,6 +235,10 @@ async fn happened(
         // It was made before we looked and is not in the listing: look again.
         return relist(watch, memory, engine, reach).await;
     }
+    let event = match event {
+        died @ EngineEvent::Died { .. } => about_to_restart(engine, &id).await?.unwrap_or(died),
+        other => other,
+    };
     let input = Input::Engine {
         key: key(watch, &id),
         event,
@@ -245,6 +249,15 @@ async fn happened(
         memory.links.insert(id, link);
     }
     Ok(())
+}
+
+/// A container that Docker starts again by its own policy has not ended for good, which its death
+/// alone does not say.
+async fn about_to_restart(engine: &Engine, id: &str) -> Result<Option<EngineEvent>, EngineError> {
+    let listed = engine.list_one(id).await?;
+    Ok(listed
+        .filter(|listed| listed.engine == EngineState::Restarting)
+        .map(|listed| EngineEvent::Known(Box::new(listed))))
 }
 
 fn unlink(memory: &mut Memory, id: &str) {

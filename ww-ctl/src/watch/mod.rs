@@ -6,4 +6,4 @@ mod host;
 mod once;
 
 pub(crate) use feed::{AskError, Feed, FeedHandle};
-pub(crate) use once::look;
+pub(crate) use once::{ask, list, look};

@@ -23,11 +23,45 @@ pub(crate) async fn look(
     scope: Scope,
     clock: Clock,
 ) -> (Fleet, Vec<EngineError>) {
+    gather(targets, clock, |target| look_at(target, scope, clock)).await
+}
+
+/// Lists what there is and asks no agent.
+pub(crate) async fn list(
+    targets: &[Target],
+    scope: Scope,
+    clock: Clock,
+) -> (Fleet, Vec<EngineError>) {
+    let inputs = |target| async move {
+        let engine = Engine::connect(target, clock).await?;
+        Ok(vec![listing(target, &engine, scope).await?.0])
+    };
+    gather(targets, clock, inputs).await
+}
+
+/// Asks one agent what it does.
+pub(crate) async fn ask(engine: &Engine, key: &ContainerKey, fleet: &mut Fleet, clock: Clock) {
+    for input in visit(&Reach::new(engine.clone()), key.clone()).await {
+        fleet.apply(input, clock.now());
+    }
+}
+
+async fn gather<'a, Seen>(
+    targets: &'a [Target],
+    clock: Clock,
+    seen: impl Fn(&'a Target) -> Seen,
+) -> (Fleet, Vec<EngineError>)
+where
+    Seen: Future<Output = Result<Vec<Input>, EngineError>>,
+{
     let mut fleet = Fleet::new(targets.iter().map(|target| target.name.clone()));
     let mut errors = Vec::new();
     let mut looks: FuturesUnordered<_> = targets
         .iter()
-        .map(|target| async move { (target, look_at(target, scope, clock).await) })
+        .map(|target| {
+            let seen = seen(target);
+            async move { (target, seen.await) }
+        })
         .collect();
     while let Some((target, seen)) = looks.next().await {
         match seen {
@@ -49,11 +83,14 @@ pub(crate) async fn look(
     (fleet, errors)
 }
 
-async fn look_at(target: &Target, scope: Scope, clock: Clock) -> Result<Vec<Input>, EngineError> {
-    let engine = Engine::connect(target, clock).await?;
-    let listed = engine.list(scope, &mut Exits::default()).await?;
-    let reach = Reach::new(engine.clone());
-    let keys: Vec<ContainerKey> = listed
+/// The listing of a host, and the containers whose agents can be asked.
+async fn listing(
+    target: &Target,
+    engine: &Engine,
+    scope: Scope,
+) -> Result<(Input, Vec<ContainerKey>), EngineError> {
+    let containers = engine.list(scope, &mut Exits::default()).await?;
+    let keys = containers
         .iter()
         .filter(|one| one.has_agent && one.engine.is_running())
         .map(|one| ContainerKey {
@@ -61,11 +98,19 @@ async fn look_at(target: &Target, scope: Scope, clock: Clock) -> Result<Vec<Inpu
             id: one.id.clone(),
         })
         .collect();
-    let mut inputs = vec![Input::Listing {
+    let listing = Input::Listing {
         host: target.name.clone(),
         clock: engine.time(),
-        containers: listed,
-    }];
+        containers,
+    };
+    Ok((listing, keys))
+}
+
+async fn look_at(target: &Target, scope: Scope, clock: Clock) -> Result<Vec<Input>, EngineError> {
+    let engine = Engine::connect(target, clock).await?;
+    let (listing, keys) = listing(target, &engine, scope).await?;
+    let reach = Reach::new(engine);
+    let mut inputs = vec![listing];
     let mut visits = futures::stream::iter(keys)
         .map(|key| visit(&reach, key))
         .buffer_unordered(AT_ONCE);

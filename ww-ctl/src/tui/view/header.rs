@@ -67,7 +67,7 @@ fn tell(counts: &[(Sign, usize)], detail: Detail, look: Look) -> Vec<Span<'stati
 pub(super) fn status(model: &Model, area: Rect, look: Look, frame: &mut Frame<'_>) {
     let glyphs = look.glyphs();
     let mut line = vec![Span::raw(" ")];
-    let total = model.shown().containers().count() - model.out_of_scope();
+    let total = model.containers().count() - model.out_of_scope();
     if let Mode::Filtering { draft } = &model.mode {
         line.push(span("filter ", Role::Dim, look));
         line.push(span(draft, Role::Strong, look));
@@ -147,12 +147,12 @@ pub(super) fn nothing(model: &Model, look: Look) -> Vec<Line<'static>> {
     let mut say = |text: String, role| {
         lines.push(Line::from(vec![Span::raw("   "), span(text, role, look)]));
     };
-    if fleet.containers().next().is_some() {
+    if model.containers().next().is_some() {
         if model.filter.is_empty() {
             let hidden = count(model.out_of_scope(), "container");
             say(format!("{hidden} down or without an agent"), Role::Plain);
             say("a shows them".into(), Role::Dim);
-            if !fleet.containers().any(|container| container.has_agent) {
+            if !model.containers().any(|container| container.has_agent) {
                 advise(&mut say);
             }
         } else {
@@ -189,6 +189,14 @@ pub(super) fn nothing(model: &Model, look: Look) -> Vec<Line<'static>> {
         }
     }
     if all_live {
+        if fleet.containers().next().is_some() {
+            say(
+                "no container matches what was asked for".into(),
+                Role::Plain,
+            );
+            say("it will be shown as soon as there is one".into(), Role::Dim);
+            return lines;
+        }
         say("no containers here yet".into(), Role::Plain);
         advise(&mut say);
     }
@@ -243,9 +251,8 @@ fn hosts(model: &Model, look: Look) -> Vec<Span<'static>> {
 
 /// How many containers are shown as what, the worst first.
 fn counts(model: &Model, look: Look, detail: Detail) -> Vec<(Sign, usize)> {
-    let fleet = model.shown();
     let mut counts: BTreeMap<(Severity, &str), (Sign, usize)> = BTreeMap::new();
-    for container in fleet.containers() {
+    for container in model.containers() {
         let sign = counted(container, model, look, detail);
         counts
             .entry((sign.severity, sign.word))

@@ -1,0 +1,160 @@
+//! `cfg`: a container's configuration as its agent has it.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use whaleware::protocol::{Answer, FromAgent, RequestKind};
+
+use super::{Context, record};
+use crate::agent::{Reach, Session, SessionError};
+use crate::cli::{Cfg, Format};
+use crate::exit::{Exit, Failure};
+use crate::fleet::clean;
+use crate::output::Tone;
+use crate::table::{Cell, Column, lines};
+
+/// How long an agent may take to answer.
+const ANSWER: Duration = Duration::from_secs(5);
+/// The most characters of one value.
+const TEXT: usize = 64 * 1024;
+
+pub(super) async fn run(context: &Context, arguments: &Cfg) -> Result<Exit, Failure> {
+    let (fleet, key) = context.find_one(&arguments.name).await?;
+    let name = fleet
+        .get(&key)
+        .map_or("", |one| one.name.as_str())
+        .to_owned();
+    let failed = |reason: String| {
+        Failure::new(
+            Exit::Failed,
+            format!("cannot read the configuration of {name}: {reason}"),
+        )
+    };
+    if let Some(one) = fleet.get(&key) {
+        if !one.has_agent {
+            return Err(failed("it has no agent".into()));
+        }
+        if !one.engine.is_running() {
+            return Err(failed(format!("it does not run ({})", one.cause()))
+                .hint("only a running agent knows its configuration"));
+        }
+    }
+    let engine = context.engine(&key.host).await?;
+    let mut session = Reach::new(engine)
+        .connect(&key.id)
+        .await
+        .map_err(|error| failed(format!("its agent is not reached: {error}")))?;
+    let kind = RequestKind::Cfg {
+        filter: arguments.filter.clone(),
+        origin: arguments.origin,
+    };
+    let answer = tokio::time::timeout(ANSWER, ask(&mut session, kind, &context.by))
+        .await
+        .unwrap_or(Err(SessionError::Silent(ANSWER)))
+        .map_err(|error| failed(error.to_string()))?;
+    if let Some(error) = answer.error {
+        let message = clean(&error.message, TEXT);
+        return Err(match error.code.as_str() {
+            "filter" => {
+                Failure::new(Exit::Usage, message).hint("FILTER is a jq filter such as .db.host")
+            }
+            "forbidden" => Failure::new(Exit::Refused, message),
+            _ => failed(message),
+        });
+    }
+    let result = answer.result.unwrap_or(Value::Null);
+    if arguments.origin {
+        origins(context, result)
+    } else {
+        values(context, result)
+    }
+}
+
+async fn ask(session: &mut Session, kind: RequestKind, by: &str) -> Result<Answer, SessionError> {
+    let id = session.ask(kind, by).await?;
+    loop {
+        if let FromAgent::Answer(answer) = session.next().await?
+            && answer.id == id
+        {
+            return Ok(answer);
+        }
+    }
+}
+
+fn values(context: &Context, result: Value) -> Result<Exit, Failure> {
+    let values = list(result, "values");
+    let text = match context.format {
+        Format::Json => record::document(Map::from_iter([(
+            "values".to_owned(),
+            Value::Array(values),
+        )])),
+        Format::Jsonl => values.iter().map(|value| format!("{value}\n")).collect(),
+        Format::Table | Format::Wide | Format::Name => values
+            .iter()
+            .map(|value| format!("{}\n", raw(value)))
+            .collect(),
+    };
+    context.output.data(&text)?;
+    Ok(Exit::Done)
+}
+
+/// As `jq -r`: a text without its quotes, anything else as JSON.
+fn raw(value: &Value) -> String {
+    match value {
+        Value::String(text) => text
+            .split('\n')
+            .map(|line| clean(line, TEXT))
+            .collect::<Vec<_>>()
+            .join("\n"),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            format!("{value:#}")
+        }
+    }
+}
+
+fn origins(context: &Context, result: Value) -> Result<Exit, Failure> {
+    let origins = list(result, "origins");
+    let field = |origin: &Value, name: &str| match origin.get(name) {
+        Some(Value::String(text)) if name != "value" => clean(text, TEXT),
+        Some(value) => clean(&value.to_string(), TEXT),
+        None => String::new(),
+    };
+    let text = match context.format {
+        Format::Json => record::document(Map::from_iter([(
+            "origins".to_owned(),
+            Value::Array(origins),
+        )])),
+        Format::Jsonl => origins.iter().map(|origin| format!("{origin}\n")).collect(),
+        Format::Name => origins
+            .iter()
+            .map(|origin| format!("{}\n", field(origin, "path")))
+            .collect(),
+        Format::Table | Format::Wide => {
+            let columns = [
+                Column::elastic("KEY", 12),
+                Column::elastic("VALUE", 12),
+                Column::fixed("FROM"),
+            ];
+            let rows: Vec<Vec<Cell>> = origins
+                .iter()
+                .map(|origin| {
+                    vec![
+                        Cell::plain(field(origin, "path")),
+                        Cell::plain(field(origin, "value")),
+                        Cell::new(field(origin, "layer"), Tone::Dim),
+                    ]
+                })
+                .collect();
+            lines(&columns, &rows, context.output.width(), context.output)
+        }
+    };
+    context.output.data(&text)?;
+    Ok(Exit::Done)
+}
+
+fn list(mut result: Value, name: &str) -> Vec<Value> {
+    match result.get_mut(name).map(Value::take) {
+        Some(Value::Array(values)) => values,
+        Some(_) | None => Vec::new(),
+    }
+}

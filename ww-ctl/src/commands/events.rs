@@ -1,0 +1,315 @@
+//! `events`: what happens, as it happens, one line each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use whaleware::lifecycle::State;
+use whaleware::protocol::{HealthReport, HealthStatus, TransitionReport};
+
+use super::timeline::Timeline;
+use super::{Context, record};
+use crate::cli::{Events, Format};
+use crate::engine::Scope;
+use crate::exit::{Exit, Failure};
+use crate::fleet::{Change, Container, ContainerKey, Fleet, HostName, HostStatus, Link};
+use crate::output::Tone;
+use crate::selection::Selection;
+use crate::units::duration;
+
+pub(super) async fn run(context: &Context, arguments: &Events) -> Result<Exit, Failure> {
+    let mut live = context.live(Scope::Agents).await?;
+    let selection = Selection {
+        names: arguments.names.clone(),
+        all: false,
+        filters: arguments.filters.filters.clone(),
+    };
+    if !selection.names.is_empty() && selection.is_explicit() {
+        // A name that is not there is a mistake; a pattern may match later.
+        selection.pick(&live.fleet)?;
+    }
+    let mut teller = Teller::new(&live.fleet, selection);
+    context.output.detail("watching; end with Ctrl-C");
+    loop {
+        let changes = live.next().await?;
+        let now = context.clock.now().wall;
+        for change in changes {
+            for event in teller.tell(&live.fleet, change, now) {
+                print(context, &event)?;
+            }
+        }
+    }
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq)]
+struct Event {
+    at: Timestamp,
+    host: HostName,
+    /// Id and name; none when it is about a host.
+    container: Option<(String, String)>,
+    kind: &'static str,
+    /// What is set in columns: the new state, or what happened.
+    word: String,
+    text: String,
+    tone: Tone,
+    more: Map<String, Value>,
+}
+
+/// Turns changes into lines, each thing told once.
+struct Teller {
+    selection: Selection,
+    timeline: Timeline,
+    health: BTreeMap<ContainerKey, HealthStatus>,
+    silent: BTreeSet<ContainerKey>,
+}
+
+impl Teller {
+    fn new(fleet: &Fleet, selection: Selection) -> Self {
+        Self {
+            selection,
+            timeline: Timeline::from_now(fleet),
+            health: BTreeMap::new(),
+            silent: BTreeSet::new(),
+        }
+    }
+
+    fn tell(&mut self, fleet: &Fleet, change: Change, now: Timestamp) -> Vec<Event> {
+        let (key, change) = match change {
+            Change::HostLive(host) => {
+                return vec![about_host(
+                    host,
+                    "host",
+                    "ANSWERS",
+                    String::new(),
+                    Tone::Good,
+                    now,
+                )];
+            }
+            Change::HostLost(host) => {
+                let reason = match fleet.host(&host).map(|host| &host.status) {
+                    Some(HostStatus::Lost { reason, .. }) => reason.clone(),
+                    Some(HostStatus::Live | HostStatus::Reaching) | None => String::new(),
+                };
+                return vec![about_host(host, "host", "LOST", reason, Tone::Bad, now)];
+            }
+            Change::Gone(container) => {
+                if !self.selection.accepts(&container) {
+                    return Vec::new();
+                }
+                self.timeline.started(&container.key);
+                return vec![plain(&container, "removed", "REMOVED", String::new(), now)];
+            }
+            Change::Appeared(ref key)
+            | Change::State(ref key, _)
+            | Change::Docker(ref key, _)
+            | Change::Health(ref key, _)
+            | Change::Note(ref key, _)
+            | Change::Link(ref key)
+            | Change::Details(ref key) => (key.clone(), change),
+        };
+        match fleet.get(&key) {
+            Some(container) if self.selection.accepts(container) => {
+                self.about(container, change, now)
+            }
+            Some(_) | None => Vec::new(),
+        }
+    }
+
+    fn about(&mut self, container: &Container, change: Change, now: Timestamp) -> Vec<Event> {
+        match change {
+            Change::Appeared(_) => {
+                let word = container.state().map_or("APPEARED", State::name);
+                vec![plain(
+                    container,
+                    "appeared",
+                    word,
+                    container.image.clone(),
+                    now,
+                )]
+            }
+            Change::Docker(key, state) => {
+                if state == State::Dockerup {
+                    self.timeline.started(&key);
+                }
+                self.health.remove(&key);
+                self.silent.remove(&key);
+                let mut event = plain(container, "state", state.name(), container.cause(), now);
+                event.more.insert("state".into(), json!(state));
+                event.more.insert("cause".into(), json!(event.text));
+                event.tone = super::ls::tone(container.severity());
+                vec![event]
+            }
+            Change::State(key, _) | Change::Details(key) => {
+                // What the checks said when an agent was first heard is no news.
+                if container.is_introduced() {
+                    self.health.entry(key).or_insert_with(|| container.health());
+                }
+                let fresh = self.timeline.fresh(container);
+                fresh
+                    .iter()
+                    .map(|report| transition(container, report))
+                    .collect()
+            }
+            Change::Health(key, report) => {
+                let before = self.health.insert(key, report.status);
+                // A check that says the same again is no news.
+                if before == Some(report.status) {
+                    return Vec::new();
+                }
+                vec![health(container, &report, now)]
+            }
+            Change::Note(_, note) => vec![plain(container, "note", "NOTE", note.text, note.at)],
+            Change::Link(key) => self.link(container, key, now),
+            Change::Gone(_) | Change::HostLive(_) | Change::HostLost(_) => Vec::new(),
+        }
+    }
+
+    fn link(&mut self, container: &Container, key: ContainerKey, now: Timestamp) -> Vec<Event> {
+        match &container.link {
+            Link::Silent { reason, .. } => {
+                self.silent.insert(key);
+                let mut event = plain(container, "agent", "SILENT", reason.clone(), now);
+                event.tone = Tone::Bad;
+                vec![event]
+            }
+            Link::Live { .. } if self.silent.remove(&key) => {
+                vec![plain(container, "agent", "ANSWERS", String::new(), now)]
+            }
+            Link::Live { .. } | Link::None | Link::Reaching { .. } => Vec::new(),
+        }
+    }
+}
+
+fn transition(container: &Container, report: &TransitionReport) -> Event {
+    let text = match report.from {
+        Some(from) => format!(
+            "{} (after {from} for {})",
+            report.cause,
+            duration(Duration::from_millis(report.lasted_ms))
+        ),
+        None => report.cause.clone(),
+    };
+    let mut event = plain(container, "state", report.state.name(), text, report.at);
+    event.tone = match report.state {
+        State::Up => Tone::Good,
+        State::Error => Tone::Bad,
+        State::Dockerdown => Tone::Dim,
+        State::Dockerup
+        | State::Boot
+        | State::Firstboot
+        | State::Upgrading
+        | State::Warmup
+        | State::Restarting
+        | State::Stopped => Tone::Busy,
+    };
+    event.more = Map::from_iter([
+        ("state".to_owned(), json!(report.state)),
+        ("from".to_owned(), json!(report.from)),
+        ("cause".to_owned(), json!(report.cause)),
+        ("lasted_ms".to_owned(), json!(report.lasted_ms)),
+        ("restarts".to_owned(), json!(report.restarts)),
+    ]);
+    event
+}
+
+fn health(container: &Container, report: &HealthReport, now: Timestamp) -> Event {
+    let word = match report.status {
+        HealthStatus::Unknown => "unknown".to_owned(),
+        HealthStatus::Passing => "passing".to_owned(),
+        HealthStatus::Failing => format!("failing({})", report.failures),
+    };
+    let text = report.detail.clone().unwrap_or_default();
+    // Health that is forgotten, as by a restart, still has the time of the last check.
+    let at = match report.status {
+        HealthStatus::Unknown => now,
+        HealthStatus::Passing | HealthStatus::Failing => report.at.unwrap_or(now),
+    };
+    let mut event = plain(container, "health", &word, text, at);
+    event.tone = match report.status {
+        HealthStatus::Unknown => Tone::Plain,
+        HealthStatus::Passing => Tone::Good,
+        HealthStatus::Failing => Tone::Bad,
+    };
+    event.more = Map::from_iter([
+        ("health".to_owned(), json!(report.status)),
+        ("failures".to_owned(), json!(report.failures)),
+        ("detail".to_owned(), json!(report.detail)),
+    ]);
+    event
+}
+
+fn plain(
+    container: &Container,
+    kind: &'static str,
+    word: &str,
+    text: String,
+    at: Timestamp,
+) -> Event {
+    Event {
+        at,
+        host: container.key.host.clone(),
+        container: Some((container.key.id.to_string(), container.name.clone())),
+        kind,
+        word: word.to_owned(),
+        text,
+        tone: Tone::Plain,
+        more: Map::new(),
+    }
+}
+
+fn about_host(
+    host: HostName,
+    kind: &'static str,
+    word: &str,
+    text: String,
+    tone: Tone,
+    at: Timestamp,
+) -> Event {
+    Event {
+        at,
+        host,
+        container: None,
+        kind,
+        word: word.to_owned(),
+        text,
+        tone,
+        more: Map::new(),
+    }
+}
+
+fn print(context: &Context, event: &Event) -> Result<(), Failure> {
+    let output = context.output;
+    let name = match &event.container {
+        Some((_, name)) if context.has_several_hosts() => format!("{}/{name}", event.host),
+        Some((_, name)) => name.clone(),
+        None => event.host.to_string(),
+    };
+    match context.format {
+        Format::Json | Format::Jsonl => output.data(&record::line(json(event))),
+        Format::Name => output.data(&format!("{name}\n")),
+        Format::Table | Format::Wide => {
+            let word = output.paint(&format!("{:<11}", event.word), event.tone);
+            let at = output.paint(&format!("{:.3}", event.at), Tone::Dim);
+            let line = format!("{at}  {name:<20}  {word}  {}", event.text);
+            output.data(&format!("{}\n", line.trim_end()))
+        }
+    }
+}
+
+fn json(event: &Event) -> Map<String, Value> {
+    let mut fields = event.more.clone();
+    fields.insert("at".into(), json!(event.at));
+    fields.insert("event".into(), json!(event.kind));
+    fields.insert("host".into(), json!(*event.host));
+    if let Some((id, name)) = &event.container {
+        fields.insert("id".into(), json!(id));
+        fields.insert("name".into(), json!(name));
+    }
+    if event.more.is_empty() {
+        fields.insert("what".into(), json!(event.word));
+        fields.insert("text".into(), json!(event.text));
+    }
+    fields
+}

@@ -1,0 +1,103 @@
+//! A container as JSON: the form that other programs depend on.
+
+use serde_json::{Map, Value, json};
+use whaleware::lifecycle::Moment;
+
+use crate::fleet::{Container, EngineState, Fleet, Link, Route};
+
+/// The version of every JSON this program prints. Additions do not change it.
+pub(crate) const SCHEMA: u32 = 1;
+
+/// One container, as `ls -o json` lists it. Times are RFC 3339 UTC, durations in milliseconds,
+/// sizes in bytes; what is not known is null.
+pub(crate) fn container(container: &Container, fleet: &Fleet, now: Moment) -> Map<String, Value> {
+    let labels: Map<String, Value> = container
+        .labels
+        .iter()
+        .map(|(key, value)| (key.clone(), json!(value)))
+        .collect();
+    let (engine, exit_code) = engine(container.engine);
+    let live = container
+        .agent
+        .as_ref()
+        .filter(|_| container.engine.is_running());
+    let resources = live.and_then(|agent| agent.resources.as_ref());
+    let mut record = Map::new();
+    let mut put = |key: &str, value: Value| record.insert(key.to_owned(), value);
+    put("host", json!(*container.key.host));
+    put("id", json!(*container.key.id));
+    put("name", json!(container.name));
+    put("image", json!(container.image));
+    put("labels", Value::Object(labels));
+    put("engine", json!(engine));
+    put("exit_code", json!(exit_code));
+    put("agent", json!(link(&container.link, container.has_agent)));
+    put("state", json!(container.state()));
+    put("for_ms", millis(container.age(now)));
+    put("cause", json!(container.cause()));
+    put("health", json!(container.health()));
+    put("failures", json!(live.map(|agent| agent.health.failures)));
+    put("restarts", json!(live.map(|agent| agent.restarts.total)));
+    put(
+        "cpu_percent",
+        json!(resources.and_then(|used| used.cpu_percent)),
+    );
+    put(
+        "memory_bytes",
+        json!(resources.and_then(|used| used.memory_bytes)),
+    );
+    put(
+        "memory_limit",
+        json!(resources.and_then(|used| used.memory_limit)),
+    );
+    put("created", json!(container.created));
+    put("started", json!(container.started));
+    put("finished", json!(container.finished));
+    let stale = fleet.stale_since(container).map(|since| now - since);
+    put("stale_ms", stale.map_or(Value::Null, millis));
+    record
+}
+
+pub(super) fn millis(length: std::time::Duration) -> Value {
+    json!(u64::try_from(length.as_millis()).unwrap_or(u64::MAX))
+}
+
+const fn engine(state: EngineState) -> (&'static str, Option<i64>) {
+    match state {
+        EngineState::Created => ("created", None),
+        EngineState::Running => ("running", None),
+        EngineState::Paused => ("paused", None),
+        EngineState::Restarting => ("restarting", None),
+        EngineState::Exited { code, .. } => ("exited", code),
+        EngineState::Dead => ("dead", None),
+    }
+}
+
+const fn link(link: &Link, has_agent: bool) -> &'static str {
+    match link {
+        Link::None if has_agent => "down",
+        Link::None => "none",
+        Link::Reaching { .. } => "reaching",
+        Link::Live {
+            route: Route::Direct,
+        } => "direct",
+        Link::Live { route: Route::Exec } => "exec",
+        Link::Silent { .. } => "silent",
+    }
+}
+
+/// One JSON document, with its version.
+pub(crate) fn document(mut fields: Map<String, Value>) -> String {
+    fields.insert("schema".into(), json!(SCHEMA));
+    let mut text = format!("{:#}", Value::Object(fields));
+    text.push('\n');
+    text
+}
+
+/// One JSON object on a line, with its version.
+pub(crate) fn line(mut fields: Map<String, Value>) -> String {
+    fields.insert("schema".into(), json!(SCHEMA));
+    let mut text = Value::Object(fields).to_string();
+    text.push('\n');
+    text
+}

@@ -1,0 +1,424 @@
+//! `show`: everything about one container.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use serde_json::{Map, Value, json};
+use whaleware::lifecycle::Moment;
+use whaleware::protocol::{HealthStatus, HookResult, HookRun, MonitorReport};
+
+use super::ls::{glyph, tone};
+use super::{Context, record};
+use crate::cli::{Format, Show};
+use crate::engine::{Details, Engine, LogQuery};
+use crate::exit::{Exit, Failure};
+use crate::fleet::{AgentView, Container, Fleet, Link, Route, clean};
+use crate::output::{Output, Tone};
+use crate::table::cut;
+use crate::units::{age, duration, size};
+use crate::watch::ask;
+
+/// So many of the last lines of output are shown.
+const LINES: u32 = 10;
+/// The longest line of output, in characters.
+const LINE: usize = 400;
+/// How long reading them may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The longest bar of the timeline, in columns.
+const BAR: usize = 24;
+
+/// What is known from where.
+struct Shown {
+    fleet: Fleet,
+    container: Container,
+    details: Details,
+    printed: Vec<String>,
+}
+
+pub(super) async fn run(context: &Context, arguments: &Show) -> Result<Exit, Failure> {
+    let (mut fleet, key) = context.find_one(&arguments.name).await?;
+    let engine = context.engine(&key.host).await?;
+    if fleet
+        .get(&key)
+        .is_some_and(|one| one.has_agent && one.engine.is_running())
+    {
+        ask(&engine, &key, &mut fleet, context.clock).await;
+    }
+    let details = engine.details(&key.id).await?;
+    let printed = last_lines(&engine, &key.id, details.tty).await;
+    let Some(container) = fleet.get(&key).cloned() else {
+        return Err(Failure::new(Exit::Absent, "it was removed meanwhile"));
+    };
+    let shown = Shown {
+        fleet,
+        container,
+        details,
+        printed,
+    };
+    let now = context.clock.now().moment;
+    let text = match context.format {
+        Format::Name => format!("{}\n", shown.container.name),
+        Format::Json => record::document(json(&shown, now)),
+        Format::Jsonl => record::line(json(&shown, now)),
+        Format::Table | Format::Wide => page(&shown, now, context.output),
+    };
+    context.output.data(&text)?;
+    Ok(Exit::Done)
+}
+
+async fn last_lines(engine: &Engine, id: &str, tty: bool) -> Vec<String> {
+    let query = LogQuery {
+        follow: false,
+        tail: Some(LINES),
+        since: 0,
+        timestamps: false,
+    };
+    let lines = engine
+        .logs(id, tty, &query)
+        .take(2 * LINES as usize)
+        .collect::<Vec<_>>();
+    // A log driver that cannot be read from is no reason to show nothing at all.
+    let lines = tokio::time::timeout(PATIENCE, lines)
+        .await
+        .unwrap_or_default();
+    lines
+        .into_iter()
+        .filter_map(Result::ok)
+        .map(|line| clean(&String::from_utf8_lossy(&line.text), LINE))
+        .collect()
+}
+
+fn json(shown: &Shown, now: Moment) -> Map<String, Value> {
+    let Shown {
+        fleet,
+        container,
+        details,
+        printed,
+    } = shown;
+    let mut fields = record::container(container, fleet, now);
+    if let Some(agent) = &container.agent {
+        let version = agent.hello.as_ref().map(|hello| hello.agent.as_str());
+        fields.insert("agent_version".into(), json!(version));
+        fields.insert(
+            "boot".into(),
+            json!(agent.hello.as_ref().map(|hello| &hello.boot)),
+        );
+        fields.insert("transitions".into(), json!(agent.transitions));
+        fields.insert("hooks".into(), json!(agent.hooks));
+        fields.insert(
+            "running".into(),
+            json!(agent.running.as_ref().map(|(run, _)| run)),
+        );
+        fields.insert("monitor".into(), json!(agent.monitor));
+        fields.insert("restart_history".into(), json!(agent.restarts));
+        fields.insert("stop".into(), json!(agent.stop));
+        fields.insert("resources".into(), json!(agent.resources));
+        fields.insert("degraded".into(), json!(agent.degraded));
+    }
+    let mounts: Vec<Value> = details
+        .mounts
+        .iter()
+        .map(|one| {
+            json!({"target": one.target, "kind": one.kind, "source": one.source, "writable": one.writable})
+        })
+        .collect();
+    let ports: Vec<Value> = details
+        .ports
+        .iter()
+        .map(|one| json!({"inside": one.inside, "outside": one.outside}))
+        .collect();
+    fields.insert("mounts".into(), json!(mounts));
+    fields.insert("ports".into(), json!(ports));
+    fields.insert("restart_policy".into(), json!(details.restart_policy));
+    fields.insert("docker_restarts".into(), json!(details.restart_count));
+    fields.insert("output".into(), json!(printed));
+    fields
+}
+
+/// Text built line by line.
+struct Page {
+    text: String,
+    output: Output,
+}
+
+impl Page {
+    fn heading(&mut self, text: &str) {
+        self.text.push('\n');
+        self.text.push_str(&self.output.paint(text, Tone::Strong));
+        self.text.push('\n');
+    }
+
+    fn field(&mut self, name: &str, value: &str) {
+        if !value.is_empty() {
+            let name = self.output.paint(&format!("{name:<10}"), Tone::Dim);
+            self.line(&format!("{name}  {value}"));
+        }
+    }
+
+    fn line(&mut self, text: &str) {
+        self.text.push_str(text.trim_end());
+        self.text.push('\n');
+    }
+}
+
+fn page(shown: &Shown, now: Moment, output: Output) -> String {
+    let one = &shown.container;
+    let mut page = Page {
+        text: String::new(),
+        output,
+    };
+    head(&mut page, one, now);
+    if let Some(agent) = &one.agent {
+        timeline(&mut page, agent, now);
+        if let Some(monitor) = &agent.monitor {
+            checked(&mut page, monitor);
+        }
+        restarts(&mut page, agent);
+        if !agent.degraded.is_empty() {
+            page.heading("Degraded");
+            for text in &agent.degraded {
+                page.line(&format!("  {text}"));
+            }
+        }
+    }
+    surroundings(&mut page, &shown.details);
+    if !shown.printed.is_empty() {
+        page.heading("Last output");
+        for line in &shown.printed {
+            page.line(&format!("  {line}"));
+        }
+    }
+    page.text
+}
+
+fn head(page: &mut Page, one: &Container, now: Moment) {
+    let state = match one.state() {
+        Some(state) => format!("{} {state}", glyph(one.severity())),
+        None => "no agent".into(),
+    };
+    let state = page.output.paint(&state, tone(one.severity()));
+    let name = page.output.paint(&one.name, Tone::Strong);
+    page.line(&format!("{name}  {state} for {}", age(one.age(now))));
+    page.field("cause", &one.cause());
+    page.field("health", &health(one));
+    page.field("image", &one.image);
+    page.field("id", &one.key.id);
+    page.field("host", &one.key.host);
+    page.field("agent", &agent(one));
+    let live = one.agent.as_ref().filter(|_| one.engine.is_running());
+    if let Some(used) = live.and_then(|agent| agent.resources.as_ref()) {
+        let cpu = used
+            .cpu_percent
+            .map_or_else(|| "–".into(), |cpu| format!("{cpu:.1}%"));
+        let memory = used.memory_bytes.map_or_else(|| "–".into(), size);
+        let limit = used
+            .memory_limit
+            .map_or_else(String::new, |limit| format!(" of {}", size(limit)));
+        let pids = used
+            .pids
+            .map_or_else(String::new, |pids| format!(", {pids} processes"));
+        page.field("uses", &format!("CPU {cpu}, memory {memory}{limit}{pids}"));
+    }
+}
+
+fn health(one: &Container) -> String {
+    let Some(agent) = one.agent.as_ref().filter(|_| one.engine.is_running()) else {
+        return String::new();
+    };
+    let detail = agent
+        .health
+        .detail
+        .as_ref()
+        .map_or_else(String::new, |detail| format!(": {detail}"));
+    match agent.health.status {
+        HealthStatus::Unknown => "unknown, no check has ended yet".into(),
+        HealthStatus::Passing => "passing".into(),
+        HealthStatus::Failing => format!("failing({}){detail}", agent.health.failures),
+    }
+}
+
+fn agent(one: &Container) -> String {
+    let version = one
+        .agent
+        .as_ref()
+        .and_then(|agent| agent.hello.as_ref())
+        .map_or_else(String::new, |hello| format!("{}, ", hello.agent));
+    match &one.link {
+        Link::Live {
+            route: Route::Direct,
+        } => format!("{version}reached through its socket"),
+        Link::Live { route: Route::Exec } => format!("{version}reached through docker exec"),
+        Link::Silent { reason, .. } => format!("does not answer: {reason}"),
+        Link::Reaching { .. } => "being reached".into(),
+        Link::None => String::new(),
+    }
+}
+
+fn timeline(page: &mut Page, agent: &AgentView, now: Moment) {
+    page.heading("Timeline");
+    let mut longest = 1;
+    let mut rows = Vec::new();
+    for (index, report) in agent.transitions.iter().enumerate() {
+        let lasted = match agent.transitions.get(index + 1) {
+            Some(next) => Duration::from_millis(next.lasted_ms),
+            None => now - agent.since,
+        };
+        let is_last = index + 1 == agent.transitions.len();
+        // How long it has been UP says nothing of how long it took to get there.
+        if !is_last {
+            longest = longest.max(lasted.as_millis());
+        }
+        rows.push((report, lasted, is_last));
+    }
+    for (report, lasted, is_last) in rows {
+        let bar = if is_last {
+            String::new()
+        } else {
+            bar(lasted.as_millis(), longest)
+        };
+        let text = format!(
+            "  {}  {:<10}  {:>8}  {bar:<BAR$}  {}",
+            clock(report.at),
+            report.state,
+            duration(lasted),
+            report.cause
+        );
+        page.line(&text);
+        for run in agent
+            .hooks
+            .iter()
+            .filter(|run| run.state == report.state && belongs(agent, run, report.number))
+        {
+            let line = hook(run);
+            page.line(&line);
+        }
+    }
+    if let Some((run, since)) = &agent.running {
+        page.line(&format!(
+            "            {} runs for {}",
+            run.hook,
+            duration(now - *since)
+        ));
+    }
+}
+
+/// A script belongs to the last transition that was not after its begin.
+fn belongs(agent: &AgentView, run: &HookRun, number: u64) -> bool {
+    agent
+        .transitions
+        .iter()
+        .rev()
+        .find(|report| report.at <= run.at && report.state == run.state)
+        .is_some_and(|report| report.number == number)
+}
+
+fn hook(run: &HookRun) -> String {
+    let how = match run.result {
+        HookResult::Ok => String::new(),
+        HookResult::Running => "runs".into(),
+        HookResult::Failed => "failed".into(),
+        HookResult::Tolerated => "failed, taken for done".into(),
+        HookResult::Cut => "cut short".into(),
+        HookResult::Missing => "no such script".into(),
+        HookResult::Unknown => "?".into(),
+    };
+    let detail = run.detail.as_deref().unwrap_or_default();
+    let how = match (how.is_empty(), detail.is_empty()) {
+        (_, true) => how,
+        (true, false) => detail.to_owned(),
+        (false, false) => format!("{how}: {detail}"),
+    };
+    let took = duration(Duration::from_millis(run.duration_ms));
+    format!("            {:<10}  {took:>8}  {how}", run.hook)
+}
+
+fn bar(length: u128, longest: u128) -> String {
+    let columns = length
+        .saturating_mul(BAR as u128)
+        .checked_div(longest)
+        .and_then(|columns| usize::try_from(columns).ok())
+        .unwrap_or(BAR);
+    "▇".repeat(columns.clamp(usize::from(length > 0), BAR))
+}
+
+fn clock(at: jiff::Timestamp) -> String {
+    at.strftime("%H:%M:%S").to_string()
+}
+
+fn checked(page: &mut Page, monitor: &MonitorReport) {
+    page.heading("Last check");
+    let took = duration(Duration::from_millis(monitor.duration_ms));
+    page.line(&format!(
+        "  {:.0}, exit {}, took {took}",
+        monitor.at, monitor.exit
+    ));
+    let text = match (&monitor.value, &monitor.text) {
+        (Some(value), _) => format!("{value:#}"),
+        (None, Some(text)) => text.clone(),
+        (None, None) => "it printed nothing".into(),
+    };
+    for line in text.lines().take(60) {
+        page.line(&format!("  {}", cut(&clean(line, LINE), LINE)));
+    }
+    if monitor.truncated {
+        page.line("  … (cut)");
+    }
+}
+
+fn restarts(page: &mut Page, agent: &AgentView) {
+    let restarts = &agent.restarts;
+    if restarts.total == 0 {
+        return;
+    }
+    page.heading("Restarts");
+    let limit = match restarts.max {
+        0 => "no limit".to_owned(),
+        max => format!("ERROR after {max} in a row"),
+    };
+    page.line(&format!(
+        "  {} in this boot, {} in a row nobody asked for ({limit})",
+        restarts.total, restarts.in_a_row
+    ));
+    if let (Some(at), Some(cause)) = (&restarts.last, &restarts.cause) {
+        page.line(&format!("  last {at:.0}: {cause}"));
+    }
+}
+
+fn surroundings(page: &mut Page, details: &Details) {
+    if !details.mounts.is_empty() {
+        page.heading("Mounts");
+        for one in &details.mounts {
+            let access = if one.writable { "" } else { " (read-only)" };
+            let line = format!("  {}  {} {}{access}", one.target, one.kind, one.source);
+            page.line(&line);
+        }
+    }
+    if !details.ports.is_empty() {
+        page.heading("Ports");
+        for one in &details.ports {
+            let outside = match one.outside.as_slice() {
+                [] => "not published".to_owned(),
+                several => several.join(", "),
+            };
+            page.line(&format!("  {}  {outside}", one.inside));
+        }
+    }
+    page.heading("Docker");
+    page.line(&format!(
+        "  restart policy {}, restarted {} times by Docker",
+        details.restart_policy, details.restart_count
+    ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_are_in_proportion_and_never_vanish() {
+        assert_eq!(bar(100, 100).chars().count(), BAR);
+        assert_eq!(bar(50, 100).chars().count(), BAR / 2);
+        assert_eq!(bar(1, 1_000_000).chars().count(), 1);
+        assert_eq!(bar(0, 100), "");
+    }
+}

@@ -1,0 +1,84 @@
+//! `stop`: in order, for as long as it takes, watched until it has ended.
+
+use futures::FutureExt;
+use whaleware::lifecycle::State;
+
+use super::Context;
+use super::act::{Act, Plan, Verdict, choose, drive, report, stop_limit};
+use super::restart::announce;
+use crate::cli::Stop;
+use crate::engine::Scope;
+use crate::exit::{Exit, Failure};
+use crate::fleet::{Container, EngineState, Link};
+use crate::units::duration;
+use crate::watch::FeedHandle;
+
+/// What a process has for exit code that was killed.
+const KILLED: i64 = 137;
+
+pub(super) async fn run(context: &Context, arguments: &Stop) -> Result<Exit, Failure> {
+    context.may_change("stop")?;
+    let mut live = context.live(Scope::Agents).await?;
+    let keys = choose(context, &arguments.names, "stop", &mut live).await?;
+    for container in keys.iter().filter_map(|key| live.fleet.get(key)) {
+        if container.engine.is_running() && matches!(container.link, Link::Silent { .. }) {
+            context.output.warn(&format!(
+                "{}: its agent does not answer, so Docker kills it after {}",
+                container.name,
+                duration(stop_limit(container))
+            ));
+        }
+    }
+    let judge = |one: &Container, acted: bool| {
+        if arguments.no_wait && one.state() == Some(State::Stopped) {
+            return Verdict::Reached;
+        }
+        stopped(one, acted)
+    };
+    let plan = Plan {
+        act: &stop,
+        judge: &judge,
+        limit: arguments.timeout,
+    };
+    let outcomes = drive(context, &mut live, &keys, &plan).await?;
+    live.close().await;
+    let exit = report(context, "stop", &outcomes)?;
+    if exit == Exit::TimedOut {
+        context
+            .output
+            .say("the stop goes on; `ww-ctl wait NAME --for DOCKERDOWN` waits for its end");
+    }
+    Ok(exit)
+}
+
+/// Tells the agent who asks, then has Docker stop the container for as long as that takes.
+pub(super) fn stop(handle: &FeedHandle, container: &Container) -> Act {
+    let (handle, key) = (handle.clone(), container.key.clone());
+    let running = container.engine.is_running();
+    let limit = stop_limit(container);
+    async move {
+        if running {
+            announce(&handle, &key, "TERM").await;
+        }
+        let engine = handle.engine(&key.host).await?;
+        Ok(engine.stop(&key.id, limit).await?)
+    }
+    .boxed()
+}
+
+fn stopped(one: &Container, acted: bool) -> Verdict {
+    match one.engine {
+        EngineState::Running | EngineState::Paused => Verdict::Pending,
+        _ if !acted => Verdict::Pending,
+        EngineState::Exited {
+            code: Some(KILLED), ..
+        } => Verdict::Failed(format!(
+            "it was killed before it had stopped in order ({})",
+            one.cause()
+        )),
+        EngineState::Exited { .. }
+        | EngineState::Created
+        | EngineState::Restarting
+        | EngineState::Dead => Verdict::Reached,
+    }
+}

@@ -1,0 +1,98 @@
+//! `top`: the dashboard.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use super::{Context, restart, stop};
+use crate::cli::Top;
+use crate::engine::Scope;
+use crate::environment;
+use crate::exit::{Exit, Failure};
+use crate::selection::Selection;
+use crate::tui::{self, Ended, Look, Reply, Request, Start, Tint, TuiError, Verb};
+use crate::watch::{Feed, FeedHandle};
+
+/// So many requests may wait to be sent.
+const REQUESTS: usize = 1024;
+/// How long what was confirmed just before leaving may take to be sent.
+const LAST: Duration = Duration::from_secs(2);
+
+pub(super) async fn run(context: &Context, arguments: &Top) -> Result<Exit, Failure> {
+    let clock = context.clock;
+    let tint = if context.output.has_colour() {
+        Tint::Sixteen
+    } else {
+        Tint::Monochrome
+    };
+    let start = Start {
+        selection: Selection {
+            names: arguments.names.clone(),
+            all: arguments.all,
+            filters: arguments.filters.filters.clone(),
+        },
+        access: context.access(),
+        look: Look::from_environment(tint, environment::variable),
+    };
+    // Everything, because one key shows what has no agent; it costs no more than a line each.
+    let mut feed = Feed::open(
+        context.targets.clone(),
+        Scope::Everything,
+        &context.by,
+        clock,
+    );
+    let (requests, asked) = mpsc::channel(REQUESTS);
+    let (told, mut replies) = mpsc::channel(REQUESTS);
+    let acts = TaskTracker::new();
+    acts.spawn(serve(feed.handle.clone(), acts.clone(), asked, told));
+    let dashboard = tui::Feed {
+        hosts: context
+            .targets
+            .iter()
+            .map(|target| target.name.clone())
+            .collect(),
+        inputs: &mut feed.inputs,
+        requests,
+        replies: &mut replies,
+    };
+    let ended = tui::run(dashboard, start, || clock.now()).await;
+    acts.close();
+    // What takes longer goes on in the Engine.
+    let _goes_on = tokio::time::timeout(LAST, acts.wait()).await;
+    feed.close().await;
+    match ended {
+        Ok(Ended::Quit) => Ok(Exit::Done),
+        Ok(Ended::Signal(number)) => Ok(Exit::Signal(u8::try_from(number).unwrap_or(0))),
+        Err(error @ TuiError::NotATerminal) => Err(Failure::new(Exit::Usage, error.to_string())
+            .hint("`ww-ctl ls` prints the fleet once, `ww-ctl events` what happens to it")),
+        Err(TuiError::Terminal(error)) => Err(Failure::new(
+            Exit::Failed,
+            format!("cannot use the terminal: {error}"),
+        )
+        .hint("`ww-ctl ls` prints the fleet without taking the terminal over")),
+    }
+}
+
+/// Does what the dashboard asks for, all at once; each answer goes back when its act was sent.
+async fn serve(
+    handle: FeedHandle,
+    acts: TaskTracker,
+    mut asked: mpsc::Receiver<Request>,
+    told: mpsc::Sender<Reply>,
+) {
+    while let Some(request) = asked.recv().await {
+        let Request { verb, container } = request;
+        let act = match verb {
+            Verb::Restart => restart::hang_up(&handle, &container),
+            Verb::Stop => stop::stop(&handle, &container),
+        };
+        let told = told.clone();
+        acts.spawn(async move {
+            let result = act.await.map_err(|failure| failure.message);
+            let key = container.key.clone();
+            // Nobody to tell means that the dashboard was left.
+            let _left = told.send(Reply { key, verb, result }).await;
+        });
+    }
+}

@@ -1,0 +1,172 @@
+//! The one place that writes: data to stdout, talk to stderr.
+
+use std::io::{self, IsTerminal, Write};
+
+use crossterm::style::Stylize;
+use whaleware::env;
+
+use crate::environment::variable;
+use crate::exit::{Exit, Failure};
+
+/// How much is said on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Verbosity {
+    /// Errors only.
+    Quiet,
+    /// What happens.
+    Normal,
+    /// How it is done as well.
+    Verbose,
+}
+
+/// What a piece of text means, for those who see colours. The words say the same without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// Nothing special.
+    Plain,
+    /// As it should be.
+    Good,
+    /// On its way.
+    Busy,
+    /// Wants a look.
+    Bad,
+    /// Of lesser interest.
+    Dim,
+    /// A heading.
+    Strong,
+}
+
+/// Writes to both streams.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    verbosity: Verbosity,
+    colour: bool,
+    terminal: bool,
+}
+
+impl Output {
+    /// For this program's own streams. Colour only on a terminal, and only if nobody objects.
+    pub(crate) fn new(verbosity: Verbosity, no_colour: bool) -> Self {
+        let terminal = io::stdout().is_terminal();
+        let objected = no_colour
+            || variable(env::NO_COLOR).is_some()
+            || variable("TERM").is_some_and(|terminal| terminal == "dumb");
+        Self {
+            verbosity,
+            colour: terminal && !objected,
+            terminal,
+        }
+    }
+
+    /// Whether data goes to a terminal, which must see nothing it would obey.
+    pub(crate) const fn is_terminal(self) -> bool {
+        self.terminal
+    }
+
+    /// Whether colours are seen and nobody objects to them.
+    pub(crate) const fn has_colour(self) -> bool {
+        self.colour
+    }
+
+    /// Whether somebody is there to answer questions.
+    pub(crate) fn can_ask() -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// The columns of the terminal; none where there is no terminal.
+    pub(crate) fn width(self) -> Option<usize> {
+        if !self.terminal {
+            return None;
+        }
+        crossterm::terminal::size()
+            .ok()
+            .map(|(columns, _)| usize::from(columns))
+            .filter(|columns| *columns > 0)
+    }
+
+    /// A text in its colour, where colours are seen.
+    pub(crate) fn paint(self, text: &str, tone: Tone) -> String {
+        if !self.colour || text.is_empty() {
+            return text.to_owned();
+        }
+        match tone {
+            Tone::Plain => text.to_owned(),
+            Tone::Good => text.green().to_string(),
+            Tone::Busy => text.yellow().to_string(),
+            Tone::Bad => text.red().bold().to_string(),
+            Tone::Dim => text.dark_grey().to_string(),
+            Tone::Strong => text.bold().to_string(),
+        }
+    }
+
+    /// Writes lines of data at once.
+    ///
+    /// # Errors
+    /// When they cannot be written; [`Failure::unread`] when nobody reads them.
+    pub(crate) fn data(self, text: &str) -> Result<(), Failure> {
+        self.bytes(text.as_bytes())
+    }
+
+    /// Writes data as it is.
+    ///
+    /// # Errors
+    /// When it cannot be written; [`Failure::unread`] when nobody reads it.
+    pub(crate) fn bytes(self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut stdout = io::stdout().lock();
+        let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+        written.map_err(|error| {
+            if error.kind() == io::ErrorKind::BrokenPipe {
+                Failure::unread()
+            } else {
+                Failure::new(Exit::Failed, format!("cannot write the output: {error}"))
+                    .hint("is the disk full, or the terminal gone?")
+            }
+        })
+    }
+
+    /// Says what happens.
+    pub(crate) fn say(self, text: &str) {
+        if self.verbosity >= Verbosity::Normal {
+            talk(text);
+        }
+    }
+
+    /// Says how something is done, to those who asked for it.
+    pub(crate) fn detail(self, text: &str) {
+        if self.verbosity >= Verbosity::Verbose {
+            talk(text);
+        }
+    }
+
+    /// Says something that must not be missed.
+    pub(crate) fn warn(self, text: &str) {
+        talk(&format!("ww-ctl: warning: {text}"));
+    }
+
+    /// Says why the program ends.
+    pub(crate) fn failure(self, failure: &Failure) {
+        if failure.message.is_empty() {
+            return;
+        }
+        talk(&format!("ww-ctl: {}", failure.message));
+        if let Some(hint) = &failure.hint {
+            talk(&format!("  {hint}"));
+        }
+    }
+
+    /// Asks a question that is answered by yes or no; no unless the answer is yes.
+    pub(crate) fn confirm(question: &str) -> bool {
+        let mut stderr = io::stderr().lock();
+        let asked = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
+        drop(stderr);
+        let mut answer = String::new();
+        asked.is_ok()
+            && io::stdin().read_line(&mut answer).is_ok()
+            && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+    }
+}
+
+/// stderr may be gone; there is nobody left to tell.
+fn talk(text: &str) {
+    let _gone = writeln!(io::stderr().lock(), "{text}");
+}

@@ -2,18 +2,22 @@
 
 use std::time::Duration;
 
+use futures::{StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use super::{Context, restart, stop};
 use crate::cli::Top;
-use crate::engine::Scope;
+use crate::engine::{LogQuery, Scope};
 use crate::environment;
 use crate::exit::{Exit, Failure};
+use crate::fleet::ContainerKey;
 use crate::selection::Selection;
-use crate::tui::{self, Ended, Look, Reply, Request, Start, Tint, TuiError, Verb};
+use crate::tui::{self, Answer, Ended, Errand, Look, Reply, Request, Start, Tint, TuiError, Verb};
 use crate::watch::{Feed, FeedHandle};
 
+/// So many of the last lines of output are shown.
+const LINES: u32 = 500;
 /// So many requests may wait to be sent.
 const REQUESTS: usize = 1024;
 /// How long what was confirmed just before leaving may take to be sent.
@@ -42,8 +46,8 @@ pub(super) async fn run(context: &Context, arguments: &Top) -> Result<Exit, Fail
         &context.by,
         clock,
     );
-    let (requests, asked) = mpsc::channel(REQUESTS);
-    let (told, mut replies) = mpsc::channel(REQUESTS);
+    let (errands, asked) = mpsc::channel(REQUESTS);
+    let (told, mut answers) = mpsc::channel(REQUESTS);
     let acts = TaskTracker::new();
     acts.spawn(serve(feed.handle.clone(), acts.clone(), asked, told));
     let dashboard = tui::Feed {
@@ -53,8 +57,8 @@ pub(super) async fn run(context: &Context, arguments: &Top) -> Result<Exit, Fail
             .map(|target| target.name.clone())
             .collect(),
         inputs: &mut feed.inputs,
-        requests,
-        replies: &mut replies,
+        errands,
+        answers: &mut answers,
     };
     let ended = tui::run(dashboard, start, || clock.now()).await;
     acts.close();
@@ -74,25 +78,51 @@ pub(super) async fn run(context: &Context, arguments: &Top) -> Result<Exit, Fail
     }
 }
 
-/// Does what the dashboard asks for, all at once; each answer goes back when its act was sent.
+/// Does what the dashboard asks for, all at once; each answer goes back when it is there.
 async fn serve(
     handle: FeedHandle,
     acts: TaskTracker,
-    mut asked: mpsc::Receiver<Request>,
-    told: mpsc::Sender<Reply>,
+    mut asked: mpsc::Receiver<Errand>,
+    told: mpsc::Sender<Answer>,
 ) {
-    while let Some(request) = asked.recv().await {
-        let Request { verb, container } = request;
-        let act = match verb {
-            Verb::Restart => restart::hang_up(&handle, &container),
-            Verb::Stop => stop::stop(&handle, &container),
-        };
-        let told = told.clone();
+    while let Some(errand) = asked.recv().await {
+        let (handle, told) = (handle.clone(), told.clone());
         acts.spawn(async move {
-            let result = act.await.map_err(|failure| failure.message);
-            let key = container.key.clone();
+            let answer = match errand {
+                Errand::Act(request) => Answer::Acted(act(&handle, request).await),
+                Errand::ReadLogs(key) => {
+                    let lines = read_logs(&handle, &key).await;
+                    Answer::Logs(key, lines.map_err(|failure| failure.message))
+                }
+            };
             // Nobody to tell means that the dashboard was left.
-            let _left = told.send(Reply { key, verb, result }).await;
+            let _left = told.send(answer).await;
         });
     }
+}
+
+async fn act(handle: &FeedHandle, request: Request) -> Reply {
+    let Request { verb, container } = request;
+    let act = match verb {
+        Verb::Restart => restart::hang_up(handle, &container),
+        Verb::Stop => stop::stop(handle, &container),
+    };
+    let result = act.await.map_err(|failure| failure.message);
+    let key = container.key.clone();
+    Reply { key, verb, result }
+}
+
+async fn read_logs(handle: &FeedHandle, key: &ContainerKey) -> Result<Vec<String>, Failure> {
+    let engine = handle.engine(&key.host).await?;
+    let details = engine.details(&key.id).await?;
+    let query = LogQuery {
+        follow: false,
+        tail: Some(LINES),
+        since: 0,
+        timestamps: false,
+    };
+    let stream = engine.logs(&key.id, details.tty, &query);
+    let lines =
+        stream.map(|line| line.map(|line| String::from_utf8_lossy(&line.text).into_owned()));
+    Ok(lines.try_collect().await?)
 }

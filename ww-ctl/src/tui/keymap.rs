@@ -246,6 +246,7 @@ pub(crate) const KEYMAP: &[Binding] = &[
     bind(&[Char('1')], LOOKING, Action::Tab(0), "tab Summary", ""),
     bind(&[Char('2')], LOOKING, Action::Tab(1), "tab Timeline", ""),
     bind(&[Char('3')], LOOKING, Action::Tab(2), "tab Health", ""),
+    bind(&[Char('4')], LOOKING, Action::Tab(3), "tab Logs", ""),
     bind(
         &[Char('/')],
         LOOKING,

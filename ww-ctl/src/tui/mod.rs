@@ -27,6 +27,6 @@ mod view;
 mod tests;
 
 pub(crate) use model::Access;
-pub(crate) use msg::{Reply, Request, Verb};
+pub(crate) use msg::{Answer, Errand, Reply, Request, Verb};
 pub(crate) use runtime::{Ended, Feed, Start, TuiError, run};
 pub(crate) use theme::{Look, Tint};

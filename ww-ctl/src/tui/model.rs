@@ -69,11 +69,13 @@ pub(crate) enum Tab {
     Timeline,
     /// The checks and what the last one printed.
     Health,
+    /// What the container printed last.
+    Logs,
 }
 
 impl Tab {
     /// All of them, as they stand from left to right.
-    pub(crate) const ALL: [Self; 3] = [Self::Summary, Self::Timeline, Self::Health];
+    pub(crate) const ALL: [Self; 4] = [Self::Summary, Self::Timeline, Self::Health, Self::Logs];
 
     /// What it is called.
     pub(crate) const fn name(self) -> &'static str {
@@ -81,6 +83,7 @@ impl Tab {
             Self::Summary => "Summary",
             Self::Timeline => "Timeline",
             Self::Health => "Health",
+            Self::Logs => "Logs",
         }
     }
 
@@ -136,6 +139,30 @@ pub(crate) enum FeedStatus {
     Ended(Moment),
 }
 
+/// What a container printed last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Logs {
+    /// Nobody wanted to know.
+    Unread,
+    /// It is being asked for the first time.
+    Asked {
+        /// The container.
+        key: ContainerKey,
+    },
+    /// It is known.
+    Known {
+        /// The container.
+        key: ContainerKey,
+        /// The lines, clean, oldest first; or why there are none.
+        lines: Result<Vec<String>, String>,
+        /// When it was asked for last.
+        asked: Moment,
+    },
+}
+
+/// How long lines are shown before they are read again.
+pub(crate) const LOGS_AGE: Duration = Duration::from_secs(2);
+
 /// A message in the footer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Notice {
@@ -189,6 +216,8 @@ pub(crate) struct Model {
     pub operations: BTreeMap<ContainerKey, Operation>,
     /// The message in the footer.
     pub notice: Option<Notice>,
+    /// What the container under the cursor printed last, where that is looked at.
+    pub logs: Logs,
     /// Whether containers may be acted on.
     pub access: Access,
     /// Whether the feed still speaks.
@@ -224,6 +253,7 @@ impl Model {
             marks: BTreeSet::new(),
             operations: BTreeMap::new(),
             notice: None,
+            logs: Logs::Unread,
             access,
             feed: FeedStatus::Open,
             rows: Vec::new(),

@@ -25,6 +25,8 @@ pub(crate) enum Event {
     Input(Box<Input>),
     /// What came of a request.
     Reply(Reply),
+    /// What a container printed last, oldest line first, or why that is not known.
+    Logs(ContainerKey, Result<Vec<String>, String>),
     /// A frame is about to be drawn, or the time shown has moved on.
     Frame,
     /// The feed has ended; nothing new will come.
@@ -38,6 +40,8 @@ pub(crate) enum Cmd {
     Draw,
     /// Act on a container.
     Act(Request),
+    /// Find out what a container printed last.
+    ReadLogs(ContainerKey),
     /// Give the terminal back and stop until continued.
     Suspend,
     /// Leave.
@@ -82,4 +86,22 @@ pub(crate) struct Reply {
     pub verb: Verb,
     /// Why it could not be sent, in words.
     pub result: Result<(), String>,
+}
+
+/// What goes out of the dashboard.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Errand {
+    /// Act on a container.
+    Act(Request),
+    /// Find out what a container printed last.
+    ReadLogs(ContainerKey),
+}
+
+/// What comes back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// What came of a request.
+    Acted(Reply),
+    /// What a container printed last, oldest line first, or why that is not known.
+    Logs(ContainerKey, Result<Vec<String>, String>),
 }

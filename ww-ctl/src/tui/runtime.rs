@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use whaleware::lifecycle::Moment;
 
 use super::model::{Access, FeedStatus, Model, Scope, Tone};
-use super::msg::{Cmd, Event, Msg, Reply, Request};
+use super::msg::{Answer, Cmd, Errand, Event, Msg, Reply, Request};
 use super::term::{self, Screen};
 use super::theme::Look;
 use super::update::update;
@@ -36,9 +36,9 @@ pub(crate) struct Feed<'a> {
     /// The news.
     pub inputs: &'a mut mpsc::Receiver<Input>,
     /// What is to be done to containers.
-    pub requests: mpsc::Sender<Request>,
+    pub errands: mpsc::Sender<Errand>,
     /// What came of it.
-    pub replies: &'a mut mpsc::Receiver<Reply>,
+    pub answers: &'a mut mpsc::Receiver<Answer>,
 }
 
 /// How the dashboard begins.
@@ -106,19 +106,18 @@ pub(crate) async fn run(
             _ = go_on.recv() => {
                 // Whoever stopped us may have changed the terminal meanwhile.
                 screen.take_again()?;
-                pace.draw(&mut screen)?;
-                continue;
+                pace.draw(&mut screen)?
             }
             event = keys.next() => match event {
                 Some(event) => pace.terminal(event?),
                 // The terminal is gone; the signal that says so may come later or never.
                 None => return Ok(Ended::Signal(libc::SIGHUP)),
             },
-            Some(reply) = feed.replies.recv() => pace.news(Event::Reply(reply)),
-            () = tokio::time::sleep(pace.wait()) => {
-                pace.draw(&mut screen)?;
-                continue;
-            }
+            Some(answer) = feed.answers.recv() => pace.news(match answer {
+                Answer::Acted(reply) => Event::Reply(reply),
+                Answer::Logs(key, lines) => Event::Logs(key, lines),
+            }),
+            () = tokio::time::sleep(pace.wait()) => pace.draw(&mut screen)?,
             count = feed.inputs.recv_many(&mut batch, BATCH), if pace.is_fed() => {
                 if count == 0 {
                     pace.news(Event::FeedEnded)
@@ -133,7 +132,9 @@ pub(crate) async fn run(
         for command in commands {
             match command {
                 Cmd::Draw => {}
-                Cmd::Act(request) => pace.send(&feed.requests, request),
+                Cmd::Act(request) => pace.send(&feed.errands, request),
+                // Where too much waits already it is asked for again later.
+                Cmd::ReadLogs(key) => drop(feed.errands.try_send(Errand::ReadLogs(key))),
                 Cmd::Suspend if can_be_continued() => {
                     suspend(&mut screen)?;
                     pace.draw(&mut screen)?;
@@ -210,7 +211,7 @@ impl<C: Fn() -> Stamp> Pace<C> {
         due.into_iter().chain(change).min().unwrap_or(IDLE)
     }
 
-    fn draw(&mut self, screen: &mut Screen) -> io::Result<()> {
+    fn draw(&mut self, screen: &mut Screen) -> io::Result<Vec<Cmd>> {
         let at = (self.clock)();
         // Asked again at every frame: a message about a resize can come after the frame.
         let size = screen.size()?;
@@ -223,7 +224,7 @@ impl<C: Fn() -> Stamp> Pace<C> {
                 },
             );
         }
-        update(
+        let commands = update(
             &mut self.model,
             Msg {
                 at,
@@ -234,16 +235,16 @@ impl<C: Fn() -> Stamp> Pace<C> {
         screen.draw(|frame| view::view(model, look, frame))?;
         self.drawn = at.moment;
         self.due = None;
-        Ok(())
+        Ok(commands)
     }
 
-    fn send(&mut self, requests: &mpsc::Sender<Request>, request: Request) {
+    fn send(&mut self, errands: &mpsc::Sender<Errand>, request: Request) {
         let reply = Reply {
             key: request.container.key.clone(),
             verb: request.verb,
             result: Err("too much is under way; try again".into()),
         };
-        if requests.try_send(request).is_err() {
+        if errands.try_send(Errand::Act(request)).is_err() {
             self.news(Event::Reply(reply));
         }
     }

@@ -5,7 +5,9 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use super::confirm::{Challenge, Confirmation};
 use super::filter::Filter;
 use super::keymap::{self, Action, Context};
-use super::model::{Access, FeedStatus, Flow, Focus, Mode, Model, Scope, Still, Tab, Tone};
+use super::model::{
+    Access, FeedStatus, Flow, Focus, LOGS_AGE, Logs, Mode, Model, Scope, Still, Tab, Tone,
+};
 use super::msg::{Cmd, Event, Msg, Reply, Request, Verb};
 use super::operation::{Operation, equivalent};
 use super::view;
@@ -13,6 +15,9 @@ use crate::fleet::{Change, ContainerKey, Input, clean};
 
 /// The longest filter that can be typed, in characters.
 const FILTER: usize = 200;
+
+/// The longest line of a log that is shown, in characters.
+const LOG_LINE: usize = 1000;
 
 /// Takes a message in and says what is to be done about it.
 pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
@@ -24,6 +29,7 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
             settle(model);
             let mut commands = press(model, key);
             settle(model);
+            commands.extend(logs_wanted(model));
             commands.push(Cmd::Draw);
             commands
         }
@@ -44,9 +50,13 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
             replied(model, reply);
             vec![Cmd::Draw]
         }
+        Event::Logs(key, lines) => {
+            logs_read(model, key, lines);
+            vec![Cmd::Draw]
+        }
         Event::Frame => {
             settle(model);
-            vec![Cmd::Draw]
+            logs_wanted(model).into_iter().chain([Cmd::Draw]).collect()
         }
         Event::FeedEnded => {
             model.feed = FeedStatus::Ended(model.now.moment);
@@ -68,6 +78,46 @@ fn settle(model: &mut Model) {
     if let Mode::Help { scroll } = &mut model.mode {
         *scroll = (*scroll).min(furthest);
     }
+}
+
+/// What is to be asked for so that the tab of the logs has something to show.
+fn logs_wanted(model: &mut Model) -> Option<Cmd> {
+    if model.tab != Tab::Logs || view::details_rows(model) == 0 {
+        return None;
+    }
+    let now = model.now.moment;
+    let wanted = model.selected()?.key.clone();
+    match &mut model.logs {
+        Logs::Asked { key } if *key == wanted => return None,
+        Logs::Known { key, asked, .. } if *key == wanted => {
+            if now - *asked < LOGS_AGE {
+                return None;
+            }
+            *asked = now;
+        }
+        Logs::Unread | Logs::Asked { .. } | Logs::Known { .. } => {
+            model.logs = Logs::Asked {
+                key: wanted.clone(),
+            };
+        }
+    }
+    Some(Cmd::ReadLogs(wanted))
+}
+
+fn logs_read(model: &mut Model, of: ContainerKey, lines: Result<Vec<String>, String>) {
+    match &model.logs {
+        Logs::Asked { key } | Logs::Known { key, .. } if *key == of => {}
+        // The cursor has moved on.
+        Logs::Unread | Logs::Asked { .. } | Logs::Known { .. } => return,
+    }
+    let fit = |line: &String| clean(line, LOG_LINE);
+    model.logs = Logs::Known {
+        key: of,
+        lines: lines
+            .map(|lines| lines.iter().map(fit).collect())
+            .map_err(|reason| clean(&reason, 256)),
+        asked: model.now.moment,
+    };
 }
 
 /// A question that is about a life that is over is not to be answered.
@@ -217,10 +267,16 @@ fn page(model: &Model) -> isize {
 }
 
 fn shift(model: &mut Model, by: isize) {
+    // What is scrolled away of logs is counted from their end.
+    let lines = if model.tab == Tab::Logs && model.mode == Mode::Normal {
+        by.saturating_neg()
+    } else {
+        by
+    };
     let moved = |scroll: u16| {
         let moved = isize::try_from(scroll)
             .unwrap_or(0)
-            .saturating_add(by)
+            .saturating_add(lines)
             .max(0);
         u16::try_from(moved).unwrap_or(u16::MAX)
     };

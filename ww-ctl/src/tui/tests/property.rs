@@ -23,6 +23,7 @@ enum Step {
     Died(usize, i64),
     Removed(usize),
     Lost,
+    Logs(usize, usize),
     Listed(usize),
     Wait(i64),
 }
@@ -37,7 +38,7 @@ const NAMES: [&str; 6] = [
 ];
 
 fn step() -> impl Strategy<Value = Step> {
-    let letters: Vec<char> = "jkgGhl123/srz*a ?RSyqn=!u0145".chars().collect();
+    let letters: Vec<char> = "jkgGhl1234/srz*a ?RSyqn=!u0145".chars().collect();
     let codes = vec![
         KeyCode::Enter,
         KeyCode::Esc,
@@ -66,6 +67,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..NAMES.len(), prop::sample::select(vec![0_i64, 1, 78, 137])).prop_map(|(i, code)| Step::Died(i, code)),
         1 => (0..NAMES.len()).prop_map(Step::Removed),
         1 => Just(Step::Lost),
+        1 => (0..NAMES.len(), 0_usize..200).prop_map(|(i, lines)| Step::Logs(i, lines)),
         1 => (0..NAMES.len()).prop_map(Step::Listed),
         1 => (0_i64..100_000).prop_map(Step::Wait),
     ]
@@ -146,6 +148,16 @@ fn take(model: &mut Model, step: Step, clock: &mut i64) {
                 .iter()
                 .map(|name| listed(name, EngineState::Running, 0));
             feed(model, listing(containers.collect()), millis);
+        }
+        Step::Logs(i, lines) => {
+            let lines = vec!["a line, 漢字 and all".to_owned(); lines];
+            update(
+                model,
+                Msg {
+                    at: at(millis),
+                    event: Event::Logs(key(NAMES[i]), Ok(lines)),
+                },
+            );
         }
         Step::Wait(more) => {
             *clock += more;

@@ -179,6 +179,7 @@ fn tabs() {
         ("health", "/billing<enter>3"),
         ("health-full", "/api-1<enter><enter>3"),
         ("summary-full", "/billing<enter><enter>"),
+        ("logs", "/legacy<enter>4"),
     ] {
         for size in [(160, 45), (80, 24), (40, 12)] {
             let mut model = sized(fleet(), size);

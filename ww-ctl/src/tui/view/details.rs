@@ -10,7 +10,7 @@ use whaleware::lifecycle::Moment;
 use whaleware::protocol::{HealthStatus, MonitorReport};
 
 use super::super::filter::health_word;
-use super::super::model::{Focus, Model, Tab};
+use super::super::model::{Focus, Logs, Model, Tab};
 use super::super::theme::{Look, Role};
 use super::layout::Areas;
 use super::text::{age, beside, bytes, cut_line, left, percent, span, took, width};
@@ -19,6 +19,8 @@ use crate::fleet::{AgentView, Container, EngineState, Link, Route};
 
 /// From so many columns on there are two blocks side by side.
 const WIDE: usize = 110;
+/// From so many columns on every tab has its name.
+const NAMED_TABS: usize = 60;
 /// The columns of a label.
 const LABEL: usize = 11;
 
@@ -29,6 +31,10 @@ pub(super) fn draw(model: &Model, areas: &Areas, look: Look, frame: &mut Frame<'
     let scroll = match model.focus {
         Focus::Table => 0,
         Focus::Pane { scroll } | Focus::Full { scroll } => scroll,
+    };
+    let scroll = match model.tab {
+        Tab::Logs => super::overflow(lines.len(), areas.details.height).saturating_sub(scroll),
+        Tab::Summary | Tab::Timeline | Tab::Health => scroll,
     };
     super::scrolled(&lines, scroll, areas.details, look, frame);
 }
@@ -42,7 +48,7 @@ fn tabs(model: &Model, areas: &Areas, look: Look, frame: &mut Frame<'_>) {
             Focus::Table => Role::Plain,
             Focus::Pane { .. } | Focus::Full { .. } => Role::Strong,
         };
-        let room = columns.saturating_sub(50).max(12);
+        let room = columns.saturating_sub(if columns >= NAMED_TABS { 58 } else { 30 });
         spans.push(span(
             super::text::cut(&container.name, room, look),
             role,
@@ -53,7 +59,13 @@ fn tabs(model: &Model, areas: &Areas, look: Look, frame: &mut Frame<'_>) {
     for (index, tab) in Tab::ALL.iter().enumerate() {
         let here = *tab == model.tab;
         let role = if here { Role::Banner } else { Role::Dim };
-        spans.push(span(format!(" {} {} ", index + 1, tab.name()), role, look));
+        // Where there is no room the name of the open one must do.
+        let text = if here || columns >= NAMED_TABS {
+            format!(" {} {} ", index + 1, tab.name())
+        } else {
+            format!(" {} ", index + 1)
+        };
+        spans.push(span(text, role, look));
     }
     if model.selected().is_none() {
         spans.clear();
@@ -77,6 +89,7 @@ pub(super) fn content(model: &Model, look: Look, columns: usize) -> Vec<Line<'st
         Tab::Summary => summary(model, container, columns, look),
         Tab::Timeline => history(model, container, columns, look),
         Tab::Health => health(model, container, look),
+        Tab::Logs => logs(model, container, look),
     };
     lines
         .into_iter()
@@ -317,10 +330,13 @@ fn reached(container: &Container, now: Moment, look: Look) -> Line<'static> {
 
 fn history(model: &Model, container: &Container, columns: usize, look: Look) -> Vec<Line<'static>> {
     let Some(agent) = &container.agent else {
-        let text = if container.has_agent {
-            "the agent has told nothing of this boot"
-        } else {
-            "no agent in this image, so no life cycle to show"
+        let text = match (container.has_agent, container.engine.is_running()) {
+            (false, _) => "no agent in this image, so no life cycle to show".to_owned(),
+            (true, true) => "its agent has not told of this boot yet".into(),
+            (true, false) => format!(
+                "it ended before this dashboard began to watch; its output is in tab {}",
+                Tab::ALL.len()
+            ),
         };
         return vec![Line::from(span(text, Role::Dim, look))];
     };
@@ -335,6 +351,24 @@ fn history(model: &Model, container: &Container, columns: usize, look: Look) -> 
         lines.push(Line::default());
         lines.extend(transitions);
         lines
+    }
+}
+
+fn logs(model: &Model, container: &Container, look: Look) -> Vec<Line<'static>> {
+    let say = |text: String, role| vec![Line::from(span(text, role, look))];
+    match &model.logs {
+        Logs::Known { key, lines, .. } if *key == container.key => match lines {
+            Ok(lines) if lines.is_empty() => say("it has printed nothing".into(), Role::Dim),
+            Ok(lines) => lines
+                .iter()
+                .map(|line| Line::from(span(line, Role::Plain, look)))
+                .collect(),
+            Err(reason) => say(format!("cannot read its output: {reason}"), Role::Bad),
+        },
+        Logs::Unread | Logs::Asked { .. } | Logs::Known { .. } => say(
+            format!("reading its output {}", look.glyphs().more),
+            Role::Dim,
+        ),
     }
 }
 

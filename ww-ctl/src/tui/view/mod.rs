@@ -18,7 +18,7 @@ use ratatui::text::Line;
 
 use std::time::Duration;
 
-use super::model::{FeedStatus, Flow, Focus, Mode, Model};
+use super::model::{FeedStatus, Flow, Focus, LOGS_AGE, Logs, Mode, Model, Tab};
 use super::theme::{Look, Role};
 use layout::{Areas, Tier};
 use text::{cut_line, span};
@@ -128,6 +128,9 @@ pub(crate) fn next_change(model: &Model) -> Option<Duration> {
     let frozen = matches!(model.flow, Flow::Frozen(_));
     if lost || frozen || !model.operations.is_empty() || model.feed != FeedStatus::Open {
         at(SECOND);
+    }
+    if let (Logs::Known { asked, .. }, Tab::Logs) = (&model.logs, model.tab) {
+        at(LOGS_AGE.saturating_sub(now - *asked));
     }
     if !frozen {
         let height = usize::from(table_rows(model));

@@ -230,14 +230,14 @@ pub(crate) const KEYMAP: &[Binding] = &[
         "pane",
     ),
     bind(
-        &[Char('l'), Code(KeyCode::Right)],
+        &[Code(KeyCode::Right)],
         LOOKING,
         Action::NextTab,
         "next tab",
         "",
     ),
     bind(
-        &[Char('h'), Code(KeyCode::Left)],
+        &[Code(KeyCode::Left)],
         LOOKING,
         Action::PreviousTab,
         "tab before",
@@ -246,7 +246,13 @@ pub(crate) const KEYMAP: &[Binding] = &[
     bind(&[Char('1')], LOOKING, Action::Tab(0), "tab Summary", ""),
     bind(&[Char('2')], LOOKING, Action::Tab(1), "tab Timeline", ""),
     bind(&[Char('3')], LOOKING, Action::Tab(2), "tab Health", ""),
-    bind(&[Char('4')], LOOKING, Action::Tab(3), "tab Logs", ""),
+    bind(
+        &[Char('4'), Char('l')],
+        LOOKING,
+        Action::Tab(3),
+        "tab Logs",
+        "logs",
+    ),
     bind(
         &[Char('/')],
         LOOKING,

@@ -10,9 +10,11 @@
 //! [`view::view`] neither changes it nor waits. What happens in the world happens in [`runtime`].
 //! Every message carries its time, so a record of the messages replays the same screens.
 
+mod asking;
 mod confirm;
 mod filter;
 mod keymap;
+mod logs;
 mod model;
 mod msg;
 mod operation;

@@ -7,6 +7,7 @@ use whaleware::lifecycle::Moment;
 
 use super::confirm::Confirmation;
 use super::filter::Filter;
+use super::logs::Logs;
 use super::operation::Operation;
 use super::sort::{Direction, SortKey};
 use crate::fleet::{Container, ContainerKey, Fleet, HostName, Severity, Stamp};
@@ -138,30 +139,6 @@ pub(crate) enum FeedStatus {
     /// It has ended at this time, which it should not.
     Ended(Moment),
 }
-
-/// What a container printed last.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Logs {
-    /// Nobody wanted to know.
-    Unread,
-    /// It is being asked for the first time.
-    Asked {
-        /// The container.
-        key: ContainerKey,
-    },
-    /// It is known.
-    Known {
-        /// The container.
-        key: ContainerKey,
-        /// The lines, clean, oldest first; or why there are none.
-        lines: Result<Vec<String>, String>,
-        /// When it was asked for last.
-        asked: Moment,
-    },
-}
-
-/// How long lines are shown before they are read again.
-pub(crate) const LOGS_AGE: Duration = Duration::from_secs(2);
 
 /// A message in the footer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -352,6 +329,13 @@ impl Model {
         };
         let place = place.min(last);
         self.cursor = Cursor::At(self.rows[place].clone(), place);
+    }
+
+    /// From here on the cursor is meant to be where it is.
+    pub(crate) fn pin(&mut self) {
+        if let Some(place) = self.place() {
+            self.go_to(place);
+        }
     }
 
     /// Puts a message into the footer.

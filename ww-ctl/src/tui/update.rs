@@ -2,22 +2,15 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::confirm::{Challenge, Confirmation};
 use super::filter::Filter;
 use super::keymap::{self, Action, Context};
-use super::model::{
-    Access, FeedStatus, Flow, Focus, LOGS_AGE, Logs, Mode, Model, Scope, Still, Tab, Tone,
-};
-use super::msg::{Cmd, Event, Msg, Reply, Request, Verb};
-use super::operation::{Operation, equivalent};
-use super::view;
+use super::model::{FeedStatus, Flow, Focus, Mode, Model, Scope, Still, Tab, Tone};
+use super::msg::{Cmd, Event, Msg, Reply, Verb};
+use super::{asking, logs, view};
 use crate::fleet::{Change, ContainerKey, Input, clean};
 
 /// The longest filter that can be typed, in characters.
 const FILTER: usize = 200;
-
-/// The longest line of a log that is shown, in characters.
-const LOG_LINE: usize = 1000;
 
 /// Takes a message in and says what is to be done about it.
 pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
@@ -29,7 +22,7 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
             settle(model);
             let mut commands = press(model, key);
             settle(model);
-            commands.extend(logs_wanted(model));
+            commands.extend(logs::wanted(model));
             commands.push(Cmd::Draw);
             commands
         }
@@ -51,12 +44,12 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
             vec![Cmd::Draw]
         }
         Event::Logs(key, lines) => {
-            logs_read(model, key, lines);
+            logs::read(model, key, lines);
             vec![Cmd::Draw]
         }
         Event::Frame => {
             settle(model);
-            logs_wanted(model).into_iter().chain([Cmd::Draw]).collect()
+            logs::wanted(model).into_iter().chain([Cmd::Draw]).collect()
         }
         Event::FeedEnded => {
             model.feed = FeedStatus::Ended(model.now.moment);
@@ -68,7 +61,7 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
 fn settle(model: &mut Model) {
     let height = view::table_rows(model);
     model.settle(height);
-    drop_outdated_question(model);
+    asking::drop_outdated(model);
     let furthest = view::details_overflow(model);
     match &mut model.focus {
         Focus::Pane { scroll } | Focus::Full { scroll } => *scroll = (*scroll).min(furthest),
@@ -78,63 +71,6 @@ fn settle(model: &mut Model) {
     if let Mode::Help { scroll } = &mut model.mode {
         *scroll = (*scroll).min(furthest);
     }
-}
-
-/// What is to be asked for so that the tab of the logs has something to show.
-fn logs_wanted(model: &mut Model) -> Option<Cmd> {
-    if model.tab != Tab::Logs || view::details_rows(model) == 0 {
-        return None;
-    }
-    let now = model.now.moment;
-    let wanted = model.selected()?.key.clone();
-    match &mut model.logs {
-        Logs::Asked { key } if *key == wanted => return None,
-        Logs::Known { key, asked, .. } if *key == wanted => {
-            if now - *asked < LOGS_AGE {
-                return None;
-            }
-            *asked = now;
-        }
-        Logs::Unread | Logs::Asked { .. } | Logs::Known { .. } => {
-            model.logs = Logs::Asked {
-                key: wanted.clone(),
-            };
-        }
-    }
-    Some(Cmd::ReadLogs(wanted))
-}
-
-fn logs_read(model: &mut Model, of: ContainerKey, lines: Result<Vec<String>, String>) {
-    match &model.logs {
-        Logs::Asked { key } | Logs::Known { key, .. } if *key == of => {}
-        // The cursor has moved on.
-        Logs::Unread | Logs::Asked { .. } | Logs::Known { .. } => return,
-    }
-    let fit = |line: &String| clean(line, LOG_LINE);
-    model.logs = Logs::Known {
-        key: of,
-        lines: lines
-            .map(|lines| lines.iter().map(fit).collect())
-            .map_err(|reason| clean(&reason, 256)),
-        asked: model.now.moment,
-    };
-}
-
-/// A question that is about a life that is over is not to be answered.
-fn drop_outdated_question(model: &mut Model) {
-    let Mode::Confirming(confirmation) = &model.mode else {
-        return;
-    };
-    let outdated = confirmation.outdated(&model.fleet);
-    if outdated.is_empty() {
-        return;
-    }
-    let text = format!(
-        "nothing was done: {} is not what it was when asked (started anew, stopped or removed)",
-        outdated.join(", ")
-    );
-    model.mode = Mode::Normal;
-    model.say(Tone::Wrong, text);
 }
 
 fn hear(model: &mut Model, input: Input) -> Vec<Cmd> {
@@ -201,7 +137,7 @@ fn press(model: &mut Model, key: KeyEvent) -> Vec<Cmd> {
     }
     match &model.mode {
         Mode::Filtering { .. } => type_filter(model, key),
-        Mode::Confirming(_) => return answer(model, key),
+        Mode::Confirming(_) => return asking::answer(model, key),
         Mode::Normal | Mode::Help { .. } => {}
     }
     Vec::new()
@@ -240,8 +176,8 @@ fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
                 Scope::All => Scope::Active,
             };
         }
-        Action::Restart => ask(model, Verb::Restart),
-        Action::Stop => ask(model, Verb::Stop),
+        Action::Restart => asking::ask(model, Verb::Restart),
+        Action::Stop => asking::ask(model, Verb::Stop),
         Action::Help => {
             model.mode = match model.mode {
                 Mode::Help { .. } => Mode::Normal,
@@ -292,16 +228,9 @@ fn shift(model: &mut Model, by: isize) {
     }
 }
 
-/// From here on the cursor is meant to be where it is.
-fn pin(model: &mut Model) {
-    if let Some(place) = model.place() {
-        model.go_to(place);
-    }
-}
-
 fn open(model: &mut Model) {
     if model.selected().is_some() {
-        pin(model);
+        model.pin();
         model.focus = Focus::Full { scroll: 0 };
     }
 }
@@ -324,7 +253,7 @@ fn other_pane(model: &mut Model) {
     model.focus = match model.focus {
         Focus::Table if model.selected().is_none() => Focus::Table,
         Focus::Table => {
-            pin(model);
+            model.pin();
             if view::has_pane(model) {
                 Focus::Pane { scroll: 0 }
             } else {
@@ -372,96 +301,6 @@ fn freeze(model: &mut Model) {
         })),
         Flow::Frozen(_) => Flow::Live,
     };
-}
-
-fn ask(model: &mut Model, verb: Verb) {
-    if model.access == Access::ReadOnly {
-        let text = format!(
-            "cannot {}: the dashboard is read-only (--read-only)",
-            verb.name()
-        );
-        model.say(Tone::Wrong, text);
-        return;
-    }
-    if !view::can_ask(model) {
-        model.say(Tone::Wrong, "the terminal is too small to ask");
-        return;
-    }
-    pin(model);
-    let busy = |key: &ContainerKey| model.operations.get(key).is_some_and(Operation::is_open);
-    let targets = model.targets();
-    if targets.is_empty() {
-        return;
-    }
-    match Confirmation::new(verb, &model.fleet, targets, busy) {
-        Ok(confirmation) => model.mode = Mode::Confirming(confirmation),
-        Err(left_out) => {
-            let text = match left_out.as_slice() {
-                [(name, reason)] => format!("cannot {} {name}: {reason}", verb.name()),
-                several => {
-                    let reason = several.first().map_or("", |(_, reason)| reason);
-                    format!("cannot {} any of {}: {reason}", verb.name(), several.len())
-                }
-            };
-            model.say(Tone::Wrong, text);
-        }
-    }
-}
-
-fn answer(model: &mut Model, key: KeyEvent) -> Vec<Cmd> {
-    let Mode::Confirming(confirmation) = &mut model.mode else {
-        return Vec::new();
-    };
-    let plain = (key.modifiers - KeyModifiers::SHIFT).is_empty();
-    let count = confirmation.targets.len().to_string();
-    match (&mut confirmation.challenge, key.code) {
-        (Challenge::Yes, KeyCode::Char('y')) if plain => return go_ahead(model),
-        (Challenge::Count { typed }, KeyCode::Char(digit)) if plain && digit.is_ascii_digit() => {
-            if typed.len() < 6 {
-                typed.push(digit);
-            }
-        }
-        (Challenge::Count { typed }, KeyCode::Backspace) => {
-            typed.pop();
-        }
-        (Challenge::Count { typed }, KeyCode::Enter) if *typed == count => return go_ahead(model),
-        (Challenge::Count { typed }, KeyCode::Enter) => typed.clear(),
-        _ => {
-            let verb = confirmation.verb.name();
-            model.mode = Mode::Normal;
-            model.say(Tone::Calm, format!("{verb} cancelled, nothing was done"));
-        }
-    }
-    Vec::new()
-}
-
-fn go_ahead(model: &mut Model) -> Vec<Cmd> {
-    let Mode::Confirming(confirmation) = std::mem::replace(&mut model.mode, Mode::Normal) else {
-        return Vec::new();
-    };
-    let containers: Vec<_> = confirmation
-        .targets
-        .iter()
-        .filter_map(|target| model.fleet.get(&target.key))
-        .collect();
-    let line = equivalent(confirmation.verb, containers.iter().copied());
-    let now = model.now.moment;
-    let verb = confirmation.verb;
-    let commands = containers
-        .iter()
-        .map(|&container| {
-            let container = Box::new(container.clone());
-            Cmd::Act(Request { verb, container })
-        })
-        .collect();
-    let operations: Vec<_> = containers
-        .into_iter()
-        .map(|container| (container.key.clone(), Operation::new(verb, container, now)))
-        .collect();
-    model.operations.extend(operations);
-    model.marks.clear();
-    model.say(Tone::Calm, format!("$ {line}"));
-    commands
 }
 
 #[expect(

@@ -525,6 +525,8 @@ fn named(name: &str) -> KeyEvent {
         "down" => (KeyCode::Down, KeyModifiers::NONE),
         "pgdn" => (KeyCode::PageDown, KeyModifiers::NONE),
         "pgup" => (KeyCode::PageUp, KeyModifiers::NONE),
+        "left" => (KeyCode::Left, KeyModifiers::NONE),
+        "right" => (KeyCode::Right, KeyModifiers::NONE),
         "^c" => (KeyCode::Char('c'), KeyModifiers::CONTROL),
         "^z" => (KeyCode::Char('z'), KeyModifiers::CONTROL),
         "^u" => (KeyCode::Char('u'), KeyModifiers::CONTROL),

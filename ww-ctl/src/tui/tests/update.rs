@@ -8,7 +8,8 @@ use super::fixture::{
     started_anew, up,
 };
 use crate::fleet::{EngineEvent, EngineState, Input};
-use crate::tui::model::{Access, Flow, Focus, Logs, Mode, Model, Tab};
+use crate::tui::logs::Logs;
+use crate::tui::model::{Access, Flow, Focus, Mode, Model, Tab};
 use crate::tui::msg::{Cmd, Event, Msg, Reply, Request, Verb};
 use crate::tui::operation::{Progress, equivalent};
 use crate::tui::update::update;
@@ -493,12 +494,14 @@ fn places() {
     let mut model = fleet();
     press(&mut model, "2", 0);
     assert_eq!(model.tab, Tab::Timeline);
-    press(&mut model, "lll", 0);
+    press(&mut model, "<right><right><right>", 0);
     assert_eq!(model.tab, Tab::Summary);
-    press(&mut model, "h", 0);
+    press(&mut model, "<left>", 0);
     assert_eq!(model.tab, Tab::Logs);
-    press(&mut model, "h", 0);
+    press(&mut model, "<left>", 0);
     assert_eq!(model.tab, Tab::Health);
+    press(&mut model, "l", 0);
+    assert_eq!(model.tab, Tab::Logs);
     press(&mut model, "<tab>", 0);
     assert!(matches!(model.focus, Focus::Pane { .. }));
     press(&mut model, "<enter>", 0);

@@ -10,7 +10,8 @@ use whaleware::lifecycle::Moment;
 use whaleware::protocol::{HealthStatus, MonitorReport};
 
 use super::super::filter::health_word;
-use super::super::model::{Focus, Logs, Model, Tab};
+use super::super::logs::Logs;
+use super::super::model::{Focus, Model, Tab};
 use super::super::theme::{Look, Role};
 use super::layout::Areas;
 use super::text::{age, beside, bytes, cut_line, left, percent, span, took, width};

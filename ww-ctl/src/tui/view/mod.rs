@@ -18,7 +18,8 @@ use ratatui::text::Line;
 
 use std::time::Duration;
 
-use super::model::{FeedStatus, Flow, Focus, LOGS_AGE, Logs, Mode, Model, Tab};
+use super::logs::{self, Logs};
+use super::model::{FeedStatus, Flow, Focus, Mode, Model, Tab};
 use super::theme::{Look, Role};
 use layout::{Areas, Tier};
 use text::{cut_line, span};
@@ -130,7 +131,7 @@ pub(crate) fn next_change(model: &Model) -> Option<Duration> {
         at(SECOND);
     }
     if let (Logs::Known { asked, .. }, Tab::Logs) = (&model.logs, model.tab) {
-        at(LOGS_AGE.saturating_sub(now - *asked));
+        at(logs::AGE.saturating_sub(now - *asked));
     }
     if !frozen {
         let height = usize::from(table_rows(model));

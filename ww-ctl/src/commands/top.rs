@@ -8,14 +8,16 @@ use tokio_util::task::TaskTracker;
 
 use super::{Context, restart, stop};
 use crate::cli::Top;
-use crate::engine::{LogQuery, Scope};
+use crate::engine::{Endpoint, LogQuery, Scope, Target};
 use crate::environment;
 use crate::exit::{Exit, Failure};
-use crate::fleet::ContainerKey;
+use crate::fleet::{ContainerKey, HostName};
 use crate::selection::Selection;
 use crate::tui::{self, Answer, Ended, Errand, Look, Reply, Request, Start, Tint, TuiError, Verb};
 use crate::watch::{Feed, FeedHandle};
 
+/// What the Engine is called that is meant where nothing is said.
+const LOCAL: &str = "local";
 /// So many of the last lines of output are shown.
 const LINES: u32 = 500;
 /// So many requests may wait to be sent.
@@ -31,6 +33,7 @@ pub(super) async fn run(context: &Context, arguments: &Top) -> Result<Exit, Fail
         Tint::Monochrome
     };
     let start = Start {
+        urls: context.targets.iter().filter_map(url).collect(),
         selection: Selection {
             names: arguments.names.clone(),
             all: arguments.all,
@@ -76,6 +79,16 @@ pub(super) async fn run(context: &Context, arguments: &Top) -> Result<Exit, Fail
         )
         .hint("`ww-ctl ls` prints the fleet without taking the terminal over")),
     }
+}
+
+/// How to name a host on the command line; none where it need not be named.
+fn url(target: &Target) -> Option<(HostName, String)> {
+    let url = match &target.endpoint {
+        _ if *target.name == *LOCAL => return None,
+        Endpoint::Unix(path) => format!("unix://{}", path.display()),
+        Endpoint::Tcp(address) => format!("tcp://{address}"),
+    };
+    Some((target.name.clone(), url))
 }
 
 /// Does what the dashboard asks for, all at once; each answer goes back when it is there.

@@ -81,7 +81,7 @@ fn go_ahead(model: &mut Model) -> Vec<Cmd> {
         .iter()
         .filter_map(|target| model.fleet.get(&target.key))
         .collect();
-    let line = equivalent(confirmation.verb, containers.iter().copied());
+    let line = equivalent(confirmation.verb, containers.iter().copied(), &model.urls);
     let now = model.now.moment;
     let verb = confirmation.verb;
     let commands = containers

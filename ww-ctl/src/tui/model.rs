@@ -175,6 +175,8 @@ pub(crate) struct Model {
     pub focus: Focus,
     /// What the details show.
     pub tab: Tab,
+    /// By which address to name a host on the command line, where it has to be named.
+    pub urls: BTreeMap<HostName, String>,
     /// Which containers the dashboard was started for.
     pub selection: Selection,
     /// Which of them are shown at all.
@@ -221,6 +223,7 @@ impl Model {
             mode: Mode::Normal,
             focus: Focus::Table,
             tab: Tab::Summary,
+            urls: BTreeMap::new(),
             selection: Selection::default(),
             scope: Scope::Active,
             filter: Filter::default(),

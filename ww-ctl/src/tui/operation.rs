@@ -1,12 +1,13 @@
 //! Something done to a container, watched until it is true.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use whaleware::lifecycle::{Moment, State};
 
 use super::msg::Verb;
-use crate::fleet::{Change, Container, EngineState};
+use crate::fleet::{Change, Container, EngineState, HostName};
 
 /// How long the end of an operation is shown in its row.
 const SHOWN: Duration = Duration::from_secs(10);
@@ -203,23 +204,24 @@ impl Operation {
     }
 }
 
-/// The command line that does the same.
+/// The command line that does the same. `options` are those that name a host.
 pub(crate) fn equivalent<'a>(
     verb: Verb,
     containers: impl IntoIterator<Item = &'a Container>,
+    options: &BTreeMap<HostName, String>,
 ) -> String {
     let mut names = Vec::new();
-    let mut hosts: Vec<&str> = Vec::new();
+    let mut hosts: Vec<&HostName> = Vec::new();
     for container in containers {
         names.push(quoted(&container.name));
-        if !hosts.contains(&&*container.key.host) {
+        if !hosts.contains(&&container.key.host) {
             hosts.push(&container.key.host);
         }
     }
     let mut words = vec!["ww-ctl".to_owned()];
-    for host in hosts.into_iter().filter(|host| *host != "local") {
-        words.push(if host.contains("://") { "-H" } else { "-c" }.into());
-        words.push(quoted(host));
+    for url in hosts.into_iter().filter_map(|host| options.get(host)) {
+        words.push("-H".into());
+        words.push(quoted(url));
     }
     words.push(verb.name().into());
     words.extend(names);

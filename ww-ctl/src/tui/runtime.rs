@@ -1,5 +1,6 @@
 //! The loop: messages in, commands out, frames when something changed.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub(crate) struct Feed<'a> {
 /// How the dashboard begins.
 #[derive(Debug, Clone)]
 pub(crate) struct Start {
+    /// By which address to name a host on the command line, where it has to be named.
+    pub urls: BTreeMap<HostName, String>,
     /// Which containers it is about.
     pub selection: Selection,
     /// Whether they may be acted on.
@@ -94,6 +97,7 @@ pub(crate) async fn run(
     if start.selection.all {
         model.scope = Scope::All;
     }
+    model.urls = start.urls;
     model.selection = start.selection;
     let mut pace = Pace::new(model, start.look, clock);
     pace.draw(&mut screen)?;

@@ -633,9 +633,10 @@ fn the_equivalent_command_is_one_a_shell_takes() {
         },
         0,
     );
+    let urls = [("prod".into(), "tcp://prod:2375".to_owned())].into();
     let containers = [&key("x"), &far].map(|key| model.fleet.get(key).unwrap());
     assert_eq!(
-        equivalent(Verb::Stop, containers),
-        r"ww-ctl -c prod stop 'it'\''s $HOME' y"
+        equivalent(Verb::Stop, containers, &urls),
+        r"ww-ctl -H tcp://prod:2375 stop 'it'\''s $HOME' y"
     );
 }

@@ -121,7 +121,7 @@ fn tail(model: &Model, confirmation: &Confirmation, look: Look) -> Vec<Line<'sta
         .targets
         .iter()
         .filter_map(|target| model.fleet.get(&target.key));
-    let line = equivalent(confirmation.verb, containers);
+    let line = equivalent(confirmation.verb, containers, &model.urls);
     lines.push(Line::from(span(format!("   $ {line}"), Role::Dim, look)));
     lines.push(match &confirmation.challenge {
         // The footer says it where there is one.

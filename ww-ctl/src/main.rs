@@ -13,6 +13,7 @@ mod image;
 mod output;
 mod selection;
 mod table;
+mod tui;
 mod units;
 mod watch;
 

@@ -13,7 +13,7 @@ mod ping;
 
 pub(crate) use client::{Engine, ExecOutput};
 pub(crate) use details::Details;
-pub(crate) use endpoint::{EndpointError, Target, Wanted, resolve};
+pub(crate) use endpoint::{Endpoint, EndpointError, Target, Wanted, resolve};
 pub(crate) use error::{EngineError, chain};
 pub(crate) use events::Told;
 pub(crate) use image::{BuildFailure, Known};

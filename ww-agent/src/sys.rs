@@ -154,7 +154,10 @@ pub(crate) fn send(target: i32, signal: i32) {
 ///
 /// They stay in the page cache and come back one by one as they are used. Most never are: what
 /// reads the configuration runs once, and the interpreter of jq never in PID 1.
-#[expect(unsafe_code, reason = "the linker's symbols, and madvise takes a pointer")]
+#[expect(
+    unsafe_code,
+    reason = "the linker's symbols, and madvise takes a pointer"
+)]
 pub(crate) fn give_back_start() {
     unsafe extern "C" {
         static __executable_start: u8;

@@ -58,7 +58,7 @@ impl Engine {
             Err(Error::DockerResponseServerError {
                 status_code: 404, ..
             }) => Ok(None),
-            Err(error) => Err(self.error("look up an image", error)),
+            Err(error) => Err(self.error("look up an image", &error)),
         }
     }
 
@@ -69,7 +69,7 @@ impl Engine {
     pub(crate) async fn architecture(&self) -> Result<Option<String>, EngineError> {
         let version = self.inner.quick.version().await;
         Ok(version
-            .map_err(|error| self.error("ask for the version", error))?
+            .map_err(|error| self.error("ask for the version", &error))?
             .arch)
     }
 
@@ -114,7 +114,7 @@ impl Engine {
                     Error::DockerStreamError { error: message }
                     | Error::DockerResponseServerError { message, .. },
                 ) => BuildFailure::Builder(message),
-                (Err(_), error) => BuildFailure::Engine(self.error("build an image", error)),
+                (Err(_), error) => BuildFailure::Engine(self.error("build an image", &error)),
             })?;
             if let Some(text) = line.stream.as_deref().or(line.status.as_deref()) {
                 text.lines()

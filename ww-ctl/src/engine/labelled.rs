@@ -44,7 +44,7 @@ impl Engine {
             .filters(&filter(label))
             .build();
         let listed = self.inner.quick.list_containers(Some(options)).await;
-        let listed = listed.map_err(|error| self.error("list containers", error))?;
+        let listed = listed.map_err(|error| self.error("list containers", &error))?;
         let found = listed.into_iter().map(|one| Labelled {
             id: one.id.unwrap_or_default(),
             name: one
@@ -71,7 +71,7 @@ impl Engine {
             Err(Error::DockerResponseServerError {
                 status_code: 404, ..
             }) => Ok(false),
-            Err(error) => Err(self.error("look up the container", error)),
+            Err(error) => Err(self.error("look up the container", &error)),
         }
     }
 
@@ -101,7 +101,7 @@ impl Engine {
             ..ContainerCreateBody::default()
         };
         let made = self.inner.quick.create_container(Some(options), body).await;
-        let made = made.map_err(|error| self.error("create the container", error))?;
+        let made = made.map_err(|error| self.error("create the container", &error))?;
         Ok(made.id)
     }
 
@@ -117,7 +117,7 @@ impl Engine {
         let removed = self.inner.quick.remove_container(id, Some(options)).await;
         removed
             .or_else(accept_gone)
-            .map_err(|error| self.error("remove the container", error))
+            .map_err(|error| self.error("remove the container", &error))
     }
 
     /// The names of the images with a label, or the ids of those without a name.
@@ -129,7 +129,7 @@ impl Engine {
             .filters(&filter(label))
             .build();
         let listed = self.inner.quick.list_images(Some(options)).await;
-        let listed = listed.map_err(|error| self.error("list images", error))?;
+        let listed = listed.map_err(|error| self.error("list images", &error))?;
         let names = listed.into_iter().flat_map(|image| {
             let named: Vec<_> = image
                 .repo_tags
@@ -159,7 +159,7 @@ impl Engine {
             .map(drop);
         removed
             .or_else(accept_gone)
-            .map_err(|error| self.error("remove the image", error))
+            .map_err(|error| self.error("remove the image", &error))
     }
 
     /// The names of the volumes with a label.
@@ -171,7 +171,7 @@ impl Engine {
             .filters(&filter(label))
             .build();
         let listed = self.inner.quick.list_volumes(Some(options)).await;
-        let listed = listed.map_err(|error| self.error("list volumes", error))?;
+        let listed = listed.map_err(|error| self.error("list volumes", &error))?;
         Ok(listed
             .volumes
             .unwrap_or_default()
@@ -192,7 +192,7 @@ impl Engine {
             .await;
         removed
             .or_else(accept_gone)
-            .map_err(|error| self.error("remove the volume", error))
+            .map_err(|error| self.error("remove the volume", &error))
     }
 }
 

@@ -178,7 +178,9 @@ impl Base {
     }
 
     fn build() -> Self {
-        let tag = format!("{}-base", run_name());
+        // Each with a name of its own: the one before may be on its way out.
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let tag = format!("{}-{number}-base", run_name());
         let root = TempDir::new().expect("a directory");
         let tree = Tree::at(root.path());
         let copy = |from: &Path, to: &str| {

@@ -26,6 +26,12 @@ pub const HOME: &str = "HOME";
 pub const SUDO_USER: &str = "SUDO_USER";
 /// No colour when set and not empty (<https://no-color.org>).
 pub const NO_COLOR: &str = "NO_COLOR";
+/// The locale, for everything; decides before the other two whether the terminal takes UTF-8.
+pub const LC_ALL: &str = "LC_ALL";
+/// The locale, for characters.
+pub const LC_CTYPE: &str = "LC_CTYPE";
+/// The locale, where the other two are not set.
+pub const LANG: &str = "LANG";
 /// Where `ww-ctl` finds the agent's binary, before the places it knows.
 pub const WW_AGENT_BINARY: &str = "WW_AGENT_BINARY";
 /// Where `ww-ctl` finds a statically linked busybox for its demonstration images.

@@ -76,6 +76,11 @@ impl Output {
         self.terminal
     }
 
+    /// Whether colours are seen and nobody objects to them.
+    pub(crate) const fn has_colour(self) -> bool {
+        self.colour
+    }
+
     /// Whether somebody is there to answer questions.
     pub(crate) fn can_ask() -> bool {
         io::stdin().is_terminal() && io::stderr().is_terminal()

@@ -11,6 +11,7 @@ use crate::exit::{Exit, Failure};
 use crate::fleet::{ContainerKey, Fleet, HostName};
 use crate::output::{Output, Verbosity};
 use crate::selection::Selection;
+use crate::tui::Access;
 use crate::units::duration;
 use crate::watch::{Feed, list, look};
 
@@ -176,6 +177,15 @@ impl Context {
     /// Whether several hosts are watched, so that names alone do not say which container is meant.
     pub(crate) const fn has_several_hosts(&self) -> bool {
         self.targets.len() > 1
+    }
+
+    /// Whether the dashboard may change anything.
+    pub(crate) const fn access(&self) -> Access {
+        if self.read_only {
+            Access::ReadOnly
+        } else {
+            Access::ReadWrite
+        }
     }
 
     /// Refuses when nothing may be changed.

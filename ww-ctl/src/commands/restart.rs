@@ -46,7 +46,7 @@ pub(super) async fn run(context: &Context, arguments: &Restart) -> Result<Exit, 
 }
 
 /// Tells the agent who asks, then sends the signal.
-fn hang_up(handle: &FeedHandle, container: &Container) -> Act {
+pub(super) fn hang_up(handle: &FeedHandle, container: &Container) -> Act {
     if !container.engine.is_running() {
         let reason = format!("it does not run ({}); start it", container.cause());
         return std::future::ready(Err(Failure::new(Exit::Failed, reason))).boxed();

@@ -51,7 +51,8 @@ pub(super) async fn run(context: &Context, arguments: &Stop) -> Result<Exit, Fai
     Ok(exit)
 }
 
-fn stop(handle: &FeedHandle, container: &Container) -> Act {
+/// Tells the agent who asks, then has Docker stop the container for as long as that takes.
+pub(super) fn stop(handle: &FeedHandle, container: &Container) -> Act {
     let (handle, key) = (handle.clone(), container.key.clone());
     let running = container.engine.is_running();
     let limit = stop_limit(container);

@@ -1,9 +1,141 @@
-//! `top`: merged from its own branch.
+//! `top`: the dashboard.
 
-use super::Context;
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt};
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use super::{Context, restart, stop};
 use crate::cli::Top;
+use crate::engine::{Endpoint, LogQuery, Scope, Target};
+use crate::environment;
 use crate::exit::{Exit, Failure};
+use crate::fleet::{ContainerKey, HostName};
+use crate::selection::Selection;
+use crate::tui::{self, Answer, Ended, Errand, Look, Reply, Request, Start, Tint, TuiError, Verb};
+use crate::watch::{Feed, FeedHandle};
 
-pub(super) async fn run(_context: &Context, _arguments: &Top) -> Result<Exit, Failure> {
-    std::future::ready(Err(Failure::new(Exit::Failed, "`top` is being merged"))).await
+/// What the Engine is called that is meant where nothing is said.
+const LOCAL: &str = "local";
+/// So many of the last lines of output are shown.
+const LINES: u32 = 500;
+/// So many requests may wait to be sent.
+const REQUESTS: usize = 1024;
+/// How long what was confirmed just before leaving may take to be sent.
+const LAST: Duration = Duration::from_secs(2);
+
+pub(super) async fn run(context: &Context, arguments: &Top) -> Result<Exit, Failure> {
+    let clock = context.clock;
+    let tint = if context.output.has_colour() {
+        Tint::Sixteen
+    } else {
+        Tint::Monochrome
+    };
+    let start = Start {
+        urls: context.targets.iter().filter_map(url).collect(),
+        selection: Selection {
+            names: arguments.names.clone(),
+            all: arguments.all,
+            filters: arguments.filters.filters.clone(),
+        },
+        access: context.access(),
+        look: Look::from_environment(tint, environment::variable),
+    };
+    // Everything, because one key shows what has no agent; it costs no more than a line each.
+    let mut feed = Feed::open(
+        context.targets.clone(),
+        Scope::Everything,
+        &context.by,
+        clock,
+    );
+    let (errands, asked) = mpsc::channel(REQUESTS);
+    let (told, mut answers) = mpsc::channel(REQUESTS);
+    let acts = TaskTracker::new();
+    acts.spawn(serve(feed.handle.clone(), acts.clone(), asked, told));
+    let dashboard = tui::Feed {
+        hosts: context
+            .targets
+            .iter()
+            .map(|target| target.name.clone())
+            .collect(),
+        inputs: &mut feed.inputs,
+        errands,
+        answers: &mut answers,
+    };
+    let ended = tui::run(dashboard, start, || clock.now()).await;
+    acts.close();
+    // What takes longer goes on in the Engine.
+    let _goes_on = tokio::time::timeout(LAST, acts.wait()).await;
+    feed.close().await;
+    match ended {
+        Ok(Ended::Quit) => Ok(Exit::Done),
+        Ok(Ended::Signal(number)) => Ok(Exit::Signal(u8::try_from(number).unwrap_or(0))),
+        Err(error @ TuiError::NotATerminal) => Err(Failure::new(Exit::Usage, error.to_string())
+            .hint("`ww-ctl ls` prints the fleet once, `ww-ctl events` what happens to it")),
+        Err(TuiError::Terminal(error)) => Err(Failure::new(
+            Exit::Failed,
+            format!("cannot use the terminal: {error}"),
+        )
+        .hint("`ww-ctl ls` prints the fleet without taking the terminal over")),
+    }
+}
+
+/// How to name a host on the command line; none where it need not be named.
+fn url(target: &Target) -> Option<(HostName, String)> {
+    let url = match &target.endpoint {
+        _ if *target.name == *LOCAL => return None,
+        Endpoint::Unix(path) => format!("unix://{}", path.display()),
+        Endpoint::Tcp(address) => format!("tcp://{address}"),
+    };
+    Some((target.name.clone(), url))
+}
+
+/// Does what the dashboard asks for, all at once; each answer goes back when it is there.
+async fn serve(
+    handle: FeedHandle,
+    acts: TaskTracker,
+    mut asked: mpsc::Receiver<Errand>,
+    told: mpsc::Sender<Answer>,
+) {
+    while let Some(errand) = asked.recv().await {
+        let (handle, told) = (handle.clone(), told.clone());
+        acts.spawn(async move {
+            let answer = match errand {
+                Errand::Act(request) => Answer::Acted(act(&handle, request).await),
+                Errand::ReadLogs(key) => {
+                    let lines = read_logs(&handle, &key).await;
+                    Answer::Logs(key, lines.map_err(|failure| failure.message))
+                }
+            };
+            // Nobody to tell means that the dashboard was left.
+            let _left = told.send(answer).await;
+        });
+    }
+}
+
+async fn act(handle: &FeedHandle, request: Request) -> Reply {
+    let Request { verb, container } = request;
+    let act = match verb {
+        Verb::Restart => restart::hang_up(handle, &container),
+        Verb::Stop => stop::stop(handle, &container),
+    };
+    let result = act.await.map_err(|failure| failure.message);
+    let key = container.key.clone();
+    Reply { key, verb, result }
+}
+
+async fn read_logs(handle: &FeedHandle, key: &ContainerKey) -> Result<Vec<String>, Failure> {
+    let engine = handle.engine(&key.host).await?;
+    let details = engine.details(&key.id).await?;
+    let query = LogQuery {
+        follow: false,
+        tail: Some(LINES),
+        since: 0,
+        timestamps: false,
+    };
+    let stream = engine.logs(&key.id, details.tty, &query);
+    let lines =
+        stream.map(|line| line.map(|line| String::from_utf8_lossy(&line.text).into_owned()));
+    Ok(lines.try_collect().await?)
 }

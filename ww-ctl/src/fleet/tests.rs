@@ -45,10 +45,10 @@ fn a_transition_is_told_with_its_cause() {
     let mut fleet = up();
     let line = state(6, "RESTARTING", "monitor exited 1");
     let changes = fleet.apply(frame("a", &line), at(100));
-    let [Change::State(which, report)] = changes.as_slice() else {
+    let [Change::State(whose, report)] = changes.as_slice() else {
         panic!("{changes:?}");
     };
-    assert_eq!((which, report.number), (&key("a"), 6));
+    assert_eq!((whose, report.number), (&key("a"), 6));
     assert_eq!(one(&fleet).cause(), "monitor exited 1");
     assert_eq!(one(&fleet).severity(), Severity::Restarting);
     assert_eq!(one(&fleet).age(at(600).moment), Duration::from_millis(500));

@@ -1,0 +1,34 @@
+//! The dashboard, `ww-ctl top`.
+//!
+//! ```text
+//!   terminal ─ keys, size ─┐                       ┌─ Cmd ── runtime (the only part that acts)
+//!   feed ─ Input ──────────┼─ Msg ─> update(Model) ┤
+//!   feed ─ Reply ──────────┘                       └─ Cmd::Draw ─> view(&Model) ─> terminal
+//! ```
+//!
+//! [`update::update`] is synchronous and the only thing that changes the [`model::Model`];
+//! [`view::view`] neither changes it nor waits. What happens in the world happens in [`runtime`].
+//! Every message carries its time, so a record of the messages replays the same screens.
+
+mod asking;
+mod confirm;
+mod filter;
+mod keymap;
+mod logs;
+mod model;
+mod msg;
+mod operation;
+mod runtime;
+mod sort;
+mod term;
+mod theme;
+mod update;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use model::Access;
+pub(crate) use msg::{Answer, Errand, Reply, Request, Verb};
+pub(crate) use runtime::{Ended, Feed, Start, TuiError, run};
+pub(crate) use theme::{Look, Tint};

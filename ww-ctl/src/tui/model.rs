@@ -1,0 +1,411 @@
+//! Everything the dashboard knows and shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use whaleware::lifecycle::Moment;
+
+use super::confirm::Confirmation;
+use super::filter::Filter;
+use super::logs::Logs;
+use super::operation::Operation;
+use super::sort::{Direction, SortKey};
+use crate::fleet::{Container, ContainerKey, Fleet, HostName, Severity, Stamp};
+use crate::selection::Selection;
+
+/// How long a message stays in the footer.
+const NOTICE: Duration = Duration::from_secs(10);
+
+/// Whether containers may be acted on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// They may.
+    ReadWrite,
+    /// They may not; keys that would are answered with a message.
+    ReadOnly,
+}
+
+/// What keys are for at the moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Looking around.
+    Normal,
+    /// A filter is being typed; it is applied at once.
+    Filtering {
+        /// As far as it is typed.
+        draft: String,
+    },
+    /// A question waits.
+    Confirming(Confirmation),
+    /// The keys are explained.
+    Help {
+        /// How many lines are scrolled away.
+        scroll: u16,
+    },
+}
+
+/// Where the movement keys go, and so what has the most room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Focus {
+    /// The table.
+    Table,
+    /// The details below it.
+    Pane {
+        /// How many of their lines are scrolled away.
+        scroll: u16,
+    },
+    /// The details, on the whole screen.
+    Full {
+        /// How many of their lines are scrolled away.
+        scroll: u16,
+    },
+}
+
+/// What the details show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tab {
+    /// What matters, in short.
+    Summary,
+    /// The scripts of this boot as bars, the transitions.
+    Timeline,
+    /// The checks and what the last one printed.
+    Health,
+    /// What the container printed last.
+    Logs,
+}
+
+impl Tab {
+    /// All of them, as they stand from left to right.
+    pub(crate) const ALL: [Self; 4] = [Self::Summary, Self::Timeline, Self::Health, Self::Logs];
+
+    /// What it is called.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Summary => "Summary",
+            Self::Timeline => "Timeline",
+            Self::Health => "Health",
+            Self::Logs => "Logs",
+        }
+    }
+
+    /// The one so many further right, around the end.
+    pub(crate) fn turned(self, by: usize) -> Self {
+        let place = Self::ALL.iter().position(|tab| *tab == self);
+        Self::ALL[place.map_or(0, |place| (place + by) % Self::ALL.len())]
+    }
+}
+
+/// Which containers are shown at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Those with an agent that run, or do not and should.
+    Active,
+    /// All of them.
+    All,
+}
+
+/// The row that has the cursor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Cursor {
+    /// Nobody has moved it: the first one, whichever that is.
+    First,
+    /// The row of this container, which was last at this place.
+    At(ContainerKey, usize),
+}
+
+/// Whether the screen follows the fleet.
+#[derive(Debug, Clone)]
+pub(crate) enum Flow {
+    /// It does.
+    Live,
+    /// It shows what was, so that one can read it.
+    Frozen(Box<Still>),
+}
+
+/// The fleet at some time.
+#[derive(Debug, Clone)]
+pub(crate) struct Still {
+    /// What was known.
+    pub fleet: Fleet,
+    /// When.
+    pub at: Stamp,
+}
+
+/// Whether the feed still speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FeedStatus {
+    /// It does.
+    Open,
+    /// It has ended at this time, which it should not.
+    Ended(Moment),
+}
+
+/// A message in the footer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Notice {
+    /// What it says.
+    pub text: String,
+    /// Whether something is wrong.
+    pub tone: Tone,
+    /// When it goes.
+    pub until: Moment,
+}
+
+/// How a message is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// For information.
+    Calm,
+    /// Something was refused or went wrong.
+    Wrong,
+}
+
+/// The dashboard.
+#[derive(Debug, Clone)]
+pub(crate) struct Model {
+    /// What is known, always the newest.
+    pub fleet: Fleet,
+    /// The time of the last message.
+    pub now: Stamp,
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// What keys are for.
+    pub mode: Mode,
+    /// Where the movement keys go.
+    pub focus: Focus,
+    /// What the details show.
+    pub tab: Tab,
+    /// By which address to name a host on the command line, where it has to be named.
+    pub urls: BTreeMap<HostName, String>,
+    /// Which containers the dashboard was started for.
+    pub selection: Selection,
+    /// Which of them are shown at all.
+    pub scope: Scope,
+    /// Which of them are shown.
+    pub filter: Filter,
+    /// What they are sorted by.
+    pub sort: SortKey,
+    /// Which way round.
+    pub direction: Direction,
+    /// Whether the screen follows the fleet.
+    pub flow: Flow,
+    /// The containers that are marked.
+    pub marks: BTreeSet<ContainerKey>,
+    /// What is being done to containers.
+    pub operations: BTreeMap<ContainerKey, Operation>,
+    /// The message in the footer.
+    pub notice: Option<Notice>,
+    /// What the container under the cursor printed last, where that is looked at.
+    pub logs: Logs,
+    /// Whether containers may be acted on.
+    pub access: Access,
+    /// Whether the feed still speaks.
+    pub feed: FeedStatus,
+    /// The rows, in order.
+    rows: Vec<ContainerKey>,
+    cursor: Cursor,
+    /// How many rows are scrolled away above.
+    offset: usize,
+}
+
+impl Model {
+    /// A dashboard for these hosts, of which nothing is known yet.
+    pub(crate) fn new(
+        hosts: impl IntoIterator<Item = HostName>,
+        access: Access,
+        size: (u16, u16),
+        now: Stamp,
+    ) -> Self {
+        Self {
+            fleet: Fleet::new(hosts),
+            now,
+            size,
+            mode: Mode::Normal,
+            focus: Focus::Table,
+            tab: Tab::Summary,
+            urls: BTreeMap::new(),
+            selection: Selection::default(),
+            scope: Scope::Active,
+            filter: Filter::default(),
+            sort: SortKey::default(),
+            direction: Direction::default(),
+            flow: Flow::Live,
+            marks: BTreeSet::new(),
+            operations: BTreeMap::new(),
+            notice: None,
+            logs: Logs::Unread,
+            access,
+            feed: FeedStatus::Open,
+            rows: Vec::new(),
+            cursor: Cursor::First,
+            offset: 0,
+        }
+    }
+
+    /// The fleet as it is shown.
+    pub(crate) const fn shown(&self) -> &Fleet {
+        match &self.flow {
+            Flow::Live => &self.fleet,
+            Flow::Frozen(still) => &still.fleet,
+        }
+    }
+
+    /// The time that what is shown is as of.
+    pub(crate) const fn clock(&self) -> Stamp {
+        match &self.flow {
+            Flow::Live => self.now,
+            Flow::Frozen(still) => still.at,
+        }
+    }
+
+    /// The rows, in order.
+    pub(crate) fn rows(&self) -> &[ContainerKey] {
+        &self.rows
+    }
+
+    /// How many rows are scrolled away above.
+    pub(crate) const fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// The place of the row with the cursor; none without rows.
+    pub(crate) fn place(&self) -> Option<usize> {
+        let last = self.rows.len().checked_sub(1)?;
+        Some(match &self.cursor {
+            Cursor::First => 0,
+            Cursor::At(_, place) => (*place).min(last),
+        })
+    }
+
+    /// The container under the cursor.
+    pub(crate) fn selected(&self) -> Option<&Container> {
+        self.shown().get(self.rows.get(self.place()?)?)
+    }
+
+    /// The containers a key acts on, as they are now: the marked ones, else the one under the
+    /// cursor.
+    pub(crate) fn targets(&self) -> Vec<&Container> {
+        if self.marks.is_empty() {
+            let key = self.place().and_then(|place| self.rows.get(place));
+            key.and_then(|key| self.fleet.get(key))
+                .into_iter()
+                .collect()
+        } else {
+            let mut marked: Vec<_> = self
+                .marks
+                .iter()
+                .filter_map(|key| self.fleet.get(key))
+                .collect();
+            marked.sort_by(|a, b| a.name.cmp(&b.name));
+            marked
+        }
+    }
+
+    /// The containers the dashboard was started for, as they are shown.
+    pub(crate) fn containers(&self) -> impl Iterator<Item = &Container> {
+        self.shown()
+            .containers()
+            .filter(|container| self.selection.accepts(container))
+    }
+
+    /// How many of them the scope hides.
+    pub(crate) fn out_of_scope(&self) -> usize {
+        self.containers()
+            .filter(|container| !self.in_scope(container))
+            .count()
+    }
+
+    fn in_scope(&self, container: &Container) -> bool {
+        match self.scope {
+            Scope::All => true,
+            Scope::Active => {
+                !matches!(container.severity(), Severity::Down | Severity::Plain)
+                    || self.operations.contains_key(&container.key)
+            }
+        }
+    }
+
+    /// Moves the cursor to a row.
+    pub(crate) fn go_to(&mut self, place: usize) {
+        let Some(last) = self.rows.len().checked_sub(1) else {
+            return;
+        };
+        let place = place.min(last);
+        self.cursor = Cursor::At(self.rows[place].clone(), place);
+    }
+
+    /// From here on the cursor is meant to be where it is.
+    pub(crate) fn pin(&mut self) {
+        if let Some(place) = self.place() {
+            self.go_to(place);
+        }
+    }
+
+    /// Puts a message into the footer.
+    pub(crate) fn say(&mut self, tone: Tone, text: impl Into<String>) {
+        self.notice = Some(Notice {
+            text: text.into(),
+            tone,
+            until: self.now.moment + NOTICE,
+        });
+    }
+
+    /// Brings what is derived up to date: the rows and their order, the place of the cursor, what
+    /// is scrolled away, and what was shown long enough. `height` is how many rows are visible.
+    pub(crate) fn settle(&mut self, height: u16) {
+        let now = self.now.moment;
+        self.operations
+            .retain(|_, operation| !operation.is_over(now));
+        if self
+            .notice
+            .as_ref()
+            .is_some_and(|notice| now >= notice.until)
+        {
+            self.notice = None;
+        }
+        let fleet = &self.fleet;
+        self.marks.retain(|key| fleet.get(key).is_some());
+        self.order();
+        self.follow();
+        self.scroll(usize::from(height));
+    }
+
+    fn order(&mut self) {
+        let at = self.clock().moment;
+        let mut containers: Vec<_> = self
+            .containers()
+            .filter(|container| self.in_scope(container) && self.filter.matches(container))
+            .collect();
+        containers.sort_by(|a, b| {
+            self.direction
+                .apply(self.sort.compare(a, b, at))
+                .then_with(|| a.key.cmp(&b.key))
+        });
+        self.rows = containers
+            .into_iter()
+            .map(|container| container.key.clone())
+            .collect();
+    }
+
+    /// The cursor stays on its container; where that is gone, on its place.
+    fn follow(&mut self) {
+        let Cursor::At(key, place) = &self.cursor else {
+            return;
+        };
+        let found = self.rows.iter().position(|row| row == key);
+        let place = found.unwrap_or((*place).min(self.rows.len().saturating_sub(1)));
+        // Where nothing is left to be on: when it comes back the cursor is there again.
+        if let Some(key) = self.rows.get(place) {
+            self.cursor = Cursor::At(key.clone(), place);
+        }
+    }
+
+    fn scroll(&mut self, height: usize) {
+        let place = self.place().unwrap_or(0);
+        let furthest = self.rows.len().saturating_sub(height);
+        self.offset = self.offset.min(furthest).min(place);
+        if height > 0 && place >= self.offset + height {
+            self.offset = place + 1 - height;
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What reaches the dashboard and what it asks for.
+
+use crate::fleet::{Container, ContainerKey, Input, Stamp};
+use crossterm::event::KeyEvent;
+
+/// Something that happened, and when.
+#[derive(Debug, Clone)]
+pub(crate) struct Msg {
+    /// When.
+    pub at: Stamp,
+    /// What.
+    pub event: Event,
+}
+
+/// What can happen to a dashboard.
+#[derive(Debug, Clone)]
+pub(crate) enum Event {
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// Text was pasted.
+    Paste(String),
+    /// The terminal has this many columns and rows.
+    Resize(u16, u16),
+    /// The fleet has news.
+    Input(Box<Input>),
+    /// What came of a request.
+    Reply(Reply),
+    /// What a container printed last, oldest line first, or why that is not known.
+    Logs(ContainerKey, Result<Vec<String>, String>),
+    /// A frame is about to be drawn, or the time shown has moved on.
+    Frame,
+    /// The feed has ended; nothing new will come.
+    FeedEnded,
+}
+
+/// What the runtime is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Cmd {
+    /// What is seen has changed.
+    Draw,
+    /// Act on a container.
+    Act(Request),
+    /// Find out what a container printed last.
+    ReadLogs(ContainerKey),
+    /// Give the terminal back and stop until continued.
+    Suspend,
+    /// Leave.
+    Quit,
+}
+
+/// What can be done to a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Verb {
+    /// Stop and start its services.
+    Restart,
+    /// Stop it.
+    Stop,
+}
+
+impl Verb {
+    /// The word for it, which is also the command's name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Restart => "restart",
+            Self::Stop => "stop",
+        }
+    }
+}
+
+/// What is to be done to which container, bound to the life it was decided for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Request {
+    /// What.
+    pub verb: Verb,
+    /// The container as it was then; whoever acts must not act on a later life of it.
+    pub container: Box<Container>,
+}
+
+/// What came of a request: not whether it is true already, which the fleet tells, but whether it
+/// was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reply {
+    /// The container.
+    pub key: ContainerKey,
+    /// What was asked.
+    pub verb: Verb,
+    /// Why it could not be sent, in words.
+    pub result: Result<(), String>,
+}
+
+/// What goes out of the dashboard.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Errand {
+    /// Act on a container.
+    Act(Request),
+    /// Find out what a container printed last.
+    ReadLogs(ContainerKey),
+}
+
+/// What comes back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// What came of a request.
+    Acted(Reply),
+    /// What a container printed last, oldest line first, or why that is not known.
+    Logs(ContainerKey, Result<Vec<String>, String>),
+}

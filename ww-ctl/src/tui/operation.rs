@@ -1,0 +1,239 @@
+//! Something done to a container, watched until it is true.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use whaleware::lifecycle::{Moment, State};
+
+use super::msg::Verb;
+use crate::fleet::{Change, Container, EngineState, HostName};
+
+/// How long the end of an operation is shown in its row.
+const SHOWN: Duration = Duration::from_secs(10);
+/// The same when it failed.
+const SHOWN_FAILED: Duration = Duration::from_secs(300);
+/// With nothing heard for so long an operation is said to be late; it is watched on.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An operation on one container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Operation {
+    /// What.
+    pub verb: Verb,
+    /// Which life of the container it is meant for.
+    pub started: Option<Timestamp>,
+    /// When it was confirmed.
+    pub begun: Moment,
+    /// How many restarts there had been before.
+    restarts: u32,
+    /// How much longer than usual it may take, by the agent's own word.
+    allowance: Duration,
+    /// How far it is.
+    pub progress: Progress,
+}
+
+/// How far an operation is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// It is on its way to the Engine.
+    Sending,
+    /// The Engine has it; nothing was seen of it yet.
+    Sent,
+    /// The container acts on it.
+    Seen {
+        /// The state that shows it.
+        state: State,
+        /// Since when.
+        since: Moment,
+    },
+    /// It is true.
+    Done {
+        /// When that was seen.
+        at: Moment,
+    },
+    /// It will not become true.
+    Failed {
+        /// Why, in words.
+        reason: String,
+        /// When that was seen.
+        at: Moment,
+    },
+}
+
+impl Operation {
+    /// One that is about to be sent.
+    pub(crate) fn new(verb: Verb, container: &Container, now: Moment) -> Self {
+        let agent = container.agent.as_ref();
+        let stop = agent.map(|agent| &agent.stop);
+        let allowance = stop.map_or(0, |stop| {
+            stop.drain_ms
+                .saturating_add(stop.svcdown_ms.unwrap_or(0))
+                .saturating_add(stop.grace_ms)
+        });
+        Self {
+            verb,
+            started: container.started,
+            begun: now,
+            restarts: agent.map_or(0, |agent| agent.restarts.total),
+            allowance: Duration::from_millis(allowance),
+            progress: Progress::Sending,
+        }
+    }
+
+    /// Whether it is still to become true.
+    pub(crate) const fn is_open(&self) -> bool {
+        matches!(
+            self.progress,
+            Progress::Sending | Progress::Sent | Progress::Seen { .. }
+        )
+    }
+
+    /// Whether its row need not show it any more.
+    pub(crate) fn is_over(&self, now: Moment) -> bool {
+        match &self.progress {
+            Progress::Sending | Progress::Sent | Progress::Seen { .. } => false,
+            Progress::Done { at } => now - *at >= SHOWN,
+            Progress::Failed { at, .. } => now - *at >= SHOWN_FAILED,
+        }
+    }
+
+    /// Whether it takes longer than it should.
+    pub(crate) fn is_late(&self, now: Moment) -> bool {
+        self.is_open() && now - self.begun > PATIENCE + self.allowance
+    }
+
+    /// The request was sent, or could not be.
+    pub(crate) fn replied(&mut self, result: Result<(), String>, now: Moment) {
+        if !self.is_open() {
+            return;
+        }
+        match result {
+            Err(reason) => self.fail(reason, now),
+            Ok(()) if self.progress == Progress::Sending => self.progress = Progress::Sent,
+            // The container was faster than the answer.
+            Ok(()) => {}
+        }
+    }
+
+    /// Its container has changed.
+    pub(crate) fn observe(&mut self, change: &Change, container: Option<&Container>, now: Moment) {
+        if !self.is_open() {
+            return;
+        }
+        let Some(container) = container else {
+            match self.verb {
+                Verb::Stop => self.progress = Progress::Done { at: now },
+                Verb::Restart => self.fail("the container was removed".into(), now),
+            }
+            return;
+        };
+        if container.started.is_some()
+            && self.started.is_some()
+            && container.started != self.started
+        {
+            self.fail("the container was started anew meanwhile".into(), now);
+            return;
+        }
+        match self.verb {
+            Verb::Restart => self.observe_restart(change, container, now),
+            Verb::Stop => self.observe_stop(container, now),
+        }
+    }
+
+    fn observe_restart(&mut self, change: &Change, container: &Container, now: Moment) {
+        let Some(state) = container.state() else {
+            return;
+        };
+        let again = container
+            .agent
+            .as_ref()
+            .is_some_and(|agent| agent.restarts.total > self.restarts);
+        let seen = again || matches!(self.progress, Progress::Seen { .. });
+        let reason = || container.cause();
+        match state {
+            State::Restarting => self.see(state, now),
+            // After a reconnect there is only the snapshot: the count tells that it happened.
+            State::Up if seen => self.progress = Progress::Done { at: now },
+            State::Error => self.fail(format!("ERROR: {}", reason()), now),
+            State::Dockerdown => self.fail(reason(), now),
+            State::Stopped => self.fail(format!("STOPPED: {}", reason()), now),
+            State::Dockerup if matches!(change, Change::Docker(..)) => {
+                self.fail("the container was started anew meanwhile".into(), now);
+            }
+            State::Up
+            | State::Dockerup
+            | State::Boot
+            | State::Firstboot
+            | State::Upgrading
+            | State::Warmup => {}
+        }
+    }
+
+    fn observe_stop(&mut self, container: &Container, now: Moment) {
+        if !container.engine.is_running() {
+            self.progress = match container.engine {
+                EngineState::Restarting => Progress::Failed {
+                    reason: "stopped, but Docker starts it again".into(),
+                    at: now,
+                },
+                EngineState::Created
+                | EngineState::Running
+                | EngineState::Paused
+                | EngineState::Exited { .. }
+                | EngineState::Dead => Progress::Done { at: now },
+            };
+        } else if let Some(state @ (State::Stopped | State::Error)) = container.state() {
+            self.see(state, now);
+        }
+    }
+
+    fn see(&mut self, state: State, now: Moment) {
+        match self.progress {
+            Progress::Seen { state: known, .. } if known == state => {}
+            Progress::Sending
+            | Progress::Sent
+            | Progress::Seen { .. }
+            | Progress::Done { .. }
+            | Progress::Failed { .. } => self.progress = Progress::Seen { state, since: now },
+        }
+    }
+
+    fn fail(&mut self, reason: String, now: Moment) {
+        self.progress = Progress::Failed { reason, at: now };
+    }
+}
+
+/// The command line that does the same. `options` are those that name a host.
+pub(crate) fn equivalent<'a>(
+    verb: Verb,
+    containers: impl IntoIterator<Item = &'a Container>,
+    options: &BTreeMap<HostName, String>,
+) -> String {
+    let mut names = Vec::new();
+    let mut hosts: Vec<&HostName> = Vec::new();
+    for container in containers {
+        names.push(quoted(&container.name));
+        if !hosts.contains(&&container.key.host) {
+            hosts.push(&container.key.host);
+        }
+    }
+    let mut words = vec!["ww-ctl".to_owned()];
+    for url in hosts.into_iter().filter_map(|host| options.get(host)) {
+        words.push("-H".into());
+        words.push(quoted(url));
+    }
+    words.push(verb.name().into());
+    words.extend(names);
+    words.join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.:/@".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.into()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}

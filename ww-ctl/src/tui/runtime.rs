@@ -1,0 +1,305 @@
+//! The loop: messages in, commands out, frames when something changed.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use crossterm::event::{Event as TerminalEvent, EventStream};
+use futures::StreamExt;
+use nix::libc;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, getpgrp, getpid, getppid, getsid};
+use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
+use tokio::sync::mpsc;
+use whaleware::lifecycle::Moment;
+
+use super::model::{Access, FeedStatus, Model, Scope, Tone};
+use super::msg::{Answer, Cmd, Errand, Event, Msg, Reply, Request};
+use super::term::{self, Screen};
+use super::theme::Look;
+use super::update::update;
+use super::view;
+use crate::fleet::{HostName, Input, Stamp};
+use crate::selection::Selection;
+
+/// Between two frames that show news: ten a second are more than anybody reads.
+const FRAME: Duration = Duration::from_millis(100);
+/// Between two frames that answer a key, which must not be felt.
+const KEY_FRAME: Duration = Duration::from_millis(30);
+/// The most news taken in before keys are looked at again.
+const BATCH: usize = 256;
+
+/// Where news come from and requests go to.
+#[derive(Debug)]
+pub(crate) struct Feed<'a> {
+    /// The hosts there will be news of.
+    pub hosts: Vec<HostName>,
+    /// The news.
+    pub inputs: &'a mut mpsc::Receiver<Input>,
+    /// What is to be done to containers.
+    pub errands: mpsc::Sender<Errand>,
+    /// What came of it.
+    pub answers: &'a mut mpsc::Receiver<Answer>,
+}
+
+/// How the dashboard begins.
+#[derive(Debug, Clone)]
+pub(crate) struct Start {
+    /// By which address to name a host on the command line, where it has to be named.
+    pub urls: BTreeMap<HostName, String>,
+    /// Which containers it is about.
+    pub selection: Selection,
+    /// Whether they may be acted on.
+    pub access: Access,
+    /// How it looks.
+    pub look: Look,
+}
+
+/// How the dashboard ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The operator left.
+    Quit,
+    /// By this signal.
+    Signal(i32),
+}
+
+/// Why there is no dashboard.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TuiError {
+    /// Input or output is no terminal.
+    #[error("cannot show the dashboard: standard input and output are not a terminal")]
+    NotATerminal,
+    /// The terminal does not do what it should.
+    #[error("cannot use the terminal")]
+    Terminal(#[from] io::Error),
+}
+
+/// Shows the dashboard until the operator leaves or a signal says so. `clock` tells the time.
+///
+/// # Errors
+/// When there is no terminal, or it goes away.
+pub(crate) async fn run(
+    feed: Feed<'_>,
+    start: Start,
+    clock: impl Fn() -> Stamp,
+) -> Result<Ended, TuiError> {
+    if !term::is_terminal() {
+        return Err(TuiError::NotATerminal);
+    }
+    // Before the terminal is taken: a signal in between must find its handler.
+    let mut signals = Terminating::listen()?;
+    let mut stop = signal(SignalKind::from_raw(libc::SIGTSTP))?;
+    let mut go_on = signal(SignalKind::from_raw(libc::SIGCONT))?;
+    let mut screen = Screen::open()?;
+    let mut keys = EventStream::new();
+    let mut model = Model::new(feed.hosts.clone(), start.access, screen.size()?, clock());
+    if start.selection.all {
+        model.scope = Scope::All;
+    }
+    model.urls = start.urls;
+    model.selection = start.selection;
+    let mut pace = Pace::new(model, start.look, clock);
+    pace.draw(&mut screen)?;
+    let mut batch = Vec::with_capacity(BATCH);
+    loop {
+        let commands = tokio::select! {
+            biased;
+            number = signals.next() => return Ok(Ended::Signal(number)),
+            _ = stop.recv() => vec![Cmd::Suspend],
+            _ = go_on.recv() => {
+                // Whoever stopped us may have changed the terminal meanwhile.
+                screen.take_again()?;
+                pace.draw(&mut screen)?
+            }
+            event = keys.next() => match event {
+                Some(event) => pace.terminal(event?),
+                // The terminal is gone; the signal that says so may come later or never.
+                None => return Ok(Ended::Signal(libc::SIGHUP)),
+            },
+            Some(answer) = feed.answers.recv() => pace.news(match answer {
+                Answer::Acted(reply) => Event::Reply(reply),
+                Answer::Logs(key, lines) => Event::Logs(key, lines),
+            }),
+            () = tokio::time::sleep(pace.wait()) => pace.draw(&mut screen)?,
+            count = feed.inputs.recv_many(&mut batch, BATCH), if pace.is_fed() => {
+                if count == 0 {
+                    pace.news(Event::FeedEnded)
+                } else {
+                    batch.drain(..).flat_map(|input| pace.news(Event::Input(Box::new(input)))).collect()
+                }
+            }
+        };
+        if !term::is_taken() {
+            return Err(io::Error::other("it was given back after a panic").into());
+        }
+        for command in commands {
+            match command {
+                Cmd::Draw => {}
+                Cmd::Act(request) => pace.send(&feed.errands, request),
+                // Where too much waits already it is asked for again later.
+                Cmd::ReadLogs(key) => drop(feed.errands.try_send(Errand::ReadLogs(key))),
+                Cmd::Suspend if can_be_continued() => {
+                    suspend(&mut screen)?;
+                    pace.draw(&mut screen)?;
+                }
+                Cmd::Suspend => pace.refuse_to_suspend(),
+                Cmd::Quit => return Ok(Ended::Quit),
+            }
+        }
+    }
+}
+
+/// The model, and when it is to be drawn next.
+struct Pace<C> {
+    model: Model,
+    look: Look,
+    clock: C,
+    drawn: Moment,
+    /// When the next frame is due; none when nothing has changed.
+    due: Option<Moment>,
+}
+
+impl<C: Fn() -> Stamp> Pace<C> {
+    fn new(model: Model, look: Look, clock: C) -> Self {
+        let drawn = model.now.moment;
+        Self {
+            model,
+            look,
+            clock,
+            drawn,
+            due: None,
+        }
+    }
+
+    fn take(&mut self, event: Event, frame: Duration) -> Vec<Cmd> {
+        let at = (self.clock)();
+        let commands = update(&mut self.model, Msg { at, event });
+        if commands.contains(&Cmd::Draw) {
+            let due = self.drawn + frame;
+            self.due = Some(self.due.map_or(due, |known| known.min(due)));
+        }
+        commands
+    }
+
+    fn news(&mut self, event: Event) -> Vec<Cmd> {
+        self.take(event, FRAME)
+    }
+
+    fn terminal(&mut self, event: TerminalEvent) -> Vec<Cmd> {
+        let event = match event {
+            TerminalEvent::Key(key) => Event::Key(key),
+            TerminalEvent::Paste(text) => Event::Paste(text),
+            TerminalEvent::Resize(width, height) => Event::Resize(width, height),
+            TerminalEvent::FocusGained | TerminalEvent::FocusLost | TerminalEvent::Mouse(_) => {
+                return Vec::new();
+            }
+        };
+        self.take(event, KEY_FRAME)
+    }
+
+    fn is_fed(&self) -> bool {
+        self.model.feed == FeedStatus::Open
+    }
+
+    /// How long until the next frame: until it is due, or until the time alone changes something.
+    fn wait(&self) -> Duration {
+        const IDLE: Duration = Duration::from_secs(3600);
+        let now = (self.clock)().moment;
+        let due = self.due.map(|due| due - now);
+        let change = view::next_change(&self.model).map(|wait| {
+            let wait = self.drawn + wait - now;
+            // However late the clock is read, a frame that shows nothing new is not drawn twice.
+            wait.max(self.drawn + FRAME - now)
+        });
+        due.into_iter().chain(change).min().unwrap_or(IDLE)
+    }
+
+    fn draw(&mut self, screen: &mut Screen) -> io::Result<Vec<Cmd>> {
+        let at = (self.clock)();
+        // Asked again at every frame: a message about a resize can come after the frame.
+        let size = screen.size()?;
+        if size != self.model.size {
+            update(
+                &mut self.model,
+                Msg {
+                    at,
+                    event: Event::Resize(size.0, size.1),
+                },
+            );
+        }
+        let commands = update(
+            &mut self.model,
+            Msg {
+                at,
+                event: Event::Frame,
+            },
+        );
+        let (model, look) = (&self.model, self.look);
+        screen.draw(|frame| view::view(model, look, frame))?;
+        self.drawn = at.moment;
+        self.due = None;
+        Ok(commands)
+    }
+
+    fn send(&mut self, errands: &mpsc::Sender<Errand>, request: Request) {
+        let reply = Reply {
+            key: request.container.key.clone(),
+            verb: request.verb,
+            result: Err("too much is under way; try again".into()),
+        };
+        if errands.try_send(Errand::Act(request)).is_err() {
+            self.news(Event::Reply(reply));
+        }
+    }
+
+    fn refuse_to_suspend(&mut self) {
+        self.model.say(
+            Tone::Wrong,
+            "cannot suspend: there is no shell to come back from",
+        );
+        self.due = Some(self.drawn + KEY_FRAME);
+    }
+}
+
+/// The signals that end the dashboard.
+struct Terminating {
+    term: Signals,
+    hup: Signals,
+    int: Signals,
+    quit: Signals,
+}
+
+impl Terminating {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            hup: signal(SignalKind::hangup())?,
+            int: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+        })
+    }
+
+    async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.term.recv() => libc::SIGTERM,
+            _ = self.hup.recv() => libc::SIGHUP,
+            _ = self.int.recv() => libc::SIGINT,
+            _ = self.quit.recv() => libc::SIGQUIT,
+        }
+    }
+}
+
+/// Whether a shell is there that can continue what is stopped; otherwise nobody ever would.
+fn can_be_continued() -> bool {
+    getpgrp() != getpid()
+        || matches!((getsid(Some(getppid())), getsid(None)), (Ok(theirs), Ok(ours)) if theirs == ours)
+}
+
+/// Gives the terminal back and stops, with everything that was started together with us (`make`,
+/// `sudo`), until continued.
+fn suspend(screen: &mut Screen) -> io::Result<()> {
+    term::give_back();
+    kill(Pid::from_raw(0), Signal::SIGSTOP)?;
+    screen.take_again()
+}

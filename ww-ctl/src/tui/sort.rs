@@ -1,0 +1,183 @@
+//! In which order the rows stand.
+
+use std::cmp::{Ordering, Reverse};
+
+use whaleware::lifecycle::Moment;
+
+use crate::fleet::Container;
+
+/// What the rows are sorted by. The name decides between equals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum SortKey {
+    /// Worst first.
+    #[default]
+    Severity,
+    /// By name.
+    Name,
+    /// The latest change of state first.
+    Age,
+    /// Most restarts first.
+    Restarts,
+    /// The busiest first.
+    Cpu,
+    /// The largest first.
+    Memory,
+    /// By image.
+    Image,
+    /// By host.
+    Host,
+}
+
+impl SortKey {
+    /// All of them, in the order in which one key goes through them.
+    const CYCLE: [Self; 8] = [
+        Self::Severity,
+        Self::Name,
+        Self::Age,
+        Self::Restarts,
+        Self::Cpu,
+        Self::Memory,
+        Self::Image,
+        Self::Host,
+    ];
+
+    /// The one after this.
+    pub(crate) fn next(self) -> Self {
+        let place = Self::CYCLE.iter().position(|key| *key == self);
+        Self::CYCLE[place.map_or(0, |place| (place + 1) % Self::CYCLE.len())]
+    }
+
+    /// What it is called.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Severity => "worst first",
+            Self::Name => "name",
+            Self::Age => "latest change",
+            Self::Restarts => "restarts",
+            Self::Cpu => "CPU",
+            Self::Memory => "memory",
+            Self::Image => "image",
+            Self::Host => "host",
+        }
+    }
+
+    /// How two containers stand to each other.
+    pub(crate) fn compare(self, a: &Container, b: &Container, now: Moment) -> Ordering {
+        let first = match self {
+            Self::Severity => a.severity().cmp(&b.severity()),
+            Self::Name => Ordering::Equal,
+            Self::Age => a.age(now).cmp(&b.age(now)),
+            Self::Restarts => Reverse(restarts(a)).cmp(&Reverse(restarts(b))),
+            Self::Cpu => cpu(b).total_cmp(&cpu(a)),
+            Self::Memory => Reverse(memory(a)).cmp(&Reverse(memory(b))),
+            Self::Image => a.image.cmp(&b.image),
+            Self::Host => a.key.host.cmp(&b.key.host),
+        };
+        first.then_with(|| natural(&a.name, &b.name))
+    }
+}
+
+/// Whether the order is the natural one of its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Direction {
+    /// As [`SortKey`] says.
+    #[default]
+    Natural,
+    /// The other way round.
+    Reversed,
+}
+
+impl Direction {
+    /// The other one.
+    pub(crate) const fn turned(self) -> Self {
+        match self {
+            Self::Natural => Self::Reversed,
+            Self::Reversed => Self::Natural,
+        }
+    }
+
+    /// Applied to a comparison.
+    pub(crate) const fn apply(self, ordering: Ordering) -> Ordering {
+        match self {
+            Self::Natural => ordering,
+            Self::Reversed => ordering.reverse(),
+        }
+    }
+}
+
+/// As people count: `web-2` before `web-10`.
+fn natural(a: &str, b: &str) -> Ordering {
+    let (mut rest_a, mut rest_b) = (a, b);
+    while let (Some(first_a), Some(first_b)) = (rest_a.chars().next(), rest_b.chars().next()) {
+        let (number_a, after_a) = number(rest_a);
+        let (number_b, after_b) = number(rest_b);
+        let ordering = if number_a.is_empty() || number_b.is_empty() {
+            rest_a = &rest_a[first_a.len_utf8()..];
+            rest_b = &rest_b[first_b.len_utf8()..];
+            first_a.cmp(&first_b)
+        } else {
+            (rest_a, rest_b) = (after_a, after_b);
+            // Without leading zeros the longer one is the larger one.
+            number_a
+                .len()
+                .cmp(&number_b.len())
+                .then_with(|| number_a.cmp(number_b))
+        };
+        if ordering != Ordering::Equal {
+            return ordering;
+        }
+    }
+    rest_a.len().cmp(&rest_b.len()).then_with(|| a.cmp(b))
+}
+
+/// The number a text begins with, without leading zeros but for a last one, and what follows.
+fn number(text: &str) -> (&str, &str) {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (digits, after) = text.split_at(end);
+    let zeros = digits.len() - digits.trim_start_matches('0').len();
+    (&digits[zeros.min(digits.len().saturating_sub(1))..], after)
+}
+
+fn restarts(container: &Container) -> Option<u32> {
+    container.agent.as_ref().map(|agent| agent.restarts.total)
+}
+
+/// Below every real figure when there is none.
+fn cpu(container: &Container) -> f64 {
+    let resources = container
+        .agent
+        .as_ref()
+        .and_then(|agent| agent.resources.as_ref());
+    resources
+        .and_then(|resources| resources.cpu_percent)
+        .unwrap_or(-1.0)
+}
+
+fn memory(container: &Container) -> Option<u64> {
+    let resources = container
+        .agent
+        .as_ref()
+        .and_then(|agent| agent.resources.as_ref());
+    resources.and_then(|resources| resources.memory_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::natural;
+
+    #[test]
+    fn names_are_sorted_as_people_count() {
+        let mut names = [
+            "web-10", "web-2", "db", "web-2a", "web", "web-02", "10", "9", "é", "0",
+        ];
+        names.sort_by(|a, b| natural(a, b));
+        assert_eq!(
+            names,
+            [
+                "0", "9", "10", "db", "web", "web-02", "web-2", "web-2a", "web-10", "é"
+            ]
+        );
+    }
+}

@@ -1,0 +1,11 @@
+//! A fabricated fleet, keys pressed at it, and what is then seen.
+
+pub(super) mod fixture;
+mod property;
+mod update;
+mod view;
+
+use super::theme::Look;
+
+/// What most tests look through.
+pub(super) const UNICODE: Look = Look::PLAIN;

@@ -1,0 +1,642 @@
+//! Keys to commands, news to what is done about them.
+
+use whaleware::lifecycle::State;
+use whaleware::protocol::FromAgent;
+
+use super::fixture::{
+    at, becomes, empty, feed, fleet, key, listed, listing, names, press, reach, selected,
+    started_anew, up,
+};
+use crate::fleet::{EngineEvent, EngineState, Input};
+use crate::tui::logs::Logs;
+use crate::tui::model::{Access, Flow, Focus, Mode, Model, Tab};
+use crate::tui::msg::{Cmd, Event, Msg, Reply, Request, Verb};
+use crate::tui::operation::{Progress, equivalent};
+use crate::tui::update::update;
+
+fn frame(model: &mut Model, millis: i64) {
+    update(
+        model,
+        Msg {
+            at: at(millis),
+            event: Event::Frame,
+        },
+    );
+}
+
+fn request(model: &Model, name: &str, verb: Verb) -> Cmd {
+    let container = Box::new(model.fleet.get(&key(name)).unwrap().clone());
+    Cmd::Act(Request { verb, container })
+}
+
+fn notice(model: &Model) -> &str {
+    model
+        .notice
+        .as_ref()
+        .map_or("", |notice| notice.text.as_str())
+}
+
+fn progress<'a>(model: &'a Model, name: &str) -> &'a Progress {
+    &model.operations[&key(name)].progress
+}
+
+#[test]
+fn a_restart_is_asked_about_and_sent_after_y_only() {
+    let mut model = fleet();
+    assert_eq!(press(&mut model, "/api-1<enter>R", 0), []);
+    assert!(matches!(&model.mode, Mode::Confirming(question) if question.targets.len() == 1));
+    let expected = request(&model, "api-1", Verb::Restart);
+    assert_eq!(press(&mut model, "y", 0), [expected]);
+    assert_eq!(model.mode, Mode::Normal);
+    assert_eq!(notice(&model), "$ ww-ctl restart api-1");
+    for other in ["n", "Y", "<esc>", "<enter>", "R", "q"] {
+        let mut model = fleet();
+        assert_eq!(press(&mut model, "/api-1<enter>R", 0), []);
+        assert_eq!(press(&mut model, other, 0), [], "{other}");
+        assert_eq!(model.mode, Mode::Normal);
+        assert!(notice(&model).contains("cancelled"));
+        assert!(model.operations.is_empty());
+    }
+}
+
+#[test]
+fn several_are_named_and_more_than_ten_are_counted() {
+    let mut model = fleet();
+    press(&mut model, "/api<enter>*S", 0);
+    let expected = [
+        request(&model, "api-1", Verb::Stop),
+        request(&model, "api-2", Verb::Stop),
+    ];
+    assert_eq!(press(&mut model, "y", 0), expected);
+    assert!(model.marks.is_empty());
+    assert_eq!(notice(&model), "$ ww-ctl stop api-1 api-2");
+
+    let mut model = fleet();
+    press(&mut model, "a*S", 0);
+    assert_eq!(press(&mut model, "12<enter>", 0), []);
+    assert!(
+        matches!(model.mode, Mode::Confirming(_)),
+        "a wrong number is asked again"
+    );
+    assert_eq!(press(&mut model, "y", 0), [], "y is not enough");
+    press(&mut model, "S", 0);
+    assert_eq!(press(&mut model, "1<back>11<enter>", 0).len(), 11);
+}
+
+#[test]
+fn nothing_is_done_when_the_container_lives_another_life_by_then() {
+    let mut model = fleet();
+    press(&mut model, "/api-1<enter>R", 0);
+    started_anew(&mut model, "api-1", 50);
+    assert_eq!(press(&mut model, "y", 60), []);
+    assert!(
+        notice(&model).contains("nothing was done: api-1"),
+        "{}",
+        notice(&model)
+    );
+
+    let mut model = fleet();
+    press(&mut model, "/api<enter>*S", 0);
+    let event = EngineEvent::Removed;
+    feed(
+        &mut model,
+        Input::Engine {
+            key: key("api-2"),
+            event,
+        },
+        50,
+    );
+    assert_eq!(press(&mut model, "y", 60), [], "not even to the others");
+    assert!(model.operations.is_empty());
+
+    // The start became known only after the question: that is not another life.
+    let mut model = empty((120, 30));
+    let mut bare = listed("api-1", EngineState::Running, -5000);
+    bare.started = None;
+    feed(&mut model, listing(vec![bare]), 0);
+    press(&mut model, "S", 0);
+    feed(
+        &mut model,
+        listing(vec![listed("api-1", EngineState::Running, -5000)]),
+        10,
+    );
+    assert_eq!(press(&mut model, "y", 20).len(), 1);
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_with_the_reason() {
+    let mut model = fleet();
+    model.access = Access::ReadOnly;
+    press(&mut model, "R", 0);
+    assert!(notice(&model).contains("read-only"));
+    press(&mut model, "S", 0);
+    assert_eq!(model.mode, Mode::Normal);
+
+    let mut model = fleet();
+    press(&mut model, "a/redis<enter>R", 0);
+    assert_eq!(
+        notice(&model),
+        "cannot restart redis-cache: it has no agent"
+    );
+    press(&mut model, "<esc>/importer<enter>S", 0);
+    assert_eq!(notice(&model), "cannot stop importer: it does not run");
+    press(&mut model, "<esc>/api-1<enter>RyR", 0);
+    assert_eq!(
+        notice(&model),
+        "cannot restart api-1: something is under way already"
+    );
+
+    feed(
+        &mut model,
+        Input::HostLost {
+            host: "local".into(),
+            reason: "gone".into(),
+        },
+        0,
+    );
+    press(&mut model, "<esc>/api-2<enter>R", 0);
+    assert_eq!(
+        notice(&model),
+        "cannot restart api-2: its host does not answer"
+    );
+
+    let mut model = fleet();
+    update(
+        &mut model,
+        Msg {
+            at: at(0),
+            event: Event::Resize(19, 20),
+        },
+    );
+    press(&mut model, "R", 0);
+    assert_eq!(model.mode, Mode::Normal, "what cannot be read is not asked");
+}
+
+#[test]
+fn a_restart_is_followed_until_it_is_true() {
+    let mut model = fleet();
+    press(&mut model, "/api-1<enter>Ry", 0);
+    assert_eq!(*progress(&model, "api-1"), Progress::Sending);
+    let reply = Reply {
+        key: key("api-1"),
+        verb: Verb::Restart,
+        result: Ok(()),
+    };
+    update(
+        &mut model,
+        Msg {
+            at: at(5),
+            event: Event::Reply(reply),
+        },
+    );
+    assert_eq!(*progress(&model, "api-1"), Progress::Sent);
+    becomes(&mut model, "api-1", State::Restarting, "operator", 10);
+    assert!(matches!(
+        progress(&model, "api-1"),
+        Progress::Seen {
+            state: State::Restarting,
+            ..
+        }
+    ));
+    becomes(&mut model, "api-1", State::Up, "restarted", 2000);
+    assert!(matches!(progress(&model, "api-1"), Progress::Done { .. }));
+    frame(&mut model, 60_000);
+    assert!(
+        model.operations.is_empty(),
+        "what is done is not shown for ever"
+    );
+
+    for (state, reason) in [(State::Error, "ERROR"), (State::Stopped, "STOPPED")] {
+        let mut model = fleet();
+        press(&mut model, "/api-1<enter>Ry", 0);
+        becomes(&mut model, "api-1", State::Restarting, "operator", 10);
+        becomes(&mut model, "api-1", state, "svcup exited 1", 20);
+        let failed = format!("{reason}: svcup exited 1");
+        assert!(
+            matches!(progress(&model, "api-1"), Progress::Failed { reason, .. } if *reason == failed)
+        );
+    }
+
+    let mut model = fleet();
+    press(&mut model, "/api-1<enter>Ry", 0);
+    let result = Err("permission denied".into());
+    let reply = Reply {
+        key: key("api-1"),
+        verb: Verb::Restart,
+        result,
+    };
+    update(
+        &mut model,
+        Msg {
+            at: at(5),
+            event: Event::Reply(reply),
+        },
+    );
+    assert!(matches!(progress(&model, "api-1"), Progress::Failed { .. }));
+    assert_eq!(notice(&model), "cannot restart api-1: permission denied");
+}
+
+#[test]
+fn a_restart_that_was_missed_is_known_by_the_snapshot_after_it() {
+    let mut model = fleet();
+    press(&mut model, "/api-1<enter>Ry", 0);
+    reach(&mut model, "api-1", up(-7_200_000));
+    assert_eq!(
+        *progress(&model, "api-1"),
+        Progress::Sending,
+        "UP as before is no restart"
+    );
+    let again = up(-7_200_000)
+        .state(State::Restarting, "operator")
+        .state(State::Up, "restarted");
+    reach(&mut model, "api-1", again);
+    assert!(matches!(progress(&model, "api-1"), Progress::Done { .. }));
+}
+
+#[test]
+fn a_stop_is_followed_until_the_container_is_down_and_its_row_stays_so_long() {
+    let mut model = fleet();
+    press(&mut model, "/api-1<enter>Sy", 0);
+    becomes(&mut model, "api-1", State::Stopped, "operator", 10);
+    assert!(matches!(
+        progress(&model, "api-1"),
+        Progress::Seen {
+            state: State::Stopped,
+            ..
+        }
+    ));
+    let event = EngineEvent::Died {
+        code: 0,
+        out_of_memory: false,
+    };
+    feed(
+        &mut model,
+        Input::Engine {
+            key: key("api-1"),
+            event,
+        },
+        3000,
+    );
+    assert!(matches!(progress(&model, "api-1"), Progress::Done { .. }));
+    frame(&mut model, 4000);
+    assert_eq!(names(&model), ["api-1"]);
+    frame(&mut model, 30_000);
+    assert_eq!(names(&model), [""; 0], "down, and was meant to be");
+}
+
+#[test]
+fn the_cursor_stays_on_its_container() {
+    let mut model = fleet();
+    press(&mut model, "jjj", 0);
+    assert_eq!(selected(&model), "ledger-db");
+    let place = model.place();
+    becomes(&mut model, "ledger-db", State::Up, "restarted", 10);
+    frame(&mut model, 20);
+    assert_eq!(selected(&model), "ledger-db");
+    assert_ne!(model.place(), place, "the row moved, the cursor with it");
+    let place = model.place().unwrap();
+    let event = EngineEvent::Known(Box::new(listed("aaa", EngineState::Dead, 0)));
+    feed(
+        &mut model,
+        Input::Engine {
+            key: key("aaa"),
+            event,
+        },
+        30,
+    );
+    frame(&mut model, 40);
+    assert_eq!(
+        (selected(&model), model.place()),
+        ("ledger-db", Some(place + 1))
+    );
+    let next = names(&model)[place + 2].to_owned();
+    let event = EngineEvent::Removed;
+    feed(
+        &mut model,
+        Input::Engine {
+            key: key("ledger-db"),
+            event,
+        },
+        50,
+    );
+    frame(&mut model, 60);
+    assert_eq!(
+        selected(&model),
+        next,
+        "where it is gone, what took its place"
+    );
+}
+
+#[test]
+fn a_cursor_nobody_moved_shows_the_worst() {
+    let mut model = fleet();
+    assert_eq!(selected(&model), "legacy-erp");
+    let event = EngineEvent::Known(Box::new(listed("aaa", EngineState::Dead, 0)));
+    feed(
+        &mut model,
+        Input::Engine {
+            key: key("aaa"),
+            event,
+        },
+        0,
+    );
+    frame(&mut model, 0);
+    assert_eq!(selected(&model), "aaa");
+}
+
+#[test]
+fn movement_stops_at_the_ends_and_scrolls() {
+    let mut model = fleet();
+    update(
+        &mut model,
+        Msg {
+            at: at(0),
+            event: Event::Resize(40, 10),
+        },
+    );
+    press(&mut model, "G", 0);
+    assert_eq!(selected(&model), "mailer");
+    assert_eq!(model.offset(), model.rows().len() - 10);
+    press(&mut model, "jjj<pgdn>", 0);
+    assert_eq!(selected(&model), "mailer");
+    press(&mut model, "<pgup>", 0);
+    assert_eq!(model.place(), Some(model.rows().len() - 10));
+    press(&mut model, "gk", 0);
+    assert_eq!((model.place(), model.offset()), (Some(0), 0));
+}
+
+#[test]
+fn filters() {
+    let mut model = fleet();
+    for (filter, expected) in [
+        ("api", vec!["api-1", "api-2"]),
+        ("API-1", vec!["api-1"]),
+        ("state=up health=failing", vec!["billing"]),
+        (
+            "!state=up",
+            vec!["legacy-erp", "ledger-db", "catalogue", "reports", "search"],
+        ),
+        (
+            "state=U",
+            vec![
+                "billing",
+                "sessions",
+                "api-1",
+                "api-2",
+                "frontend-eu-central-1a",
+                "mailer",
+            ],
+        ),
+        ("image=shop/ledger", vec!["ledger-db"]),
+        ("label=com.example.team=shop mail", vec!["mailer"]),
+        ("label=nosuch", vec![]),
+        ("host=local !label=com.example.team", vec![]),
+        ("state=", names(&fleet())),
+    ] {
+        press(&mut model, "/<^u>", 0);
+        assert_eq!(press(&mut model, filter, 0), []);
+        assert_eq!(names(&model), expected, "{filter}, while typing");
+        press(&mut model, "<enter>", 0);
+        assert_eq!(names(&model), expected, "{filter}");
+    }
+    press(&mut model, "/api", 0);
+    press(&mut model, "<esc>", 0);
+    assert_eq!(names(&model).len(), 11);
+    press(&mut model, "/x=1", 0);
+    assert!(model.filter.doubt().unwrap().contains("no key `x`"));
+    press(&mut model, "q?R", 0);
+    assert_eq!(model.filter.text(), "x=1q?R", "keys are text while typing");
+    update(
+        &mut model,
+        Msg {
+            at: at(0),
+            event: Event::Paste("\u{1b}[31mpa\nste".into()),
+        },
+    );
+    assert_eq!(model.filter.text(), "x=1q?Rpa ste");
+}
+
+#[test]
+fn pasted_text_is_no_command() {
+    let mut model = fleet();
+    let commands = update(
+        &mut model,
+        Msg {
+            at: at(0),
+            event: Event::Paste("Ry\nq".into()),
+        },
+    );
+    assert_eq!(commands, [Cmd::Draw]);
+    assert!(model.operations.is_empty());
+}
+
+#[test]
+fn marks() {
+    let mut model = fleet();
+    press(&mut model, "  ", 0);
+    assert_eq!(model.marks.len(), 2);
+    assert_eq!(model.place(), Some(2));
+    press(&mut model, "k ", 0);
+    assert_eq!(model.marks.len(), 1);
+    press(&mut model, "/api<enter>*", 0);
+    assert_eq!(model.marks.len(), 3);
+    press(&mut model, "*", 0);
+    assert_eq!(model.marks.len(), 1);
+    press(&mut model, "<esc><esc>", 0);
+    assert!(model.filter.is_empty() && model.marks.is_empty());
+    press(&mut model, " ", 0);
+    let gone = model.marks.first().unwrap().clone();
+    feed(
+        &mut model,
+        Input::Engine {
+            key: gone,
+            event: EngineEvent::Removed,
+        },
+        0,
+    );
+    frame(&mut model, 0);
+    assert!(model.marks.is_empty());
+}
+
+#[test]
+fn frozen_the_screen_stands_still_and_acts_on_what_is() {
+    let mut model = fleet();
+    press(&mut model, "z", 0);
+    let before = names(&model)
+        .iter()
+        .map(|&name| name.to_owned())
+        .collect::<Vec<_>>();
+    becomes(&mut model, "api-1", State::Error, "svcup exited 1", 10);
+    feed(
+        &mut model,
+        Input::Engine {
+            key: key("mailer"),
+            event: EngineEvent::Removed,
+        },
+        20,
+    );
+    frame(&mut model, 1000);
+    assert_eq!(names(&model), before);
+    assert_eq!(model.clock(), at(0));
+    press(&mut model, "/mailer<enter>R", 1000);
+    assert_eq!(
+        model.mode,
+        Mode::Normal,
+        "there is nothing to restart any more"
+    );
+    press(&mut model, "<esc>z", 2000);
+    assert!(matches!(model.flow, Flow::Live));
+    assert_eq!(names(&model)[0], "api-1");
+}
+
+#[test]
+fn places() {
+    let mut model = fleet();
+    press(&mut model, "2", 0);
+    assert_eq!(model.tab, Tab::Timeline);
+    press(&mut model, "<right><right><right>", 0);
+    assert_eq!(model.tab, Tab::Summary);
+    press(&mut model, "<left>", 0);
+    assert_eq!(model.tab, Tab::Logs);
+    press(&mut model, "<left>", 0);
+    assert_eq!(model.tab, Tab::Health);
+    press(&mut model, "l", 0);
+    assert_eq!(model.tab, Tab::Logs);
+    press(&mut model, "<tab>", 0);
+    assert!(matches!(model.focus, Focus::Pane { .. }));
+    press(&mut model, "<enter>", 0);
+    assert!(matches!(model.focus, Focus::Full { .. }));
+    press(&mut model, "jjjjjjjjjjjjjjjjjjjj", 0);
+    assert_eq!(
+        model.focus,
+        Focus::Full { scroll: 0 },
+        "there is nothing below to scroll to"
+    );
+    press(&mut model, "?", 0);
+    assert!(matches!(model.mode, Mode::Help { .. }));
+    press(&mut model, "<esc>", 0);
+    assert!(matches!(model.focus, Focus::Full { .. }));
+    press(&mut model, "<esc>", 0);
+    assert_eq!(model.focus, Focus::Table);
+}
+
+#[test]
+fn logs_are_read_where_they_are_seen_and_again_after_a_while() {
+    let mut model = fleet();
+    let read = |name: &str| [Cmd::ReadLogs(key(name))];
+    let tell = |model: &mut Model, name: &str, lines: &[&str], millis| {
+        let lines = lines.iter().map(|line| (*line).to_owned()).collect();
+        let event = Event::Logs(key(name), Ok(lines));
+        update(
+            model,
+            Msg {
+                at: at(millis),
+                event,
+            },
+        );
+    };
+    let frame = |model: &mut Model, millis| {
+        let mut commands = update(
+            model,
+            Msg {
+                at: at(millis),
+                event: Event::Frame,
+            },
+        );
+        commands.retain(|command| *command != Cmd::Draw);
+        commands
+    };
+    assert_eq!(press(&mut model, "4", 0), read("legacy-erp"));
+    assert_eq!(frame(&mut model, 5000), [], "asked already");
+    assert_eq!(press(&mut model, "j", 6000), read("billing"));
+    tell(&mut model, "legacy-erp", &["late"], 6010);
+    assert!(
+        matches!(model.logs, Logs::Asked { .. }),
+        "the cursor had moved on"
+    );
+    tell(&mut model, "billing", &["one", "\u{1b}[31mtwo"], 6020);
+    let Logs::Known { lines, .. } = &model.logs else {
+        panic!("{:?}", model.logs)
+    };
+    assert_eq!(*lines, Ok(vec!["one".to_owned(), "two".to_owned()]));
+    assert_eq!(frame(&mut model, 6500), []);
+    assert_eq!(frame(&mut model, 8100), read("billing"));
+    press(&mut model, "1", 8200);
+    assert_eq!(frame(&mut model, 20_000), [], "nobody looks any more");
+}
+
+#[test]
+fn logs_show_their_end_and_are_scrolled_from_there() {
+    let mut model = fleet();
+    press(&mut model, "<enter>4", 0);
+    let lines = (0..500).map(|number| format!("line {number}")).collect();
+    let event = Event::Logs(key("legacy-erp"), Ok(lines));
+    update(&mut model, Msg { at: at(10), event });
+    let last = |model: &Model| {
+        let buffer = super::view::draw(model, super::UNICODE);
+        let row: String = (0..12).map(|x| buffer[(x, 43)].symbol()).collect();
+        row.trim().to_owned()
+    };
+    assert_eq!(last(&model), "line 499");
+    press(&mut model, "kk", 20);
+    assert_eq!(last(&model), "line 497");
+    press(&mut model, "jjj", 20);
+    assert_eq!(last(&model), "line 499");
+    press(&mut model, "g", 20);
+    assert_eq!(last(&model), "line 41");
+    press(&mut model, "G", 20);
+    assert_eq!(last(&model), "line 499");
+}
+
+#[test]
+fn leaving() {
+    for keys in ["q", "<^c>", "?q", "<enter>q", "/x<^c>", "/api<enter>R<^c>"] {
+        assert_eq!(press(&mut fleet(), keys, 0), [Cmd::Quit], "{keys}");
+    }
+    assert_eq!(press(&mut fleet(), "<^z>", 0), [Cmd::Suspend]);
+}
+
+#[test]
+fn what_changes_nothing_is_not_drawn() {
+    let mut model = fleet();
+    let reaching = Input::Reaching(key("reports"));
+    assert_eq!(feed(&mut model, reaching.clone(), 0), []);
+    assert_eq!(feed(&mut model, reaching, 100), [Cmd::Draw]);
+    assert_eq!(
+        super::fixture::tell(&mut model, "api-1", FromAgent::Unknown, 0),
+        []
+    );
+}
+
+#[test]
+fn the_equivalent_command_is_one_a_shell_takes() {
+    let mut model = fleet();
+    let mut odd = listed("x", EngineState::Running, 0);
+    odd.name = "it's $HOME".into();
+    let event = EngineEvent::Known(Box::new(odd));
+    feed(
+        &mut model,
+        Input::Engine {
+            key: key("x"),
+            event,
+        },
+        0,
+    );
+    let mut far = key("y");
+    far.host = "prod".into();
+    let event = EngineEvent::Known(Box::new(listed("y", EngineState::Running, 0)));
+    feed(
+        &mut model,
+        Input::Engine {
+            key: far.clone(),
+            event,
+        },
+        0,
+    );
+    let urls = [("prod".into(), "tcp://prod:2375".to_owned())].into();
+    let containers = [&key("x"), &far].map(|key| model.fleet.get(key).unwrap());
+    assert_eq!(
+        equivalent(Verb::Stop, containers, &urls),
+        r"ww-ctl -H tcp://prod:2375 stop 'it'\''s $HOME' y"
+    );
+}

@@ -1,0 +1,350 @@
+//! What a message does to the dashboard.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+use super::filter::Filter;
+use super::keymap::{self, Action, Context};
+use super::model::{FeedStatus, Flow, Focus, Mode, Model, Scope, Still, Tab, Tone};
+use super::msg::{Cmd, Event, Msg, Reply, Verb};
+use super::{asking, logs, view};
+use crate::fleet::{Change, ContainerKey, Input, clean};
+
+/// The longest filter that can be typed, in characters.
+const FILTER: usize = 200;
+
+/// Takes a message in and says what is to be done about it.
+pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
+    model.now = msg.at;
+    match msg.event {
+        Event::Key(key) if key.kind == KeyEventKind::Release => Vec::new(),
+        Event::Key(key) => {
+            // What the key acts on is what is true now, not what was when the rows were sorted.
+            settle(model);
+            let mut commands = press(model, key);
+            settle(model);
+            commands.extend(logs::wanted(model));
+            commands.push(Cmd::Draw);
+            commands
+        }
+        Event::Paste(text) => {
+            if let Mode::Filtering { draft } = &mut model.mode {
+                draft.push_str(&clean(&text, FILTER));
+                apply_draft(model);
+            }
+            vec![Cmd::Draw]
+        }
+        Event::Resize(width, height) => {
+            model.size = (width, height);
+            settle(model);
+            vec![Cmd::Draw]
+        }
+        Event::Input(input) => hear(model, *input),
+        Event::Reply(reply) => {
+            replied(model, reply);
+            vec![Cmd::Draw]
+        }
+        Event::Logs(key, lines) => {
+            logs::read(model, key, lines);
+            vec![Cmd::Draw]
+        }
+        Event::Frame => {
+            settle(model);
+            logs::wanted(model).into_iter().chain([Cmd::Draw]).collect()
+        }
+        Event::FeedEnded => {
+            model.feed = FeedStatus::Ended(model.now.moment);
+            vec![Cmd::Draw]
+        }
+    }
+}
+
+fn settle(model: &mut Model) {
+    let height = view::table_rows(model);
+    model.settle(height);
+    asking::drop_outdated(model);
+    let furthest = view::details_overflow(model);
+    match &mut model.focus {
+        Focus::Pane { scroll } | Focus::Full { scroll } => *scroll = (*scroll).min(furthest),
+        Focus::Table => {}
+    }
+    let furthest = view::help_overflow(model);
+    if let Mode::Help { scroll } = &mut model.mode {
+        *scroll = (*scroll).min(furthest);
+    }
+}
+
+fn hear(model: &mut Model, input: Input) -> Vec<Cmd> {
+    let changes = model.fleet.apply(input, model.now);
+    for change in &changes {
+        let Some(key) = subject(change) else {
+            continue;
+        };
+        if let Some(operation) = model.operations.get_mut(key) {
+            operation.observe(change, model.fleet.get(key), model.now.moment);
+        }
+    }
+    if changes.is_empty() {
+        Vec::new()
+    } else {
+        vec![Cmd::Draw]
+    }
+}
+
+const fn subject(change: &Change) -> Option<&ContainerKey> {
+    match change {
+        Change::Appeared(key)
+        | Change::State(key, _)
+        | Change::Docker(key, _)
+        | Change::Health(key, _)
+        | Change::Note(key, _)
+        | Change::Link(key)
+        | Change::Details(key) => Some(key),
+        Change::Gone(container) => Some(&container.key),
+        Change::HostLive(_) | Change::HostLost(_) => None,
+    }
+}
+
+fn replied(model: &mut Model, reply: Reply) {
+    let now = model.now.moment;
+    let failed = match model.operations.get_mut(&reply.key) {
+        Some(operation) if operation.verb == reply.verb => {
+            let failed = reply.result.as_ref().err().map(|reason| clean(reason, 256));
+            operation.replied(reply.result.map_err(|reason| clean(&reason, 256)), now);
+            failed
+        }
+        Some(_) | None => None,
+    };
+    if let Some(reason) = failed {
+        let name = model
+            .fleet
+            .get(&reply.key)
+            .map_or("?", |container| container.name.as_str());
+        let text = format!("cannot {} {name}: {reason}", reply.verb.name());
+        model.say(Tone::Wrong, text);
+    }
+}
+
+fn press(model: &mut Model, key: KeyEvent) -> Vec<Cmd> {
+    // Leaving must work everywhere.
+    if keymap::Key::Ctrl('c').is(key) {
+        return vec![Cmd::Quit];
+    }
+    if let Some(context) = Context::of(model) {
+        return match keymap::action(key, context) {
+            Some(action) => act(model, action),
+            None => Vec::new(),
+        };
+    }
+    match &model.mode {
+        Mode::Filtering { .. } => type_filter(model, key),
+        Mode::Confirming(_) => return asking::answer(model, key),
+        Mode::Normal | Mode::Help { .. } => {}
+    }
+    Vec::new()
+}
+
+fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
+    match action {
+        Action::Down => shift(model, 1),
+        Action::Up => shift(model, -1),
+        Action::PageDown => shift(model, page(model)),
+        Action::PageUp => shift(model, -page(model)),
+        Action::First => shift(model, isize::MIN),
+        Action::Last => shift(model, isize::MAX),
+        Action::Open => open(model),
+        Action::Back => back(model),
+        Action::OtherPane => other_pane(model),
+        Action::NextTab => turn(model, model.tab.turned(1)),
+        Action::PreviousTab => turn(model, model.tab.turned(Tab::ALL.len() - 1)),
+        Action::Tab(number) => {
+            if let Some(tab) = Tab::ALL.get(number) {
+                turn(model, *tab);
+            }
+        }
+        Action::Filter => {
+            let draft = model.filter.text().to_owned();
+            model.mode = Mode::Filtering { draft };
+        }
+        Action::Sort => model.sort = model.sort.next(),
+        Action::Reverse => model.direction = model.direction.turned(),
+        Action::Mark => mark(model),
+        Action::MarkAll => mark_all(model),
+        Action::Freeze => freeze(model),
+        Action::Scope => {
+            model.scope = match model.scope {
+                Scope::Active => Scope::All,
+                Scope::All => Scope::Active,
+            };
+        }
+        Action::Restart => asking::ask(model, Verb::Restart),
+        Action::Stop => asking::ask(model, Verb::Stop),
+        Action::Help => {
+            model.mode = match model.mode {
+                Mode::Help { .. } => Mode::Normal,
+                Mode::Normal | Mode::Filtering { .. } | Mode::Confirming(_) => {
+                    Mode::Help { scroll: 0 }
+                }
+            };
+        }
+        Action::Suspend => return vec![Cmd::Suspend],
+        Action::Quit => return vec![Cmd::Quit],
+    }
+    Vec::new()
+}
+
+/// A page, less one line to keep one's bearings.
+fn page(model: &Model) -> isize {
+    let height = match (&model.mode, model.focus) {
+        (Mode::Help { .. }, _) => model.size.1.saturating_sub(2),
+        (_, Focus::Table) => view::table_rows(model),
+        (_, Focus::Pane { .. } | Focus::Full { .. }) => view::details_rows(model),
+    };
+    isize::try_from(height.saturating_sub(1).max(1)).unwrap_or(1)
+}
+
+fn shift(model: &mut Model, by: isize) {
+    // What is scrolled away of logs is counted from their end.
+    let lines = if model.tab == Tab::Logs && model.mode == Mode::Normal {
+        by.saturating_neg()
+    } else {
+        by
+    };
+    let moved = |scroll: u16| {
+        let moved = isize::try_from(scroll)
+            .unwrap_or(0)
+            .saturating_add(lines)
+            .max(0);
+        u16::try_from(moved).unwrap_or(u16::MAX)
+    };
+    match (&mut model.mode, &mut model.focus) {
+        (Mode::Help { scroll }, _) | (_, Focus::Pane { scroll } | Focus::Full { scroll }) => {
+            *scroll = moved(*scroll);
+        }
+        (_, Focus::Table) => {
+            if let Some(place) = model.place() {
+                model.go_to(place.saturating_add_signed(by));
+            }
+        }
+    }
+}
+
+fn open(model: &mut Model) {
+    if model.selected().is_some() {
+        model.pin();
+        model.focus = Focus::Full { scroll: 0 };
+    }
+}
+
+fn back(model: &mut Model) {
+    if matches!(model.mode, Mode::Help { .. }) {
+        model.mode = Mode::Normal;
+    } else if model.focus != Focus::Table {
+        model.focus = Focus::Table;
+    } else if !model.filter.is_empty() {
+        model.filter = Filter::default();
+    } else if !model.marks.is_empty() {
+        model.marks.clear();
+    } else {
+        model.notice = None;
+    }
+}
+
+fn other_pane(model: &mut Model) {
+    model.focus = match model.focus {
+        Focus::Table if model.selected().is_none() => Focus::Table,
+        Focus::Table => {
+            model.pin();
+            if view::has_pane(model) {
+                Focus::Pane { scroll: 0 }
+            } else {
+                Focus::Full { scroll: 0 }
+            }
+        }
+        Focus::Pane { .. } | Focus::Full { .. } => Focus::Table,
+    };
+}
+
+fn turn(model: &mut Model, tab: Tab) {
+    model.tab = tab;
+    match &mut model.focus {
+        Focus::Pane { scroll } | Focus::Full { scroll } => *scroll = 0,
+        Focus::Table => {}
+    }
+}
+
+fn mark(model: &mut Model) {
+    let Some(place) = model.place() else {
+        return;
+    };
+    let key = model.rows()[place].clone();
+    if !model.marks.remove(&key) {
+        model.marks.insert(key);
+    }
+    model.go_to(place + 1);
+}
+
+fn mark_all(model: &mut Model) {
+    if model.rows().iter().all(|key| model.marks.contains(key)) {
+        for key in model.rows().to_vec() {
+            model.marks.remove(&key);
+        }
+    } else {
+        model.marks.extend(model.rows().to_vec());
+    }
+}
+
+fn freeze(model: &mut Model) {
+    model.flow = match &model.flow {
+        Flow::Live => Flow::Frozen(Box::new(Still {
+            fleet: model.fleet.clone(),
+            at: model.now,
+        })),
+        Flow::Frozen(_) => Flow::Live,
+    };
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "of all the keys there are only these edit a line"
+)]
+fn type_filter(model: &mut Model, key: KeyEvent) {
+    let Mode::Filtering { draft } = &mut model.mode else {
+        return;
+    };
+    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    match key.code {
+        KeyCode::Esc => {
+            model.filter = Filter::default();
+            model.mode = Mode::Normal;
+            return;
+        }
+        KeyCode::Enter => {
+            model.mode = Mode::Normal;
+            return;
+        }
+        KeyCode::Backspace => {
+            draft.pop();
+        }
+        KeyCode::Char('u') if control => draft.clear(),
+        KeyCode::Char('w') if control => {
+            let kept = draft.trim_end().rfind(' ').map_or(0, |space| space + 1);
+            draft.truncate(kept);
+        }
+        KeyCode::Char(c) if !control && draft.chars().count() < FILTER => {
+            draft.push_str(&clean(c.encode_utf8(&mut [0; 4]), 1));
+        }
+        KeyCode::Down => return shift(model, 1),
+        KeyCode::Up => return shift(model, -1),
+        _ => return,
+    }
+    apply_draft(model);
+}
+
+fn apply_draft(model: &mut Model) {
+    if let Mode::Filtering { draft } = &mut model.mode {
+        if draft.chars().count() > FILTER {
+            *draft = draft.chars().take(FILTER).collect();
+        }
+        model.filter = Filter::parse(draft);
+    }
+}

@@ -1,0 +1,409 @@
+//! The details of the container under the cursor.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ratatui::Frame;
+use ratatui::text::{Line, Span};
+use whaleware::lifecycle::Moment;
+use whaleware::protocol::{HealthStatus, MonitorReport};
+
+use super::super::filter::health_word;
+use super::super::logs::Logs;
+use super::super::model::{Focus, Model, Tab};
+use super::super::theme::{Look, Role};
+use super::layout::Areas;
+use super::text::{age, beside, bytes, cut_line, left, percent, span, took, width};
+use super::{sign, timeline, tree};
+use crate::fleet::{AgentView, Container, EngineState, Link, Route};
+
+/// From so many columns on there are two blocks side by side.
+const WIDE: usize = 110;
+/// From so many columns on every tab has its name.
+const NAMED_TABS: usize = 60;
+/// The columns of a label.
+const LABEL: usize = 11;
+
+/// Draws tabs and content.
+pub(super) fn draw(model: &Model, areas: &Areas, look: Look, frame: &mut Frame<'_>) {
+    tabs(model, areas, look, frame);
+    let lines = content(model, look, usize::from(areas.details.width));
+    let scroll = match model.focus {
+        Focus::Table => 0,
+        Focus::Pane { scroll } | Focus::Full { scroll } => scroll,
+    };
+    let scroll = match model.tab {
+        Tab::Logs => super::overflow(lines.len(), areas.details.height).saturating_sub(scroll),
+        Tab::Summary | Tab::Timeline | Tab::Health => scroll,
+    };
+    super::scrolled(&lines, scroll, areas.details, look, frame);
+}
+
+fn tabs(model: &Model, areas: &Areas, look: Look, frame: &mut Frame<'_>) {
+    let dash = look.glyphs().rule;
+    let columns = usize::from(areas.tabs.width);
+    let mut spans = vec![span(dash, Role::Dim, look), Span::raw(" ")];
+    if let Some(container) = model.selected() {
+        let role = match model.focus {
+            Focus::Table => Role::Plain,
+            Focus::Pane { .. } | Focus::Full { .. } => Role::Strong,
+        };
+        let room = columns.saturating_sub(if columns >= NAMED_TABS { 58 } else { 30 });
+        spans.push(span(
+            super::text::cut(&container.name, room, look),
+            role,
+            look,
+        ));
+        spans.push(Span::raw("  "));
+    }
+    for (index, tab) in Tab::ALL.iter().enumerate() {
+        let here = *tab == model.tab;
+        let role = if here { Role::Banner } else { Role::Dim };
+        // Where there is no room the name of the open one must do.
+        let text = if here || columns >= NAMED_TABS {
+            format!(" {} {} ", index + 1, tab.name())
+        } else {
+            format!(" {} ", index + 1)
+        };
+        spans.push(span(text, role, look));
+    }
+    if model.selected().is_none() {
+        spans.clear();
+    }
+    let used: usize = spans.iter().map(|span| width(&span.content)).sum();
+    spans.push(span(
+        dash.repeat(columns.saturating_sub(used)),
+        Role::Dim,
+        look,
+    ));
+    super::paragraph(&[Line::from(spans)], areas.tabs, look, frame);
+}
+
+/// The lines of the tab that is open.
+pub(super) fn content(model: &Model, look: Look, columns: usize) -> Vec<Line<'static>> {
+    let Some(container) = model.selected() else {
+        return Vec::new();
+    };
+    let columns = columns.saturating_sub(2);
+    let lines = match model.tab {
+        Tab::Summary => summary(model, container, columns, look),
+        Tab::Timeline => history(model, container, columns, look),
+        Tab::Health => health(model, container, look),
+        Tab::Logs => logs(model, container, look),
+    };
+    lines
+        .into_iter()
+        .map(|mut line| {
+            line.spans.insert(0, Span::raw(" "));
+            line
+        })
+        .collect()
+}
+
+fn summary(model: &Model, container: &Container, columns: usize, look: Look) -> Vec<Line<'static>> {
+    let facts = facts(model, container, look);
+    let monitor = container
+        .agent
+        .as_ref()
+        .and_then(|agent| agent.monitor.as_ref());
+    let Some(monitor) = monitor else {
+        return facts;
+    };
+    let mut said = vec![Line::from(span("last monitor", Role::Heading, look))];
+    said.extend(monitor_value(monitor, look));
+    if columns >= WIDE {
+        let half = columns * 3 / 5;
+        beside(facts, said, half, look)
+    } else {
+        let mut lines = facts;
+        lines.push(Line::default());
+        lines.extend(said);
+        lines
+    }
+}
+
+fn fact(label: &str, text: impl Into<String>, role: Role, look: Look) -> Line<'static> {
+    Line::from(vec![
+        span(left(label, LABEL, look), Role::Dim, look),
+        span(text, role, look),
+    ])
+}
+
+fn facts(model: &Model, container: &Container, look: Look) -> Vec<Line<'static>> {
+    let now = model.clock().moment;
+    let agent = container.agent.as_ref();
+    let mut lines = vec![state(model, container, now, look)];
+    if let Some(agent) = agent {
+        if container.engine.is_running() {
+            let (text, role) = health_line(model, container, agent);
+            lines.push(fact("health", text, role, look));
+            if let Some((run, since)) = &agent.running {
+                let text = format!("{} for {}", run.hook, age(now - *since));
+                lines.push(fact("running", text, Role::Busy, look));
+            }
+        }
+        if let Some(boot) = timeline::boot(agent, now, look) {
+            lines.push(fact("boot", boot, Role::Plain, look));
+        }
+        lines.push(restarts(model, container, agent, look));
+        if let Some(uses) = uses(agent, look).filter(|_| container.engine.is_running()) {
+            lines.push(fact("uses", uses, Role::Plain, look));
+        }
+    }
+    lines.push(fact("image", &container.image, Role::Plain, look));
+    lines.push(fact(
+        "container",
+        identity(model, container),
+        Role::Plain,
+        look,
+    ));
+    lines.push(reached(container, now, look));
+    for limit in agent.map_or(&[][..], |agent| &agent.degraded) {
+        lines.push(fact("degraded", limit, Role::Warn, look));
+    }
+    for (index, (key, value)) in container.labels.iter().take(32).enumerate() {
+        let label = if index == 0 { "labels" } else { "" };
+        lines.push(fact(label, format!("{key}={value}"), Role::Dim, look));
+    }
+    lines
+}
+
+fn state(model: &Model, container: &Container, now: Moment, look: Look) -> Line<'static> {
+    let sign = sign::sign(container, model.shown(), look);
+    let mut spans = vec![
+        span(left("state", LABEL, look), Role::Dim, look),
+        span(
+            format!("{} {}", sign.glyph, sign.word),
+            sign::role(sign.severity),
+            look,
+        ),
+        span(
+            format!(" for {}", age(container.age(now))),
+            Role::Plain,
+            look,
+        ),
+    ];
+    let cause = container.cause();
+    if !cause.is_empty() {
+        spans.push(span(format!(", {cause}"), Role::Plain, look));
+    }
+    if let Some(since) = model.shown().stale_since(container) {
+        spans.push(span(
+            format!(", last heard {} ago", age(now - since)),
+            Role::Warn,
+            look,
+        ));
+    }
+    Line::from(spans)
+}
+
+fn health_line(model: &Model, container: &Container, agent: &AgentView) -> (String, Role) {
+    let report = &agent.health;
+    let mut text = health_word(report.status).to_owned();
+    if report.status == HealthStatus::Failing {
+        let _ = write!(text, " {} in a row", report.failures);
+    }
+    if let Some(detail) = &report.detail {
+        let _ = write!(text, ", {detail}");
+    }
+    match (&agent.monitor, report.at) {
+        (Some(monitor), _) => {
+            let ago = ago(model, container, monitor.at);
+            let _ = write!(text, ", checked {ago} ago in {}", took(monitor.duration_ms));
+        }
+        (None, Some(at)) => {
+            let _ = write!(text, ", checked {} ago", ago(model, container, at));
+        }
+        (None, None) => text.push_str(", not checked yet"),
+    }
+    let role = match report.status {
+        HealthStatus::Failing => Role::Warn,
+        HealthStatus::Unknown | HealthStatus::Passing => Role::Plain,
+    };
+    (text, role)
+}
+
+/// How long ago something was, by the clock of the container's host.
+fn ago(model: &Model, container: &Container, at: Timestamp) -> String {
+    let skew = model
+        .shown()
+        .host(&container.key.host)
+        .map(|host| host.skew)
+        .unwrap_or_default();
+    let ago = model.clock().wall.duration_since(at).saturating_add(skew);
+    age(Duration::try_from(ago).unwrap_or_default())
+}
+
+fn restarts(model: &Model, container: &Container, agent: &AgentView, look: Look) -> Line<'static> {
+    let restarts = &agent.restarts;
+    if restarts.total == 0 {
+        return fact("restarts", "none", Role::Plain, look);
+    }
+    let mut text = restarts.total.to_string();
+    if restarts.in_a_row > 0 {
+        let limit = match restarts.max {
+            0 => String::new(),
+            max => format!(" of at most {max}"),
+        };
+        let _ = write!(text, ", {}{limit} in a row", restarts.in_a_row);
+    }
+    if let Some(last) = restarts.last {
+        let _ = write!(text, ", the last {} ago", ago(model, container, last));
+    }
+    if let Some(cause) = &restarts.cause {
+        let _ = write!(text, ": {cause}");
+    }
+    fact("restarts", text, Role::Plain, look)
+}
+
+fn uses(agent: &AgentView, look: Look) -> Option<String> {
+    let resources = agent.resources.as_ref()?;
+    let none = look.glyphs().none;
+    let cpu = resources.cpu_percent.map_or_else(|| none.into(), percent);
+    let memory = resources.memory_bytes.map_or_else(|| none.into(), bytes);
+    let mut text = format!("CPU {cpu}, memory {memory}");
+    if let Some(limit) = resources.memory_limit {
+        let _ = write!(text, " of {}", bytes(limit));
+    }
+    if let Some(pids) = resources.pids {
+        let _ = write!(text, ", {pids} processes and threads");
+    }
+    if let Some(kills) = resources.oom_kills.filter(|kills| *kills > 0) {
+        let _ = write!(text, ", {kills} killed for want of memory");
+    }
+    Some(text)
+}
+
+fn identity(model: &Model, container: &Container) -> String {
+    let id: String = container.key.id.chars().take(12).collect();
+    let mut text = format!("{id} on {}", container.key.host);
+    match (container.engine, container.started) {
+        (EngineState::Running | EngineState::Paused, Some(started)) => {
+            let _ = write!(text, ", started {} ago", ago(model, container, started));
+        }
+        (
+            EngineState::Created
+            | EngineState::Running
+            | EngineState::Paused
+            | EngineState::Restarting
+            | EngineState::Exited { .. }
+            | EngineState::Dead,
+            _,
+        ) => {
+            if let Some(finished) = container.finished {
+                let _ = write!(text, ", ended {} ago", ago(model, container, finished));
+            } else if let Some(created) = container.created {
+                let _ = write!(text, ", created {} ago", ago(model, container, created));
+            }
+        }
+    }
+    text
+}
+
+fn reached(container: &Container, now: Moment, look: Look) -> Line<'static> {
+    let version = container
+        .agent
+        .as_ref()
+        .and_then(|agent| agent.hello.as_ref())
+        .map(|hello| format!("{}, ", hello.agent))
+        .unwrap_or_default();
+    let (text, role) = match &container.link {
+        Link::None if container.has_agent => ("not running".to_owned(), Role::Dim),
+        Link::None => ("none in this image".into(), Role::Dim),
+        Link::Reaching { since } => (
+            format!("{version}being reached for {}", age(now - *since)),
+            Role::Busy,
+        ),
+        Link::Live {
+            route: Route::Direct,
+        } => (format!("{version}reached directly"), Role::Plain),
+        Link::Live { route: Route::Exec } => {
+            (format!("{version}reached through docker exec"), Role::Plain)
+        }
+        Link::Silent { since, reason } => (
+            format!("{version}silent for {}: {reason}", age(now - *since)),
+            Role::Warn,
+        ),
+    };
+    fact("agent", text, role, look)
+}
+
+fn history(model: &Model, container: &Container, columns: usize, look: Look) -> Vec<Line<'static>> {
+    let Some(agent) = &container.agent else {
+        let text = match (container.has_agent, container.engine.is_running()) {
+            (false, _) => "no agent in this image, so no life cycle to show".to_owned(),
+            (true, true) => "its agent has not told of this boot yet".into(),
+            (true, false) => format!(
+                "it ended before this dashboard began to watch; its output is in tab {}",
+                Tab::ALL.len()
+            ),
+        };
+        return vec![Line::from(span(text, Role::Dim, look))];
+    };
+    let now = model.clock().moment;
+    let transitions = timeline::transitions(agent, now, look);
+    if columns >= WIDE {
+        let half = columns * 3 / 5;
+        let bars = timeline::bars(agent, now, half, look);
+        beside(bars, transitions, half, look)
+    } else {
+        let mut lines = timeline::bars(agent, now, columns, look);
+        lines.push(Line::default());
+        lines.extend(transitions);
+        lines
+    }
+}
+
+fn logs(model: &Model, container: &Container, look: Look) -> Vec<Line<'static>> {
+    let say = |text: String, role| vec![Line::from(span(text, role, look))];
+    match &model.logs {
+        Logs::Known { key, lines, .. } if *key == container.key => match lines {
+            Ok(lines) if lines.is_empty() => say("it has printed nothing".into(), Role::Dim),
+            Ok(lines) => lines
+                .iter()
+                .map(|line| Line::from(span(line, Role::Plain, look)))
+                .collect(),
+            Err(reason) => say(format!("cannot read its output: {reason}"), Role::Bad),
+        },
+        Logs::Unread | Logs::Asked { .. } | Logs::Known { .. } => say(
+            format!("reading its output {}", look.glyphs().more),
+            Role::Dim,
+        ),
+    }
+}
+
+fn health(model: &Model, container: &Container, look: Look) -> Vec<Line<'static>> {
+    let Some(agent) = &container.agent else {
+        return vec![Line::from(span(
+            "no check has been heard of",
+            Role::Dim,
+            look,
+        ))];
+    };
+    let (text, role) = health_line(model, container, agent);
+    let mut lines = vec![fact("health", text, role, look)];
+    let Some(monitor) = &agent.monitor else {
+        return lines;
+    };
+    let text = format!("{} UTC, exit {}", timeline::clock(monitor.at), monitor.exit);
+    lines.push(fact("last check", text, Role::Plain, look));
+    lines.push(Line::default());
+    lines.extend(monitor_value(monitor, look));
+    lines
+}
+
+fn monitor_value(monitor: &MonitorReport, look: Look) -> Vec<Line<'static>> {
+    let mut lines = match (&monitor.value, &monitor.text) {
+        (Some(value), _) => tree::lines(value, look),
+        (None, Some(text)) => vec![Line::from(span(text, Role::Plain, look))],
+        (None, None) => vec![Line::from(span("printed nothing", Role::Dim, look))],
+    };
+    if monitor.truncated {
+        lines.push(Line::from(span("cut: it printed more", Role::Dim, look)));
+    }
+    lines
+        .into_iter()
+        .map(|line| cut_line(line, 400, look))
+        .collect()
+}

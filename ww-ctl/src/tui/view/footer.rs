@@ -1,0 +1,99 @@
+//! The last line: what happened, or what can be pressed.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::super::confirm::Challenge;
+use super::super::keymap::{self, Action, Context};
+use super::super::model::{Access, Mode, Model, Tone};
+use super::super::theme::{Look, Role};
+use super::text::{cut_line, span, width};
+
+/// Draws it.
+pub(super) fn draw(model: &Model, area: Rect, look: Look, frame: &mut Frame<'_>) {
+    if area.height == 0 {
+        return;
+    }
+    super::empty(area, frame);
+    let columns = usize::from(area.width);
+    let line = match (&model.mode, &model.notice) {
+        (Mode::Filtering { draft }, _) if area.y == 0 || model.size.0 < 50 || model.size.1 < 10 => {
+            // Where there is no line for the filter it is typed here.
+            let line = vec![span(" /", Role::Key, look), span(draft, Role::Strong, look)];
+            let used: usize = line.iter().map(|span| width(&span.content)).sum();
+            let x = u16::try_from(used)
+                .unwrap_or(u16::MAX)
+                .min(area.width.saturating_sub(1));
+            frame.set_cursor_position((area.x + x, area.y));
+            Line::from(line)
+        }
+        (Mode::Filtering { .. }, _) => pairs(
+            &[("Enter", "keep"), ("Esc", "show all"), ("^U", "empty")],
+            look,
+        ),
+        (Mode::Confirming(confirmation), _) => match &confirmation.challenge {
+            Challenge::Yes => pairs(
+                &[("y", confirmation.verb.name()), ("any other key", "cancel")],
+                look,
+            ),
+            Challenge::Count { .. } => pairs(
+                &[
+                    ("number, Enter", confirmation.verb.name()),
+                    ("Esc", "cancel"),
+                ],
+                look,
+            ),
+        },
+        (Mode::Normal | Mode::Help { .. }, Some(notice)) => {
+            let role = match notice.tone {
+                Tone::Calm => Role::Plain,
+                Tone::Wrong => Role::Bad,
+            };
+            Line::from(vec![Span::raw(" "), span(&notice.text, role, look)])
+        }
+        (Mode::Normal | Mode::Help { .. }, None) => keys(model, columns, look),
+    };
+    let line = cut_line(line, columns, look);
+    frame
+        .buffer_mut()
+        .set_line(area.x, area.y, &line, area.width);
+}
+
+/// The keys of the present context, as many as fit; help and leaving always do.
+fn keys(model: &Model, columns: usize, look: Look) -> Line<'static> {
+    let Some(context) = Context::of(model) else {
+        return Line::default();
+    };
+    let nowhere = context == Context::Table && model.filter.is_empty() && model.marks.is_empty();
+    let labels: Vec<(String, &str)> = keymap::bindings(context)
+        .filter(|binding| binding.action != Action::Back || !nowhere)
+        .filter(|binding| !binding.short.is_empty())
+        .filter(|binding| model.access == Access::ReadWrite || !binding.action.changes_things())
+        .filter_map(|binding| Some((binding.keys.first()?.label(), binding.short)))
+        .collect();
+    let size = |(key, short): &(String, &str)| width(key) + width(short) + 3;
+    let last = labels.len().saturating_sub(2);
+    let mut room = columns.saturating_sub(labels[last..].iter().map(size).sum::<usize>() + 1);
+    let mut shown = Vec::new();
+    for (index, label) in labels.iter().enumerate() {
+        if index >= last {
+            shown.push((label.0.as_str(), label.1));
+        } else if size(label) <= room {
+            room -= size(label);
+            shown.push((label.0.as_str(), label.1));
+        } else {
+            room = 0;
+        }
+    }
+    pairs(&shown, look)
+}
+
+fn pairs(pairs: &[(&str, &str)], look: Look) -> Line<'static> {
+    let mut spans = vec![Span::raw(" ")];
+    for (key, word) in pairs {
+        spans.push(span(*key, Role::Key, look));
+        spans.push(span(format!(" {word}  "), Role::Dim, look));
+    }
+    Line::from(spans)
+}

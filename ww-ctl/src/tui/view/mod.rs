@@ -1,0 +1,207 @@
+//! What is drawn. Nothing in here changes the model or waits.
+
+mod confirm;
+mod details;
+mod footer;
+mod header;
+mod help;
+mod layout;
+mod sign;
+mod table;
+mod text;
+mod timeline;
+mod tree;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use std::time::Duration;
+
+use super::logs::{self, Logs};
+use super::model::{FeedStatus, Flow, Focus, Mode, Model, Tab};
+use super::theme::{Look, Role};
+use layout::{Areas, Tier};
+use text::{cut_line, span};
+
+/// Draws the dashboard.
+pub(crate) fn view(model: &Model, look: Look, frame: &mut Frame<'_>) {
+    let screen = frame.area();
+    // Between a resize and the message about it the frame has another size than the model.
+    if (screen.width, screen.height) == model.size {
+        draw(model, look, frame);
+    }
+    if look.is_ascii() {
+        only_ascii(frame);
+    }
+}
+
+fn draw(model: &Model, look: Look, frame: &mut Frame<'_>) {
+    let tier = Tier::of(model.size);
+    if tier == Tier::Word {
+        header::word(model, look, frame);
+        return;
+    }
+    let areas = Areas::of(model);
+    if areas.header.height > 0 {
+        header::header(model, areas.header, look, frame);
+    }
+    if areas.status.height > 0 {
+        header::status(model, areas.status, look, frame);
+    }
+    if matches!(model.focus, Focus::Full { .. }) {
+        details::draw(model, &areas, look, frame);
+    } else {
+        if model.rows().is_empty() {
+            let lines = header::nothing(model, look);
+            paragraph(&lines, areas.rows, look, frame);
+        } else {
+            table::draw(model, &areas, look, frame);
+        }
+        if areas.tabs.height > 0 {
+            details::draw(model, &areas, look, frame);
+        }
+    }
+    if let Mode::Help { scroll } = model.mode {
+        help::draw(model, scroll, look, frame);
+    }
+    if let Mode::Confirming(confirmation) = &model.mode {
+        confirm::draw(model, confirmation, look, frame);
+    }
+    footer::draw(model, areas.footer, look, frame);
+}
+
+/// How many rows of the table are visible.
+pub(crate) fn table_rows(model: &Model) -> u16 {
+    table::visible(model)
+}
+
+/// How many lines of the details are visible.
+pub(crate) fn details_rows(model: &Model) -> u16 {
+    Areas::of(model).details.height
+}
+
+/// Whether the details have a pane of their own below the table.
+pub(crate) fn has_pane(model: &Model) -> bool {
+    Areas::of(model).details.height > 0
+}
+
+/// How far the details can be scrolled.
+pub(crate) fn details_overflow(model: &Model) -> u16 {
+    match model.focus {
+        Focus::Table => 0,
+        Focus::Pane { .. } | Focus::Full { .. } => {
+            let lines = details::content(model, Look::PLAIN, usize::from(model.size.0)).len();
+            overflow(lines, details_rows(model))
+        }
+    }
+}
+
+/// How far the help can be scrolled.
+pub(crate) fn help_overflow(model: &Model) -> u16 {
+    match model.mode {
+        Mode::Help { .. } => {
+            let lines = help::content(Look::PLAIN, usize::from(model.size.0)).len();
+            overflow(lines, help::visible(model))
+        }
+        Mode::Normal | Mode::Filtering { .. } | Mode::Confirming(_) => 0,
+    }
+}
+
+/// Whether a question would be legible.
+pub(crate) fn can_ask(model: &Model) -> bool {
+    Tier::of(model.size) != Tier::Word
+}
+
+/// When something that is seen changes by the time alone; none when nothing does.
+pub(crate) fn next_change(model: &Model) -> Option<Duration> {
+    const SECOND: Duration = Duration::from_secs(1);
+    let now = model.now.moment;
+    let mut next: Option<Duration> = None;
+    let mut at = |wait: Duration| next = Some(next.map_or(wait, |next| next.min(wait)));
+    if let Some(notice) = &model.notice {
+        at(notice.until - now);
+    }
+    let lost = model
+        .fleet
+        .hosts()
+        .any(|host| matches!(host.status, crate::fleet::HostStatus::Lost { .. }));
+    let frozen = matches!(model.flow, Flow::Frozen(_));
+    if lost || frozen || !model.operations.is_empty() || model.feed != FeedStatus::Open {
+        at(SECOND);
+    }
+    if let (Logs::Known { asked, .. }, Tab::Logs) = (&model.logs, model.tab) {
+        at(logs::AGE.saturating_sub(now - *asked));
+    }
+    if !frozen {
+        let height = usize::from(table_rows(model));
+        let visible = model.rows().iter().skip(model.offset()).take(height);
+        let containers = visible
+            .filter_map(|key| model.fleet.get(key))
+            .chain(model.selected());
+        for container in containers {
+            at(text::next_age(container.age(now)));
+            if container
+                .agent
+                .as_ref()
+                .is_some_and(|agent| agent.running.is_some())
+                || model.fleet.stale_since(container).is_some()
+            {
+                at(SECOND);
+            }
+        }
+    }
+    next
+}
+
+fn overflow(lines: usize, height: u16) -> u16 {
+    u16::try_from(lines.saturating_sub(usize::from(height))).unwrap_or(u16::MAX)
+}
+
+/// Draws lines from the top of an area.
+fn paragraph(lines: &[Line<'static>], area: Rect, look: Look, frame: &mut Frame<'_>) {
+    for (line, y) in lines.iter().zip(area.y..area.bottom()) {
+        let line = cut_line(line.clone(), usize::from(area.width), look);
+        frame.buffer_mut().set_line(area.x, y, &line, area.width);
+    }
+}
+
+/// The same, with so many lines scrolled away, and signs that there is more.
+fn scrolled(lines: &[Line<'static>], scroll: u16, area: Rect, look: Look, frame: &mut Frame<'_>) {
+    let furthest = overflow(lines.len(), area.height);
+    let scroll = scroll.min(furthest);
+    paragraph(
+        &lines[usize::from(scroll).min(lines.len())..],
+        area,
+        look,
+        frame,
+    );
+    if area.height == 0 || area.width < 4 {
+        return;
+    }
+    let x = area.right() - 1;
+    let sign = |y: u16, glyph: &str, frame: &mut Frame<'_>| {
+        let line = Line::from(span(glyph, Role::Key, look));
+        frame.buffer_mut().set_line(x, y, &line, 1);
+    };
+    if scroll > 0 {
+        sign(area.y, look.glyphs().above, frame);
+    }
+    if scroll < furthest {
+        sign(area.bottom() - 1, look.glyphs().below, frame);
+    }
+}
+
+/// Empties an area, for what is drawn over something else.
+fn empty(area: Rect, frame: &mut Frame<'_>) {
+    frame.render_widget(ratatui::widgets::Clear, area);
+}
+
+/// What the terminal cannot print is not sent to it, wherever it comes from.
+fn only_ascii(frame: &mut Frame<'_>) {
+    for cell in &mut frame.buffer_mut().content {
+        if !cell.symbol().is_ascii() {
+            cell.set_symbol("?");
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! The table: which columns fit, and the rows.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Modifier, Style};
+use whaleware::lifecycle::Moment;
+
+use super::super::model::{Focus, Model};
+use super::super::sort::{Direction, SortKey};
+use super::super::theme::{Look, Role};
+use super::layout::{Areas, Tier};
+use super::sign;
+use super::text::{age, bytes, cut, percent, width};
+use crate::fleet::Container;
+
+/// A column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Column {
+    /// The glyph of the state, where there is no room for its word.
+    Glyph,
+    State,
+    Name,
+    Age,
+    Health,
+    Restarts,
+    Cpu,
+    Memory,
+    Story,
+    Image,
+    Host,
+}
+
+/// As they stand from left to right.
+const ORDER: [Column; 11] = [
+    Column::Glyph,
+    Column::State,
+    Column::Name,
+    Column::Age,
+    Column::Health,
+    Column::Restarts,
+    Column::Cpu,
+    Column::Memory,
+    Column::Story,
+    Column::Image,
+    Column::Host,
+];
+
+/// What must fit first; the last of them goes first when the screen becomes narrower.
+const PRIORITY: [Column; 10] = [
+    Column::Name,
+    Column::State,
+    Column::Age,
+    Column::Story,
+    Column::Health,
+    Column::Restarts,
+    Column::Cpu,
+    Column::Memory,
+    Column::Host,
+    Column::Image,
+];
+
+/// The cursor and the mark, before the first column.
+const MARGIN: usize = 3;
+/// Between two columns.
+const GAP: usize = 2;
+/// How many columns more than the least the story would like to have.
+const STORY: usize = 20;
+
+impl Column {
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Glyph => "",
+            Self::State => "STATE",
+            Self::Name => "NAME",
+            Self::Age => "FOR",
+            Self::Health => "HEALTH",
+            Self::Restarts => "RST",
+            Self::Cpu => "CPU",
+            Self::Memory => "MEM",
+            Self::Story => "WHAT, WHY",
+            Self::Image => "IMAGE",
+            Self::Host => "HOST",
+        }
+    }
+
+    const fn least(self) -> usize {
+        match self {
+            Self::Glyph => 1,
+            Self::State => 12,
+            Self::Story => 18,
+            Self::Age => 6,
+            Self::Name | Self::Health => 10,
+            Self::Restarts | Self::Cpu | Self::Memory => 5,
+            Self::Image => 24,
+            Self::Host => 8,
+        }
+    }
+
+    const fn is_figure(self) -> bool {
+        match self {
+            Self::Age | Self::Restarts | Self::Cpu | Self::Memory => true,
+            Self::Glyph
+            | Self::State
+            | Self::Name
+            | Self::Health
+            | Self::Story
+            | Self::Image
+            | Self::Host => false,
+        }
+    }
+
+    const fn sorts_by(self) -> SortKey {
+        match self {
+            Self::Glyph | Self::State | Self::Health | Self::Story => SortKey::Severity,
+            Self::Name => SortKey::Name,
+            Self::Age => SortKey::Age,
+            Self::Restarts => SortKey::Restarts,
+            Self::Cpu => SortKey::Cpu,
+            Self::Memory => SortKey::Memory,
+            Self::Image => SortKey::Image,
+            Self::Host => SortKey::Host,
+        }
+    }
+}
+
+/// The columns that fit, with their widths.
+fn plan(model: &Model, columns: usize) -> Vec<(Column, usize)> {
+    let shown = model.shown();
+    let longest = |of: fn(&Container) -> &str| {
+        shown
+            .containers()
+            .map(|container| width(of(container)))
+            .max()
+            .unwrap_or(0)
+    };
+    let several = shown.hosts().nth(1).is_some();
+    let name = longest(|container| &container.name)
+        .min(40)
+        .saturating_sub(Column::Name.least());
+    let mut chosen: Vec<Column> = Vec::new();
+    let mut used = MARGIN;
+    for column in PRIORITY {
+        // What it would take to show it without cutting short what matters more.
+        if column == Column::Host && !several {
+            continue;
+        }
+        let wanted = if column == Column::Image {
+            column.least() + name + STORY
+        } else {
+            column.least()
+        };
+        let gap = if chosen.is_empty() { 0 } else { GAP };
+        // The name is there however narrow it is.
+        if column != Column::Name && used + gap + wanted > columns {
+            if column == Column::State {
+                chosen.push(Column::Glyph);
+            }
+            break;
+        }
+        used += gap + column.least();
+        chosen.push(column);
+    }
+    if chosen.contains(&Column::Glyph) {
+        used += GAP + Column::Glyph.least();
+    }
+    let mut spare = columns.saturating_sub(used);
+    let mut take = |wanted: usize| {
+        let taken = wanted.min(spare);
+        spare -= taken;
+        taken
+    };
+    let has = |column| chosen.contains(&column);
+    let name = take(name);
+    let story = if has(Column::Story) { take(STORY) } else { 0 };
+    let image = if has(Column::Image) {
+        take(
+            longest(|container| &container.image)
+                .min(48)
+                .saturating_sub(24),
+        )
+    } else {
+        0
+    };
+    let host = if has(Column::Host) {
+        take(
+            longest(|container| &container.key.host)
+                .min(24)
+                .saturating_sub(8),
+        )
+    } else {
+        0
+    };
+    let rest = spare;
+    ORDER
+        .into_iter()
+        .filter(|column| chosen.contains(column))
+        .map(|column| {
+            let more = match column {
+                Column::Name if !chosen.contains(&Column::Story) => name + rest,
+                Column::Name => name,
+                Column::Story => story + rest,
+                Column::Image => image,
+                Column::Host => host,
+                Column::Glyph
+                | Column::State
+                | Column::Age
+                | Column::Health
+                | Column::Restarts
+                | Column::Cpu
+                | Column::Memory => 0,
+            };
+            (column, column.least() + more)
+        })
+        .collect()
+}
+
+/// Draws heading and rows.
+pub(super) fn draw(model: &Model, areas: &Areas, look: Look, frame: &mut Frame<'_>) {
+    let columns = plan(model, usize::from(areas.rows.width));
+    if areas.heading.height > 0 {
+        heading(model, &columns, areas.heading, look, frame);
+    }
+    let rows = model.rows();
+    let place = model.place();
+    let visible = rows.iter().enumerate().skip(model.offset());
+    for ((index, key), y) in visible.zip(areas.rows.y..areas.rows.bottom()) {
+        let Some(container) = model.shown().get(key) else {
+            continue;
+        };
+        let area = Rect::new(areas.rows.x, y, areas.rows.width, 1);
+        row(model, container, &columns, area, look, frame);
+        if place == Some(index) {
+            let role = match model.focus {
+                Focus::Table => Role::Selected,
+                Focus::Pane { .. } | Focus::Full { .. } => Role::Resting,
+            };
+            // One look for the whole row: what is reversed in pieces cannot be read.
+            let style = Style::new()
+                .fg(Color::Reset)
+                .remove_modifier(Modifier::all())
+                .patch(look.style(role));
+            frame.buffer_mut().set_style(area, style);
+        }
+    }
+}
+
+fn heading(
+    model: &Model,
+    columns: &[(Column, usize)],
+    area: Rect,
+    look: Look,
+    frame: &mut Frame<'_>,
+) {
+    let glyphs = look.glyphs();
+    let sign = match model.direction {
+        Direction::Natural => glyphs.descending,
+        Direction::Reversed => glyphs.ascending,
+    };
+    let mut x = MARGIN;
+    let mut marked = false;
+    for (column, columns) in columns {
+        let sorted = column.sorts_by() == model.sort && !marked;
+        marked |= sorted;
+        let title = if sorted {
+            format!("{} {sign}", column.title())
+        } else {
+            column.title().to_owned()
+        };
+        let role = if sorted { Role::Strong } else { Role::Heading };
+        cell_at(frame, area, x, (*column, &title, *columns), role, look);
+        x += columns + GAP;
+    }
+}
+
+fn row(
+    model: &Model,
+    container: &Container,
+    columns: &[(Column, usize)],
+    area: Rect,
+    look: Look,
+    frame: &mut Frame<'_>,
+) {
+    let glyphs = look.glyphs();
+    let selected = model
+        .selected()
+        .is_some_and(|selected| selected.key == container.key);
+    if selected {
+        put(frame, area, 0, glyphs.cursor, Role::Strong, look);
+    }
+    if model.marks.contains(&container.key) {
+        put(frame, area, 1, glyphs.mark, Role::Strong, look);
+    }
+    let stale = model.shown().stale_since(container).is_some();
+    let now = model.clock().moment;
+    let mut x = MARGIN;
+    for (column, columns) in columns {
+        let (text, role) = cell(model, container, *column, now, look);
+        let role = if stale && *column != Column::Story {
+            Role::Dim
+        } else {
+            role
+        };
+        cell_at(frame, area, x, (*column, &text, *columns), role, look);
+        x += columns + GAP;
+    }
+}
+
+fn cell(
+    model: &Model,
+    container: &Container,
+    column: Column,
+    now: Moment,
+    look: Look,
+) -> (String, Role) {
+    let none = || (look.glyphs().none.to_owned(), Role::Dim);
+    let agent = container.agent.as_ref();
+    let running = container.engine.is_running();
+    let resources = agent
+        .filter(|_| running)
+        .and_then(|agent| agent.resources.as_ref());
+    match column {
+        Column::Glyph => {
+            let sign = sign::sign(container, model.shown(), look);
+            (sign.glyph.into(), sign::role(sign.severity))
+        }
+        Column::State => {
+            let sign = sign::sign(container, model.shown(), look);
+            (
+                format!("{} {}", sign.glyph, sign.word),
+                sign::role(sign.severity),
+            )
+        }
+        Column::Name => (container.name.clone(), Role::Plain),
+        Column::Age => (age(container.age(now)), Role::Plain),
+        Column::Health => sign::health(container, look),
+        Column::Restarts => match agent {
+            Some(agent) if agent.restarts.total > 0 => {
+                (agent.restarts.total.to_string(), Role::Plain)
+            }
+            Some(_) => ("0".into(), Role::Dim),
+            None => none(),
+        },
+        Column::Cpu => match resources.and_then(|resources| resources.cpu_percent) {
+            Some(share) => (percent(share), Role::Plain),
+            None => none(),
+        },
+        Column::Memory => match resources.and_then(|resources| resources.memory_bytes) {
+            Some(used) => (bytes(used), Role::Plain),
+            None => none(),
+        },
+        Column::Story => sign::story(model, container, look),
+        Column::Image => (container.image.clone(), Role::Dim),
+        Column::Host => (container.key.host.to_string(), Role::Dim),
+    }
+}
+
+/// Draws a text in its column; what is empty beside it stays plain.
+fn cell_at(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    x: usize,
+    (column, text, columns): (Column, &str, usize),
+    role: Role,
+    look: Look,
+) {
+    let text = cut(text, columns, look);
+    let before = if column.is_figure() {
+        columns.saturating_sub(width(&text))
+    } else {
+        0
+    };
+    put(frame, area, x + before, &text, role, look);
+}
+
+fn put(frame: &mut Frame<'_>, area: Rect, x: usize, text: &str, role: Role, look: Look) {
+    let Ok(offset) = u16::try_from(x) else {
+        return;
+    };
+    if offset >= area.width {
+        return;
+    }
+    let room = usize::from(area.width - offset);
+    let style = look.style(role);
+    frame
+        .buffer_mut()
+        .set_stringn(area.x + offset, area.y, text, room, style);
+}
+
+/// How many rows are visible.
+pub(super) fn visible(model: &Model) -> u16 {
+    match Tier::of(model.size) {
+        Tier::Word => 0,
+        Tier::List | Tier::Screen => Areas::of(model).rows.height,
+    }
+}

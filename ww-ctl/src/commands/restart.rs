@@ -110,3 +110,118 @@ fn renewed(one: &Container, before: &Before, acted: bool) -> Verdict {
         Some(_) | None => Verdict::Pending,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::scene::{HELLO, at, event, frame, one, snapshot, state, up};
+    use crate::fleet::{EngineEvent, Input};
+
+    /// How each input is judged, one after the other.
+    fn verdicts(inputs: Vec<Input>, renewing: bool) -> Vec<Verdict> {
+        let mut fleet = up();
+        let before = Before::of(one(&fleet));
+        let judge = |one: &Container| {
+            if renewing {
+                renewed(one, &before, true)
+            } else {
+                restarted(one, &before)
+            }
+        };
+        let mut verdicts = vec![judge(one(&fleet))];
+        for (after, input) in (10..).zip(inputs) {
+            fleet.apply(input, at(after));
+            verdicts.push(judge(one(&fleet)));
+        }
+        verdicts
+    }
+
+    fn died() -> Input {
+        let died = EngineEvent::Died {
+            code: 1,
+            out_of_memory: false,
+        };
+        event("a", died)
+    }
+
+    fn failed(reason: &str) -> Verdict {
+        Verdict::Failed(reason.into())
+    }
+
+    #[test]
+    fn up_alone_is_not_enough() {
+        let inputs = vec![
+            frame("a", &state(6, "RESTARTING", "operator alice@ops1")),
+            frame("a", &state(7, "UP", "restart finished")),
+        ];
+        assert_eq!(
+            verdicts(inputs, false),
+            [Verdict::Pending, Verdict::Pending, Verdict::Reached]
+        );
+    }
+
+    #[test]
+    fn a_restart_that_was_missed_is_found_in_the_next_snapshot() {
+        let missed = snapshot("UP", 10).replace(
+            "\"transitions\":[",
+            r#""transitions":[{"number":6,"at":"2026-11-22T16:14:52Z","state":"RESTARTING","cause":"SIGHUP","lasted_ms":1},"#,
+        );
+        let seen = verdicts(vec![frame("a", &missed)], false);
+        assert_eq!(seen.last(), Some(&Verdict::Reached));
+    }
+
+    #[test]
+    fn what_cannot_come_back_is_told_with_its_reason() {
+        for (inputs, reason) in [
+            (
+                vec![frame("a", &state(6, "ERROR", "svcup exited 7"))],
+                "ERROR: svcup exited 7",
+            ),
+            (
+                vec![frame("a", &state(6, "STOPPED", "SIGTERM"))],
+                "it is stopping: SIGTERM",
+            ),
+            (vec![died()], "it has ended: exited 1 while UP"),
+            (
+                vec![
+                    event("a", EngineEvent::Started),
+                    frame("a", &HELLO.replace("b1", "b2")),
+                ],
+                "its container was restarted meanwhile",
+            ),
+        ] {
+            let seen = verdicts(inputs, false);
+            assert_eq!(seen.last(), Some(&failed(reason)));
+        }
+    }
+
+    #[test]
+    fn a_failing_check_is_no_success() {
+        let inputs = vec![
+            frame("a", &state(6, "RESTARTING", "SIGHUP")),
+            frame("a", r#"{"type":"health","status":"failing","failures":1}"#),
+            frame("a", &state(7, "UP", "restart finished")),
+            frame("a", r#"{"type":"health","status":"passing"}"#),
+        ];
+        let seen = verdicts(inputs, false);
+        assert_eq!(seen[3..], [Verdict::Pending, Verdict::Reached]);
+    }
+
+    #[test]
+    fn a_whole_container_is_back_when_its_next_life_is_up() {
+        let inputs = vec![
+            frame("a", &state(6, "STOPPED", "operator alice@ops1")),
+            died(),
+            event("a", EngineEvent::Started),
+            frame("a", &HELLO.replace("b1", "b2")),
+            frame("a", &snapshot("BOOT", 0)),
+            frame("a", &state(7, "UP", "warmup finished")),
+        ];
+        let seen = verdicts(inputs, true);
+        assert_eq!(seen.last(), Some(&Verdict::Reached));
+        assert!(
+            seen[4..6].iter().all(|one| *one == Verdict::Pending),
+            "{seen:?}"
+        );
+    }
+}

@@ -72,3 +72,59 @@ impl Timeline {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::scene::{
+        HELLO, at, event, frame, key, listed, listing, one, snapshot, state, up,
+    };
+    use crate::fleet::{EngineEvent, EngineState};
+    use std::sync::Arc;
+
+    fn numbers(timeline: &mut Timeline, fleet: &Fleet) -> Vec<u64> {
+        let fresh = timeline.fresh(one(fleet));
+        fresh.iter().map(|report| report.number).collect()
+    }
+
+    #[test]
+    fn what_was_before_is_no_news_and_nothing_is_told_twice() {
+        let mut fleet = up();
+        let mut timeline = Timeline::from_now(&fleet);
+        assert!(numbers(&mut timeline, &fleet).is_empty());
+        fleet.apply(frame("a", &state(6, "RESTARTING", "SIGHUP")), at(10));
+        fleet.apply(frame("a", &state(7, "UP", "restart finished")), at(20));
+        assert_eq!(numbers(&mut timeline, &fleet), [6, 7]);
+        assert!(numbers(&mut timeline, &fleet).is_empty());
+    }
+
+    #[test]
+    fn an_agent_that_was_not_heard_yet_has_no_news_in_its_first_snapshot() {
+        let mut fleet = Fleet::new([Arc::from("local")]);
+        fleet.apply(listing(vec![listed("a", EngineState::Running)]), at(0));
+        let mut timeline = Timeline::from_now(&fleet);
+        fleet.apply(frame("a", HELLO), at(1));
+        fleet.apply(frame("a", &snapshot("UP", 10)), at(2));
+        assert!(numbers(&mut timeline, &fleet).is_empty());
+    }
+
+    #[test]
+    fn what_happened_while_an_agent_was_not_reached_comes_with_its_next_snapshot() {
+        let mut fleet = up();
+        let mut timeline = Timeline::from_now(&fleet);
+        let later = snapshot("UP", 10).replace("\"number\":5", "\"number\":8");
+        fleet.apply(frame("a", &later), at(10));
+        assert_eq!(numbers(&mut timeline, &fleet), [8]);
+    }
+
+    #[test]
+    fn all_of_a_new_life_is_news() {
+        let mut fleet = up();
+        let mut timeline = Timeline::from_now(&fleet);
+        fleet.apply(event("a", EngineEvent::Started), at(10));
+        timeline.started(&key("a"));
+        fleet.apply(frame("a", &HELLO.replace("b1", "b2")), at(11));
+        fleet.apply(frame("a", &snapshot("BOOT", 0)), at(12));
+        assert_eq!(numbers(&mut timeline, &fleet), [5]);
+    }
+}

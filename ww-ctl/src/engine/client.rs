@@ -28,8 +28,8 @@ const PING: Duration = Duration::from_secs(5);
 const QUICK: u64 = 60;
 /// How long a request may take that lasts by its nature (logs, a stop), in seconds.
 const PATIENT: u64 = 7 * 24 * 3600;
-/// A difference of clocks up to this is the Date header's resolution and the time of travel.
-const SAME_CLOCK: SignedDuration = SignedDuration::from_millis(1500);
+/// The Date header tells whole seconds.
+const RESOLUTION: SignedDuration = SignedDuration::from_secs(1);
 /// The oldest API that is understood: Docker 18.09.
 const OLDEST: (usize, usize) = (1, 39);
 
@@ -75,7 +75,9 @@ impl Engine {
             Endpoint::Unix(path) => path.display().to_string(),
             Endpoint::Tcp(address) => address.clone(),
         };
+        let asked = clock.now().wall;
         let pong = ask(&target.endpoint, &at).await?;
+        let answered = clock.now().wall;
         if pong.api < OLDEST {
             return Err(EngineError::Foreign {
                 at,
@@ -99,8 +101,7 @@ impl Engine {
         let patient = quick.clone().with_timeout(Duration::from_secs(PATIENT));
         let skew = pong
             .date
-            .map(|date| date.duration_since(clock.now().wall))
-            .filter(|skew| skew.abs() > SAME_CLOCK)
+            .map(|date| skew(date, asked, answered))
             .unwrap_or_default();
         Ok(Self {
             inner: Arc::new(Inner {
@@ -247,6 +248,20 @@ impl Engine {
     }
 }
 
+/// How far a clock is ahead that showed `date` at some time between the two; zero where it may
+/// well show the same as ours.
+fn skew(date: Timestamp, asked: Timestamp, answered: Timestamp) -> SignedDuration {
+    let ahead = date.duration_since(answered);
+    let behind = asked.duration_since(date) - RESOLUTION;
+    if ahead.is_positive() {
+        ahead
+    } else if behind.is_positive() {
+        -behind
+    } else {
+        SignedDuration::ZERO
+    }
+}
+
 async fn ask(endpoint: &Endpoint, at: &str) -> Result<ping::Pong, EngineError> {
     let Ok(answer) = tokio::time::timeout(PING, ping::ping(endpoint)).await else {
         return Err(EngineError::Silent {
@@ -282,6 +297,38 @@ fn accept_unchanged(
 }
 
 fn seconds(limit: Duration) -> i32 {
-    let whole = limit.as_secs() + u64::from(limit.subsec_nanos() > 0);
+    let whole = limit
+        .as_secs()
+        .saturating_add(u64::from(limit.subsec_nanos() > 0));
     i32::try_from(whole).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_differs_only_where_no_delay_explains_it() {
+        let time = |text: &str| text.parse::<Timestamp>().unwrap();
+        let date = time("2026-11-22T16:15:10Z");
+        for (asked, answered, millis) in [
+            ("2026-11-22T16:15:10.900Z", "2026-11-22T16:15:10.901Z", 0),
+            ("2026-11-22T16:15:09.900Z", "2026-11-22T16:15:14Z", 0),
+            ("2026-11-22T16:15:05Z", "2026-11-22T16:15:06Z", 4_000),
+            ("2026-11-22T16:15:15Z", "2026-11-22T16:15:16Z", -4_000),
+        ] {
+            assert_eq!(
+                skew(date, time(asked), time(answered)),
+                SignedDuration::from_millis(millis),
+                "{asked} {answered}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_limit_is_rounded_up_to_seconds() {
+        assert_eq!(seconds(Duration::from_millis(1)), 1);
+        assert_eq!(seconds(Duration::from_secs(7)), 7);
+        assert_eq!(seconds(Duration::MAX), i32::MAX);
+    }
 }

@@ -85,11 +85,18 @@ impl Engine {
         Ok(listed)
     }
 
-    /// One container as the listing has it; none when it is gone.
+    /// A container that has died and that the Engine starts again by its restart policy, or has by
+    /// now; none when it does not.
     ///
     /// # Errors
     /// When the Engine does not answer.
-    pub(crate) async fn list_one(&self, id: &str) -> Result<Option<Listed>, EngineError> {
+    pub(crate) async fn restarting(&self, id: &str) -> Result<Option<Listed>, EngineError> {
+        // A listing is a little behind; to inspect waits until the Engine has made up its mind.
+        match self.exit(id).await {
+            Ok(exit) if matches!(exit.state, EngineState::Restarting | EngineState::Running) => {}
+            Err(error) if error.is_engine_down() => return Err(error),
+            Ok(_) | Err(_) => return Ok(None),
+        }
         let options = ListContainersOptions {
             all: true,
             filters: Some(HashMap::from([("id".to_owned(), vec![id.to_owned()])])),
@@ -101,7 +108,11 @@ impl Engine {
             .list_containers(Some(options))
             .await
             .map_err(|error| self.error("list the containers", &error))?;
-        Ok(summaries.into_iter().find_map(read))
+        let mut listed = summaries.into_iter().find_map(read);
+        if let Some(listed) = &mut listed {
+            listed.engine = EngineState::Restarting;
+        }
+        Ok(listed)
     }
 
     async fn look_up_exits(

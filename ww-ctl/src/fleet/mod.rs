@@ -10,6 +10,8 @@ mod input;
 mod model;
 mod rank;
 #[cfg(test)]
+pub(crate) mod scene;
+#[cfg(test)]
 mod tests;
 mod text;
 

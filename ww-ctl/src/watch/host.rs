@@ -16,7 +16,7 @@ use super::feed::{Ask, AskError};
 use crate::agent::Reach;
 use crate::clock::Clock;
 use crate::engine::{Engine, EngineError, Exits, Scope, Target, Told};
-use crate::fleet::{ContainerKey, EngineEvent, EngineState, Input};
+use crate::fleet::{ContainerKey, EngineEvent, Input};
 
 /// The first pause before an Engine is tried again; doubled up to [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(250);
@@ -26,6 +26,8 @@ const LONGEST: Duration = Duration::from_secs(10);
 const PING: Duration = Duration::from_secs(10);
 /// And this often what it has, whatever its events said.
 const RELIST: Duration = Duration::from_secs(30);
+/// How long an Engine may take to say whether it starts a container again.
+const DECISION: Duration = Duration::from_secs(2);
 /// So many requests may wait for one agent.
 const REQUESTS: usize = 16;
 
@@ -253,10 +255,10 @@ async fn happened(
 /// A container that Docker starts again by its own policy has not ended for good, which its death
 /// alone does not say.
 async fn about_to_restart(engine: &Engine, id: &str) -> Result<Option<EngineEvent>, EngineError> {
-    let listed = engine.list_one(id).await?;
-    Ok(listed
-        .filter(|listed| listed.engine == EngineState::Restarting)
-        .map(|listed| EngineEvent::Known(Box::new(listed))))
+    // Whatever keeps the Engine from answering must not keep other events from being told.
+    let restarting = tokio::time::timeout(DECISION, engine.restarting(id)).await;
+    let listed = restarting.unwrap_or(Ok(None))?;
+    Ok(listed.map(|listed| EngineEvent::Known(Box::new(listed))))
 }
 
 fn unlink(memory: &mut Memory, id: &str) {

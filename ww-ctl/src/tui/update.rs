@@ -1,6 +1,7 @@
 //! What a message does to the dashboard.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use whaleware::protocol::FromAgent;
 
 use super::filter::Filter;
 use super::keymap::{self, Action, Context};
@@ -74,6 +75,11 @@ fn settle(model: &mut Model) {
 }
 
 fn hear(model: &mut Model, input: Input) -> Vec<Cmd> {
+    // From every agent every two seconds: drawn one by one they would cost more than they are worth.
+    let figures = matches!(
+        &input,
+        Input::Frame { frame, .. } if matches!(**frame, FromAgent::Resources(_))
+    );
     let changes = model.fleet.apply(input, model.now);
     for change in &changes {
         let Some(key) = subject(change) else {
@@ -83,10 +89,10 @@ fn hear(model: &mut Model, input: Input) -> Vec<Cmd> {
             operation.observe(change, model.fleet.get(key), model.now.moment);
         }
     }
-    if changes.is_empty() {
-        Vec::new()
-    } else {
-        vec![Cmd::Draw]
+    match (changes.is_empty(), figures) {
+        (true, _) => Vec::new(),
+        (false, true) => vec![Cmd::Refresh],
+        (false, false) => vec![Cmd::Draw],
     }
 }
 

@@ -113,6 +113,24 @@ pub enum Cause {
     Fault(String),
 }
 
+impl Cause {
+    /// The kind of cause, for the state diagram.
+    #[cfg(test)]
+    pub(super) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Started => "container started",
+            Self::Finished(_) => "script finished",
+            Self::Failed(..) => "script failed",
+            Self::MarkFailed(_) => "cannot mark /data",
+            Self::Watchdog { .. } => "watchdog",
+            Self::GaveUp { .. } => "gave up",
+            Self::Signal(_) | Self::Operator(_) => "asked",
+            Self::Restarted => "restart finished",
+            Self::Fault(_) => "agent fault",
+        }
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

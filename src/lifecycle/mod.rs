@@ -11,6 +11,8 @@ mod event;
 mod machine;
 mod moment;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use backoff::Backoff;
 pub use effect::{Effect, Heard, Transition};

@@ -1,2 +1,38 @@
-//! x
-fn main() {}
+//! PID 1 of a whaleware container: runs its scripts through the life cycle, watches its health and
+//! tells its state on a socket. The same binary is the small programs that come with it (`cfg`,
+//! `status`, …): [`applets`].
+
+mod applets;
+mod clock;
+mod configuration;
+mod durable;
+mod environment;
+mod filter;
+mod filters;
+mod hooks;
+mod log;
+mod monitor;
+mod output;
+mod pipes;
+mod poller;
+mod processes;
+mod reaper;
+mod record;
+mod resources;
+mod run;
+mod runtime;
+mod script;
+mod server;
+mod signals;
+mod sys;
+mod teller;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    let program = arguments.next().unwrap_or_default();
+    let arguments: Vec<OsString> = arguments.collect();
+    applets::dispatch(&program, &arguments).unwrap_or_else(run::main)
+}

@@ -25,6 +25,11 @@ pub(crate) struct Cli {
 }
 
 /// What holds for every command.
+#[expect(
+    clippy::struct_excessive_bools,
+    clippy::doc_markdown,
+    reason = "each is a flag of the command line, whose help shows these comments as they are"
+)]
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
@@ -34,8 +39,9 @@ pub(crate) struct Global {
     /// Docker context to use; may be repeated
     #[arg(short = 'c', long = "context", value_name = "NAME", global = true)]
     pub contexts: Vec<String>,
-    /// How data is printed
+    /// How data is printed: table, wide, json, jsonl, name
     #[arg(
+        hide_possible_values = true,
         short = 'o',
         long = "output",
         value_name = "FORMAT",
@@ -76,6 +82,10 @@ pub(crate) enum Format {
 }
 
 /// Which containers are meant.
+#[expect(
+    clippy::struct_field_names,
+    reason = "a field is named after what stands on the command line"
+)]
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Names {
     /// Names of containers: a name, the beginning of an id, a pattern with * and ?, HOST/NAME

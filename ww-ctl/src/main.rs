@@ -4,10 +4,12 @@ mod agent;
 mod cli;
 mod clock;
 mod commands;
+mod demo;
 mod engine;
 mod environment;
 mod exit;
 mod fleet;
+mod image;
 mod output;
 mod selection;
 mod table;
@@ -61,10 +63,11 @@ fn run(cli: &Cli, output: Output) -> Result<Exit, Failure> {
     let ended = runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+        let ends = !commands::takes_back(&cli.command);
         tokio::select! {
             ended = commands::run(&context, &cli.command) => ended,
-            exit = told(&mut interrupt, SignalKind::interrupt()) => Ok(exit),
-            exit = told(&mut terminate, SignalKind::terminate()) => Ok(exit),
+            exit = told(&mut interrupt, SignalKind::interrupt()), if ends => Ok(exit),
+            exit = told(&mut terminate, SignalKind::terminate()), if ends => Ok(exit),
         }
     });
     // A thread that hangs in a container's file system is left behind, not waited for.

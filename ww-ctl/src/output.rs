@@ -36,12 +36,24 @@ pub(crate) enum Tone {
     Strong,
 }
 
+/// One text of several lines, each with its end.
+pub(crate) fn lines(all: impl Iterator<Item = String>) -> String {
+    let mut text = String::new();
+    for line in all {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
+}
+
 /// Writes to both streams.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
     verbosity: Verbosity,
     colour: bool,
     terminal: bool,
+    /// Whether talk is coloured.
+    lively: bool,
 }
 
 impl Output {
@@ -55,6 +67,7 @@ impl Output {
             verbosity,
             colour: terminal && !objected,
             terminal,
+            lively: io::stderr().is_terminal() && !objected,
         }
     }
 
@@ -111,6 +124,7 @@ impl Output {
     ///
     /// # Errors
     /// When it cannot be written; [`Failure::unread`] when nobody reads it.
+    #[expect(clippy::unused_self, reason = "data goes to this output and no other")]
     pub(crate) fn bytes(self, bytes: &[u8]) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();
         let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
@@ -140,7 +154,12 @@ impl Output {
 
     /// Says something that must not be missed.
     pub(crate) fn warn(self, text: &str) {
-        talk(&format!("ww-ctl: warning: {text}"));
+        let warning = if self.lively {
+            "warning:".yellow().to_string()
+        } else {
+            "warning:".to_owned()
+        };
+        talk(&format!("ww-ctl: {warning} {text}"));
     }
 
     /// Says why the program ends.
@@ -148,7 +167,12 @@ impl Output {
         if failure.message.is_empty() {
             return;
         }
-        talk(&format!("ww-ctl: {}", failure.message));
+        let name = if self.lively {
+            "ww-ctl:".red().to_string()
+        } else {
+            "ww-ctl:".to_owned()
+        };
+        talk(&format!("{name} {}", failure.message));
         if let Some(hint) = &failure.hint {
             talk(&format!("  {hint}"));
         }

@@ -65,10 +65,14 @@ fn connect(root: &OwnedFd, path: &str) -> Result<UnixStream, Refusal> {
     let how = OpenHow::new()
         .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
         .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-    let socket = openat2(root, path, how).map_err(|errno| match errno {
-        Errno::ENOENT | Errno::ENOTDIR => Refusal::Absent,
-        Errno::ELOOP => Refusal::Odd(format!("{path} leads nowhere")),
-        other => Refusal::Denied(other),
+    let socket = openat2(root, path, how).map_err(|errno| {
+        if matches!(errno, Errno::ENOENT | Errno::ENOTDIR) {
+            Refusal::Absent
+        } else if errno == Errno::ELOOP {
+            Refusal::Odd(format!("{path} leads nowhere"))
+        } else {
+            Refusal::Denied(errno)
+        }
     })?;
     let kind = fstat(&socket).map_err(Refusal::Denied)?.st_mode & SFlag::S_IFMT.bits();
     if kind != SFlag::S_IFSOCK.bits() {
@@ -76,10 +80,18 @@ fn connect(root: &OwnedFd, path: &str) -> Result<UnixStream, Refusal> {
     }
     // A held descriptor cannot be exchanged for another file meanwhile, a path can.
     let held = format!("/proc/self/fd/{}", socket.as_raw_fd());
-    UnixStream::connect(held).map_err(|error| match error.kind() {
-        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Refusal::Absent,
-        io::ErrorKind::PermissionDenied => Refusal::Denied(Errno::EACCES),
-        _ => Refusal::Odd(format!("cannot connect to {path}: {error}")),
+    UnixStream::connect(held).map_err(|error| {
+        let kind = error.kind();
+        if matches!(
+            kind,
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound
+        ) {
+            Refusal::Absent
+        } else if kind == io::ErrorKind::PermissionDenied {
+            Refusal::Denied(Errno::EACCES)
+        } else {
+            Refusal::Odd(format!("cannot connect to {path}: {error}"))
+        }
     })
 }
 
@@ -87,8 +99,7 @@ fn connect(root: &OwnedFd, path: &str) -> Result<UnixStream, Refusal> {
 fn check_peer(stream: &UnixStream, process: &Process, id: &str) -> Result<(), ReachError> {
     let peer = getsockopt(stream, PeerCredentials)
         .map_err(|errno| ReachError::Foreign(errno.desc().to_owned()))?;
-    let same = Process::of(peer.pid(), id).is_ok_and(|other| other.place == process.place);
-    if same {
+    if process.shares_container_with(peer.pid(), id) {
         Ok(())
     } else {
         Err(ReachError::Foreign(

@@ -13,20 +13,40 @@ use super::cgroup;
 
 /// The most bytes read of a file below `/proc`.
 const MAX: u64 = 64 * 1024;
+/// Where containerd keeps what it knows of Docker's running containers: a containerd of its own,
+/// and one that Docker started itself.
+const TASKS: [&str; 2] = [
+    "/run/containerd/io.containerd.runtime.v2.task/moby",
+    "/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby",
+];
+/// The most containers that are taken from there.
+const MOST: usize = 4096;
 /// The most processes of a container that are looked at.
 const CANDIDATES: usize = 4096;
 
 /// A process, held so that its number cannot come to mean another one.
 pub(super) struct Process {
+    pid: i32,
     dir: OwnedFd,
     /// Where in the hierarchy of cgroups its container begins; never empty.
-    pub place: Vec<String>,
+    place: Vec<String>,
 }
 
 /// Whether it is worth asking the Engine for a process number: without these rights
 /// `/proc/PID/root` cannot be followed anyway.
 pub(super) fn may_look_into_others() -> bool {
     Uid::effective().is_root()
+}
+
+/// The ids of the containers that seem to run on this host, as far as it may be seen.
+pub(super) fn running() -> Vec<String> {
+    TASKS
+        .iter()
+        .filter_map(|tasks| std::fs::read_dir(tasks).ok())
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .take(MOST)
+        .collect()
 }
 
 impl Process {
@@ -39,21 +59,14 @@ impl Process {
         if place.is_empty() {
             return Err(Errno::ESRCH);
         }
-        Ok(Self { dir, place })
+        Ok(Self { pid, dir, place })
     }
 
     /// The first process of the container, by what the host's files say of it.
     pub(super) fn first_of(id: &str) -> Result<Self, Errno> {
         let mut denied = false;
-        for path in [
-            format!("/run/containerd/io.containerd.runtime.v2.task/moby/{id}/init.pid"),
-            format!(
-                "/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/{id}/init.pid"
-            ),
-            format!(
-                "/var/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/{id}/init.pid"
-            ),
-        ] {
+        for tasks in TASKS {
+            let path = format!("{tasks}/{id}/init.pid");
             match read(&path) {
                 Ok(text) => {
                     if let Ok(pid) = text.trim().parse()
@@ -82,6 +95,16 @@ impl Process {
             }
         }
         Err(if denied { Errno::EACCES } else { Errno::ENOENT })
+    }
+
+    /// Whether a process with this number is in the same container.
+    pub(super) fn shares_container_with(&self, pid: i32, id: &str) -> bool {
+        if pid == self.pid {
+            // Nothing can be opened in the directory of a process that is gone, so the number
+            // still means the process that is held.
+            return read_at(&self.dir, "comm").is_ok();
+        }
+        Self::of(pid, id).is_ok_and(|other| other.place == self.place)
     }
 
     /// Whether it has the number 1 in its own PID namespace, and is in one.

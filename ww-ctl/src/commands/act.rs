@@ -16,6 +16,7 @@ use super::{Context, record};
 use crate::cli::{Format, Names};
 use crate::exit::{Exit, Failure};
 use crate::fleet::{AgentView, Change, Container, ContainerKey, Fleet};
+use crate::output::lines;
 use crate::units::duration;
 use crate::watch::FeedHandle;
 
@@ -157,7 +158,7 @@ pub(super) async fn drive(
             break;
         }
         tokio::select! {
-            changes = live.next() => tell(context, live, &mut timeline, &progress, &changes?),
+            changes = live.next() => tell(context, &live.fleet, &mut timeline, &progress, &changes?),
             Some((key, result)) = acts.next() => {
                 let took = context.clock.now().moment - begun;
                 let ended = match result {
@@ -241,7 +242,7 @@ pub(super) fn laggard(container: &Container) -> String {
 
 fn tell(
     context: &Context,
-    live: &Live,
+    fleet: &Fleet,
     timeline: &mut Timeline,
     watched: &BTreeMap<ContainerKey, Progress>,
     changes: &[Change],
@@ -250,7 +251,7 @@ fn tell(
         let (Change::State(key, _) | Change::Details(key) | Change::Docker(key, _)) = change else {
             continue;
         };
-        let Some(container) = live.fleet.get(key).filter(|_| watched.contains_key(key)) else {
+        let Some(container) = fleet.get(key).filter(|_| watched.contains_key(key)) else {
             continue;
         };
         if let Change::Docker(_, state) = change {
@@ -263,8 +264,8 @@ fn tell(
                 .say(&progress_line(&container.name, *state, &cause));
         }
         for report in timeline.fresh(container) {
-            let line = progress_line(&container.name, report.state, &report.cause);
-            context.output.say(&line);
+            let text = progress_line(&container.name, report.state, &report.cause);
+            context.output.say(&text);
         }
     }
 }
@@ -294,13 +295,11 @@ pub(super) fn report(
     }
     let good = || outcomes.iter().filter(|one| one.exit == Exit::Done);
     let text: String = match context.format {
-        Format::Table | Format::Wide => good()
-            .map(|one| {
-                let state = one.state.map_or("done", State::name);
-                format!("{} is {state} after {}\n", one.name, duration(one.took))
-            })
-            .collect(),
-        Format::Name => good().map(|one| format!("{}\n", one.name)).collect(),
+        Format::Table | Format::Wide => lines(good().map(|one| {
+            let state = one.state.map_or("done", State::name);
+            format!("{} is {state} after {}", one.name, duration(one.took))
+        })),
+        Format::Name => lines(good().map(|one| one.name.clone())),
         Format::Jsonl => outcomes
             .iter()
             .map(|one| record::line(json(action, one)))

@@ -10,8 +10,8 @@ use crate::agent::{Reach, Session, SessionError};
 use crate::cli::{Cfg, Format};
 use crate::exit::{Exit, Failure};
 use crate::fleet::clean;
-use crate::output::Tone;
-use crate::table::{Cell, Column, lines};
+use crate::output::{Tone, lines};
+use crate::table::{self, Cell, Column};
 
 /// How long an agent may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -88,11 +88,8 @@ fn values(context: &Context, result: Value) -> Result<Exit, Failure> {
             "values".to_owned(),
             Value::Array(values),
         )])),
-        Format::Jsonl => values.iter().map(|value| format!("{value}\n")).collect(),
-        Format::Table | Format::Wide | Format::Name => values
-            .iter()
-            .map(|value| format!("{}\n", raw(value)))
-            .collect(),
+        Format::Jsonl => lines(values.iter().map(Value::to_string)),
+        Format::Table | Format::Wide | Format::Name => lines(values.iter().map(raw)),
     };
     context.output.data(&text)?;
     Ok(Exit::Done)
@@ -124,11 +121,8 @@ fn origins(context: &Context, result: Value) -> Result<Exit, Failure> {
             "origins".to_owned(),
             Value::Array(origins),
         )])),
-        Format::Jsonl => origins.iter().map(|origin| format!("{origin}\n")).collect(),
-        Format::Name => origins
-            .iter()
-            .map(|origin| format!("{}\n", field(origin, "path")))
-            .collect(),
+        Format::Jsonl => lines(origins.iter().map(Value::to_string)),
+        Format::Name => lines(origins.iter().map(|origin| field(origin, "path"))),
         Format::Table | Format::Wide => {
             let columns = [
                 Column::elastic("KEY", 12),
@@ -145,7 +139,7 @@ fn origins(context: &Context, result: Value) -> Result<Exit, Failure> {
                     ]
                 })
                 .collect();
-            lines(&columns, &rows, context.output.width(), context.output)
+            table::lines(&columns, &rows, context.output.width(), context.output)
         }
     };
     context.output.data(&text)?;

@@ -1,6 +1,7 @@
 //! What every command has to hand.
 
 use futures::future::join_all;
+use jiff::SignedDuration;
 
 use crate::cli::{Format, Global};
 use crate::clock::Clock;
@@ -11,9 +12,13 @@ use crate::fleet::{ContainerKey, Fleet, HostName};
 use crate::output::{Output, Verbosity};
 use crate::selection::Selection;
 use crate::tui::Access;
+use crate::units::duration;
 use crate::watch::{Feed, list, look};
 
 use super::live::Live;
+
+/// Clocks that differ by more are worth a word.
+const SKEW: SignedDuration = SignedDuration::from_secs(2);
 
 /// What every command has to hand.
 pub(crate) struct Context {
@@ -74,6 +79,7 @@ impl Context {
     pub(crate) async fn look(&self, scope: Scope) -> Result<(Fleet, Exit), Failure> {
         let (fleet, errors) = look(&self.targets, scope, self.clock).await;
         let exit = self.weigh(errors)?;
+        self.warn_of_skew(&fleet);
         Ok((fleet, exit))
     }
 
@@ -119,6 +125,20 @@ impl Context {
             .find(|target| target.name == *host)
             .ok_or_else(|| Failure::new(Exit::Engine, format!("there is no host {host}")))?;
         Ok(Engine::connect(target, self.clock).await?)
+    }
+
+    /// How long things last is told by the hosts' clocks; that theirs differ should be known.
+    fn warn_of_skew(&self, fleet: &Fleet) {
+        for host in fleet.hosts().filter(|host| host.skew.abs() > SKEW) {
+            let ahead = if host.skew.is_positive() {
+                "ahead of"
+            } else {
+                "behind"
+            };
+            let by = duration(host.skew.unsigned_abs());
+            let text = format!("the clock of {} is {by} {ahead} this one", host.name);
+            self.output.warn(&text);
+        }
     }
 
     /// Nothing to be done without any host; without some, that is said.

@@ -47,13 +47,9 @@ fn print(context: &Context, fleet: &Fleet, containers: &[&Container]) -> Result<
     let now = context.clock.now().moment;
     let output = context.output;
     match context.format {
-        Format::Name => {
-            let names: String = containers
-                .iter()
-                .map(|one| format!("{}\n", one.name))
-                .collect();
-            output.data(&names)
-        }
+        Format::Name => output.data(&crate::output::lines(
+            containers.iter().map(|one| one.name.clone()),
+        )),
         Format::Jsonl => {
             let all: String = containers
                 .iter()

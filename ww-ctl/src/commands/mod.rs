@@ -20,8 +20,13 @@ mod wait;
 
 pub(crate) use context::Context;
 
-use crate::cli::Command;
+use crate::cli::{Command, Demo};
 use crate::exit::{Exit, Failure};
+
+/// Whether a command ends by itself at a signal, taking back what it has done so far.
+pub(crate) const fn takes_back(command: &Command) -> bool {
+    matches!(command, Command::Demo(Demo::Up))
+}
 
 /// Runs a command to its end.
 ///

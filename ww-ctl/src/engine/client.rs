@@ -17,7 +17,7 @@ use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use tokio::io::AsyncWrite;
 
-use super::endpoint::{Endpoint, Target};
+use super::endpoint::{DEFAULT_SOCKETS, Endpoint, Target};
 use super::error::EngineError;
 use super::ping;
 use crate::clock::Clock;
@@ -95,7 +95,7 @@ impl Engine {
             Endpoint::Unix(_) => Docker::connect_with_unix(&at, QUICK, &version),
             Endpoint::Tcp(_) => Docker::connect_with_http(&at, QUICK, &version),
         }
-        .map_err(|error| EngineError::new(&at, "connect", error))?;
+        .map_err(|error| EngineError::new(&at, "connect", &error))?;
         let patient = quick.clone().with_timeout(Duration::from_secs(PATIENT));
         let skew = pong
             .date
@@ -117,6 +117,16 @@ impl Engine {
     /// Whether its containers may be processes of this machine. A socket may still lead elsewhere.
     pub(crate) fn is_local(&self) -> bool {
         matches!(self.inner.endpoint, Endpoint::Unix(_))
+    }
+
+    /// Whether it is the one this machine usually has.
+    pub(crate) fn is_the_hosts(&self) -> bool {
+        match &self.inner.endpoint {
+            Endpoint::Unix(path) => DEFAULT_SOCKETS
+                .iter()
+                .any(|known| path.as_os_str() == *known),
+            Endpoint::Tcp(_) => false,
+        }
     }
 
     /// Its clock.
@@ -145,7 +155,7 @@ impl Engine {
             .quick
             .kill_container(id, Some(options))
             .await
-            .map_err(|error| self.error("send a signal to the container", error))
+            .map_err(|error| self.error("send a signal to the container", &error))
     }
 
     /// Starts a container; nothing happens when it runs.
@@ -154,7 +164,7 @@ impl Engine {
     /// When it cannot be started, with the Engine's reason.
     pub(crate) async fn start(&self, id: &str) -> Result<(), EngineError> {
         accept_unchanged(self.inner.patient.start_container(id, None).await)
-            .map_err(|error| self.error("start the container", error))
+            .map_err(|error| self.error("start the container", &error))
     }
 
     /// Stops a container in order; it is killed when it takes longer than `limit`. Returns when it
@@ -168,7 +178,7 @@ impl Engine {
             signal: None,
         };
         accept_unchanged(self.inner.patient.stop_container(id, Some(options)).await)
-            .map_err(|error| self.error("stop the container", error))
+            .map_err(|error| self.error("stop the container", &error))
     }
 
     /// Stops a container in order and starts it again.
@@ -184,7 +194,7 @@ impl Engine {
             .patient
             .restart_container(id, Some(options))
             .await
-            .map_err(|error| self.error("restart the container", error))
+            .map_err(|error| self.error("restart the container", &error))
     }
 
     /// Runs a program inside a container, with its standard streams.
@@ -204,11 +214,11 @@ impl Engine {
         let exec = docker
             .create_exec(id, options)
             .await
-            .map_err(|error| self.error(WHAT, error))?;
+            .map_err(|error| self.error(WHAT, &error))?;
         let started = docker
             .start_exec(&exec.id, None::<StartExecOptions>)
             .await
-            .map_err(|error| self.error(WHAT, error))?;
+            .map_err(|error| self.error(WHAT, &error))?;
         let StartExecResults::Attached { output, input } = started else {
             return Err(EngineError::Broken {
                 at: self.inner.at.clone(),
@@ -224,7 +234,7 @@ impl Engine {
             Ok(LogOutput::StdErr { message } | LogOutput::Console { message }) => {
                 Ok(ExecOutput::Stderr(message))
             }
-            Err(error) => Err(engine.error(WHAT, error)),
+            Err(error) => Err(engine.error(WHAT, &error)),
         });
         Ok(ExecStream {
             output: Box::pin(output),
@@ -232,20 +242,17 @@ impl Engine {
         })
     }
 
-    pub(super) fn error(&self, what: &'static str, error: bollard::errors::Error) -> EngineError {
+    pub(super) fn error(&self, what: &'static str, error: &bollard::errors::Error) -> EngineError {
         EngineError::new(&self.inner.at, what, error)
     }
 }
 
 async fn ask(endpoint: &Endpoint, at: &str) -> Result<ping::Pong, EngineError> {
-    let answer = match tokio::time::timeout(PING, ping::ping(endpoint)).await {
-        Ok(answer) => answer,
-        Err(_) => {
-            return Err(EngineError::Silent {
-                at: at.to_owned(),
-                after: PING,
-            });
-        }
+    let Ok(answer) = tokio::time::timeout(PING, ping::ping(endpoint)).await else {
+        return Err(EngineError::Silent {
+            at: at.to_owned(),
+            after: PING,
+        });
     };
     answer.map_err(|error| match (error.kind(), endpoint) {
         (io::ErrorKind::PermissionDenied, Endpoint::Unix(socket)) => EngineError::Denied {

@@ -61,7 +61,7 @@ impl Engine {
             .quick
             .inspect_container(id, None)
             .await
-            .map_err(|error| self.error("inspect the container", error))?;
+            .map_err(|error| self.error("inspect the container", &error))?;
         Ok(read(answer))
     }
 }
@@ -76,7 +76,7 @@ fn read(answer: ContainerInspectResponse) -> Details {
         .take(ENTRIES)
         .map(|mount| Mount {
             target: text(mount.destination),
-            kind: mount.typ.map(|kind| kind.to_string()).unwrap_or_default(),
+            kind: mount.typ.unwrap_or_default(),
             source: text(mount.name.or(mount.source)),
             writable: mount.rw.unwrap_or(false),
         })

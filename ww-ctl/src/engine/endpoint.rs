@@ -11,6 +11,8 @@ use crate::fleet::HostName;
 
 /// Where Docker's socket is when nobody says otherwise.
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+/// The names it goes by.
+pub(super) const DEFAULT_SOCKETS: [&str; 2] = [DEFAULT_SOCKET, "/run/docker.sock"];
 /// The most bytes read of one of Docker's configuration files.
 const MAX_FILE: u64 = 1 << 20;
 
@@ -194,7 +196,7 @@ fn from_url(url: &str, name: Option<&str>, wanted: &Wanted<'_>) -> Result<Target
 /// `local` for the usual socket, else what tells one socket from another.
 fn short_path(path: &str) -> String {
     match path {
-        "/var/run/docker.sock" | "/run/docker.sock" => "local".into(),
+        _ if DEFAULT_SOCKETS.contains(&path) => "local".into(),
         _ => path
             .trim_start_matches('/')
             .trim_end_matches(".sock")
@@ -432,14 +434,16 @@ mod tests {
         .unwrap();
         let config = Some(config);
         let local = unix("local", "/var/run/docker.sock");
-        assert_eq!(names(&[], &[], config, &[]).unwrap(), [local.clone()]);
+        let found = names(&[], &[], config, &[]).unwrap();
+        assert_eq!(found, std::slice::from_ref(&local));
         fs::write(
             dir.path().join("config.json"),
             r#"{"currentContext":"far"}"#,
         )
         .unwrap();
         let far = tcp("far", "far:2375");
-        assert_eq!(names(&[], &[], config, &[]).unwrap(), [far.clone()]);
+        let found = names(&[], &[], config, &[]).unwrap();
+        assert_eq!(found, std::slice::from_ref(&far));
         let environment = [("DOCKER_HOST", "tcp://near")];
         let near = tcp("near", "near:2375");
         assert_eq!(names(&[], &[], config, &environment).unwrap(), [near]);

@@ -75,35 +75,38 @@ pub(crate) enum EngineError {
 }
 
 impl EngineError {
-    pub(super) fn new(at: &str, what: &'static str, error: Bollard) -> Self {
-        match error {
-            Bollard::DockerResponseServerError {
-                status_code,
-                message,
-            } => {
-                let message = clean(message.trim(), TEXT);
-                match status_code {
-                    404 => Self::Absent { what, message },
-                    400 if message.contains("client version") => Self::Foreign {
-                        at: at.to_owned(),
-                        reason: message,
-                    },
-                    status => Self::Refused {
-                        what,
-                        message,
-                        status,
-                    },
-                }
-            }
-            Bollard::RequestTimeoutError => Self::Broken {
+    pub(super) fn new(at: &str, what: &'static str, error: &Bollard) -> Self {
+        if let Bollard::DockerResponseServerError {
+            status_code,
+            message,
+        } = error
+        {
+            return Self::answered(at, what, *status_code, message);
+        }
+        let reason = if matches!(error, Bollard::RequestTimeoutError) {
+            "no answer in time".into()
+        } else {
+            clean(&chain(error), TEXT)
+        };
+        Self::Broken {
+            at: at.to_owned(),
+            what,
+            reason,
+        }
+    }
+
+    fn answered(at: &str, what: &'static str, status: u16, message: &str) -> Self {
+        let message = clean(message.trim(), TEXT);
+        match status {
+            404 => Self::Absent { what, message },
+            400 if message.contains("client version") => Self::Foreign {
                 at: at.to_owned(),
-                what,
-                reason: "no answer in time".into(),
+                reason: message,
             },
-            other => Self::Broken {
-                at: at.to_owned(),
+            _ => Self::Refused {
                 what,
-                reason: clean(&chain(&other), TEXT),
+                message,
+                status,
             },
         }
     }

@@ -50,7 +50,7 @@ impl Engine {
             .filter_map(move |message| {
                 let told = match message {
                     Ok(message) => read(message, &mut out_of_memory).map(Ok),
-                    Err(error) => Some(Err(engine.error("follow its events", error))),
+                    Err(error) => Some(Err(engine.error("follow its events", &error))),
                 };
                 std::future::ready(told)
             })

@@ -79,7 +79,7 @@ impl Engine {
             .quick
             .list_containers(Some(options))
             .await
-            .map_err(|error| self.error("list the containers", error))?;
+            .map_err(|error| self.error("list the containers", &error))?;
         let mut listed: Vec<Listed> = summaries.into_iter().filter_map(read).collect();
         self.look_up_exits(&mut listed, exits).await?;
         Ok(listed)
@@ -100,8 +100,8 @@ impl Engine {
             .quick
             .list_containers(Some(options))
             .await
-            .map_err(|error| self.error("list the containers", error))?;
-        Ok(summaries.into_iter().filter_map(read).next())
+            .map_err(|error| self.error("list the containers", &error))?;
+        Ok(summaries.into_iter().find_map(read))
     }
 
     async fn look_up_exits(
@@ -148,7 +148,7 @@ impl Engine {
             .quick
             .inspect_container(id, None)
             .await
-            .map_err(|error| self.error("inspect the container", error))?;
+            .map_err(|error| self.error("inspect the container", &error))?;
         let state = answer.state.unwrap_or_default();
         let engine = match state.status {
             Some(ContainerStateStatusEnum::CREATED) => EngineState::Created,

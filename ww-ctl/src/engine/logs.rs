@@ -70,7 +70,7 @@ impl Engine {
                 let found = match piece {
                     Some(Ok(piece)) => lines.feed(piece, tty),
                     Some(Err(error)) => {
-                        vec![Err(engine.error("read the container's output", error))]
+                        vec![Err(engine.error("read the container's output", &error))]
                     }
                     None => lines.rest(),
                 };

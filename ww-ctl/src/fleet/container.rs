@@ -245,18 +245,17 @@ impl Container {
                 if out_of_memory {
                     text.push_str(", out of memory");
                 }
-                match last {
+                let how = match last {
                     Some(agent) if matches!(agent.state, State::Error | State::Stopped) => {
-                        text.push_str(&format!(", {}: {}", agent.state, agent.cause));
+                        format!(", {}: {}", agent.state, agent.cause)
                     }
-                    Some(agent) => text.push_str(&format!(" while {}", agent.state)),
+                    Some(agent) => format!(" while {}", agent.state),
                     // The agent's own exit codes say how its last life ended.
-                    None if self.has_agent && code == Some(1) => text.push_str(", ended in ERROR"),
-                    None if self.has_agent && code == Some(78) => {
-                        text.push_str(", configuration refused");
-                    }
-                    None => {}
-                }
+                    None if self.has_agent && code == Some(1) => ", ended in ERROR".into(),
+                    None if self.has_agent && code == Some(78) => ", configuration refused".into(),
+                    None => String::new(),
+                };
+                text.push_str(&how);
                 text
             }
         }

@@ -9,10 +9,12 @@ mod container;
 mod input;
 mod model;
 mod rank;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub(crate) use container::{AgentView, Container, EngineState, Link, Route};
 pub(crate) use input::{ContainerKey, EngineEvent, HostName, Input, Listed, Stamp};
-pub(crate) use model::{Change, Fleet, Host, HostStatus};
+pub(crate) use model::{Change, Fleet, HostStatus};
 pub(crate) use rank::Severity;
 pub(crate) use text::clean;

@@ -38,15 +38,11 @@ impl Container {
                 // 143 and 137 are what a container has that was stopped before it had an agent
                 // to take the signal, and that cannot be told from being killed.
                 EngineState::Exited {
-                    code: Some(0),
+                    code: Some(0) | None,
                     out_of_memory: false,
                 }
                 | EngineState::Created => Severity::Down,
                 EngineState::Restarting => Severity::Restarting,
-                EngineState::Exited {
-                    code: None,
-                    out_of_memory: false,
-                } => Severity::Down,
                 EngineState::Exited { .. } | EngineState::Dead => Severity::Failed,
                 EngineState::Running | EngineState::Paused => Severity::Sick,
             },

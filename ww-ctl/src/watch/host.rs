@@ -95,7 +95,7 @@ pub(super) async fn run(watch: Watch, mut requests: mpsc::Receiver<Ask>) {
 /// Between three quarters of the pause and all of it, so that many do not knock at once.
 fn jittered(pause: Duration, clock: Clock) -> Duration {
     let chance = clock.now().wall.subsec_nanosecond().unsigned_abs() % 256;
-    pause - pause * chance / 1024
+    pause.saturating_sub(pause * chance / 1024)
 }
 
 async fn connection(
@@ -197,10 +197,8 @@ async fn relist(
         keep
     });
     for id in wanted {
-        if !memory.links.contains_key(&id) {
-            let link = link(watch, reach, &id);
-            memory.links.insert(id, link);
-        }
+        let entry = memory.links.entry(id.clone());
+        entry.or_insert_with(|| link(watch, reach, &id));
     }
     Ok(())
 }
@@ -235,9 +233,10 @@ async fn happened(
         // It was made before we looked and is not in the listing: look again.
         return relist(watch, memory, engine, reach).await;
     }
-    let event = match event {
-        died @ EngineEvent::Died { .. } => about_to_restart(engine, &id).await?.unwrap_or(died),
-        other => other,
+    let event = if matches!(event, EngineEvent::Died { .. }) {
+        about_to_restart(engine, &id).await?.unwrap_or(event)
+    } else {
+        event
     };
     let input = Input::Engine {
         key: key(watch, &id),

@@ -5,5 +5,5 @@ mod feed;
 mod host;
 mod once;
 
-pub(crate) use feed::{AskError, Feed, FeedHandle};
+pub(crate) use feed::{Feed, FeedHandle};
 pub(crate) use once::{ask, list, look};

@@ -1,12 +1,15 @@
 //! One look at the fleet: every host listed, every running agent's first two lines read.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use whaleware::protocol::FromAgent;
 
-use crate::agent::Reach;
+use crate::agent::{Reach, ReachError, Session};
 use crate::clock::Clock;
 use crate::engine::{Engine, EngineError, Exits, Scope, Target};
 use crate::fleet::{ContainerKey, Fleet, Input};
@@ -108,10 +111,48 @@ async fn listing(
 
 async fn look_at(target: &Target, scope: Scope, clock: Clock) -> Result<Vec<Input>, EngineError> {
     let engine = Engine::connect(target, clock).await?;
-    let (listing, keys) = listing(target, &engine, scope).await?;
-    let reach = Reach::new(engine);
+    let reach = Reach::new(engine.clone());
+    let key = |id: &str| ContainerKey {
+        host: target.name.clone(),
+        id: Arc::from(id),
+    };
+    // The Engine takes a while to list; meanwhile those that seem to run are asked already.
+    let guessed: BTreeSet<ContainerKey> = reach.guess().iter().map(|id| key(id)).collect();
+    let mut early = futures::stream::iter(guessed.clone())
+        .map(|key| visit_early(&reach, key))
+        .buffer_unordered(AT_ONCE);
+    let mut heard = BTreeMap::new();
+    let listed = {
+        let mut listing = pin!(listing(target, &engine, scope));
+        loop {
+            tokio::select! {
+                listed = &mut listing => break listed?,
+                Some((key, told)) = early.next() => {
+                    heard.insert(key, told);
+                }
+            }
+        }
+    };
+    let (listing, wanted) = listed;
     let mut inputs = vec![listing];
-    let mut visits = futures::stream::iter(keys)
+    // Of those that are of no interest none is waited for.
+    while wanted
+        .iter()
+        .any(|key| guessed.contains(key) && !heard.contains_key(key))
+    {
+        match early.next().await {
+            Some((key, told)) => heard.insert(key, told),
+            None => break,
+        };
+    }
+    let mut missed = Vec::new();
+    for key in wanted {
+        match heard.remove(&key).flatten() {
+            Some(told) => inputs.extend(told),
+            None => missed.push(key),
+        }
+    }
+    let mut visits = futures::stream::iter(missed)
         .map(|key| visit(&reach, key))
         .buffer_unordered(AT_ONCE);
     while let Some(heard) = visits.next().await {
@@ -120,15 +161,30 @@ async fn look_at(target: &Target, scope: Scope, clock: Clock) -> Result<Vec<Inpu
     Ok(inputs)
 }
 
-async fn visit(reach: &Reach, key: ContainerKey) -> Vec<Input> {
-    let lost = |key, reason| vec![Input::AgentLost { key, reason }];
-    let mut session = match reach.connect(&key.id).await {
-        Ok(session) => session,
-        Err(error) => return lost(key, error.to_string()),
+/// What an agent says of itself, if it can be reached without the Engine's help.
+async fn visit_early(reach: &Reach, key: ContainerKey) -> (ContainerKey, Option<Vec<Input>>) {
+    let told = match reach.connect_directly(&key.id).await {
+        Ok(session) => Some(introduce(session, key.clone()).await),
+        Err(ReachError::NoWay(_) | ReachError::NotListening) => None,
+        Err(error) => Some(lost(key.clone(), error.to_string())),
     };
+    (key, told)
+}
+
+async fn visit(reach: &Reach, key: ContainerKey) -> Vec<Input> {
+    match reach.connect(&key.id).await {
+        Ok(session) => introduce(session, key).await,
+        Err(error) => lost(key, error.to_string()),
+    }
+}
+
+fn lost(key: ContainerKey, reason: String) -> Vec<Input> {
+    vec![Input::AgentLost { key, reason }]
+}
+
+async fn introduce(mut session: Session, key: ContainerKey) -> Vec<Input> {
     let route = session.route();
-    let introduction = tokio::time::timeout(INTRODUCTION, session.introduction()).await;
-    match introduction {
+    match tokio::time::timeout(INTRODUCTION, session.introduction()).await {
         Ok(Ok((hello, snapshot))) => vec![
             Input::Reached {
                 key: key.clone(),

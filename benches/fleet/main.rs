@@ -1,0 +1,55 @@
+//! What the operator's tool costs, beside Docker's own in the same run, and how soon it sees.
+//!
+//! `make bench` builds what this needs. Every figure is a ratio to a peer, or a latency with its
+//! spread; absolute times are those of the machine it ran on.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a benchmark that cannot measure ends, and printing is what it is for"
+)]
+#![allow(
+    dead_code,
+    reason = "the laboratory of the end-to-end tests is shared, not all of it is used here"
+)]
+
+#[path = "../../tests/e2e/lab.rs"]
+mod lab;
+mod latency;
+mod listing;
+#[path = "../../tests/e2e/pty.rs"]
+mod pty;
+#[path = "../../tests/e2e/tree.rs"]
+mod tree;
+
+use std::time::Duration;
+
+fn main() {
+    // `cargo test --benches` asks for a quick look that everything still runs.
+    let quick = std::env::args().any(|argument| argument == "--test");
+    latency::measure(if quick { 3 } else { 50 });
+    listing::measure(if quick { &[2] } else { &[1, 100] });
+}
+
+/// Of some durations: the least, the median, the 95th percentile and the greatest, in milliseconds.
+fn spread(mut durations: Vec<Duration>) -> String {
+    durations.sort_unstable();
+    let at = |percent: usize| millis(durations[(durations.len() - 1) * percent / 100]);
+    format!(
+        "min {:.1}  median {:.1}  p95 {:.1}  max {:.1} ms",
+        at(0),
+        at(50),
+        at(95),
+        at(100)
+    )
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[values.len() / 2]
+}

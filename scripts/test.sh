@@ -1,0 +1,22 @@
+#!/bin/sh
+# Runs every test, and says at the end how many there were. Needs WW_AGENT_BINARY, WW_BUSYBOX and
+# WW_BASH; a test that lacks something fails, none is skipped.
+set -eu
+: "${WW_AGENT_BINARY:?}" "${WW_BUSYBOX:?}" "${WW_BASH:?}"
+export WW_AGENT_BINARY WW_BUSYBOX WW_BASH
+
+mkdir -p "${CARGO_TARGET_DIR:=target}"
+log=$(mktemp "$CARGO_TARGET_DIR/test.XXXXXX")
+trap 'rm -f "$log"' EXIT
+
+# The end-to-end tests run the operator's tool, which cargo does not build for tests of another package.
+cargo build --locked -p ww-ctl --bin ww-ctl
+
+# POSIX sh has no pipefail: the status goes through a file.
+{ cargo test --locked --workspace --no-fail-fast 2>&1 && echo 0 > "$log.status" || echo 1 > "$log.status"; } | tee "$log"
+status=$(cat "$log.status")
+rm -f "$log.status"
+
+awk '/^test result:/ { passed += $4; failed += $6; ignored += $8; runs += 1 }
+  END { printf "\n%d passed, %d failed, %d ignored in %d test programs\n", passed, failed, ignored, runs }' "$log"
+exit "$status"

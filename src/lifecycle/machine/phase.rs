@@ -1,0 +1,274 @@
+//! Where the machine is, down to the step it is at. What belongs to a state lives in it.
+
+use std::time::Duration;
+
+use crate::lifecycle::{Cause, Hook, Moment, Outcome, RunId};
+
+/// A script that is running.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) id: RunId,
+    pub(super) hook: Hook,
+    pub(super) cut: Cut,
+}
+
+/// Whether a running script has been told to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// Not told; `at` is when its time is over.
+    None { at: Option<(Moment, Duration)> },
+    /// TERM sent, KILL follows at `kill_at`. `limit` is set when its time was over.
+    Terminated {
+        kill_at: Moment,
+        limit: Option<Duration>,
+    },
+    /// KILL sent; given up waiting at `give_up_at`.
+    Killed {
+        give_up_at: Moment,
+        limit: Option<Duration>,
+    },
+}
+
+impl Run {
+    pub(super) const fn deadline(&self) -> Option<Moment> {
+        match self.cut {
+            Cut::None { at: Some((at, _)) } => Some(at),
+            Cut::None { at: None } => None,
+            Cut::Terminated { kill_at, .. } => Some(kill_at),
+            Cut::Killed { give_up_at, .. } => Some(give_up_at),
+        }
+    }
+
+    /// Its time is over: what really happened to a script that was cut for that.
+    pub(super) fn outcome(&self, seen: Outcome) -> Outcome {
+        match self.cut {
+            Cut::Terminated {
+                limit: Some(limit), ..
+            }
+            | Cut::Killed {
+                limit: Some(limit), ..
+            } => Outcome::TimedOut(limit),
+            Cut::None { .. }
+            | Cut::Terminated { limit: None, .. }
+            | Cut::Killed { limit: None, .. } => seen,
+        }
+    }
+}
+
+/// What a deadline of a running script led to.
+pub(super) enum Overdue {
+    /// It was told to end, or there is still time.
+    Waiting,
+    /// Not even KILL ended it.
+    Unkillable(Outcome),
+}
+
+/// A stage of the way up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    Boot,
+    Firstboot,
+    Upgrade,
+    Svcup,
+    Warmup,
+}
+
+impl Stage {
+    pub(super) const fn hook(self) -> Hook {
+        match self {
+            Self::Boot => Hook::Boot,
+            Self::Firstboot => Hook::Firstboot,
+            Self::Upgrade => Hook::Upgrade,
+            Self::Svcup => Hook::Svcup,
+            Self::Warmup => Hook::Warmup,
+        }
+    }
+}
+
+/// What is under way within a stage of the way up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The world is being told.
+    Announcing { number: u64, until: Moment },
+    /// The stage's script runs.
+    Running(Run),
+    /// The mark is being written; only after `firstboot`.
+    Marking,
+}
+
+/// The check of an UP container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Check {
+    /// The next one is due then.
+    Due(Moment),
+    /// One is under way.
+    Running(Run),
+    /// There is no monitor script.
+    Absent,
+}
+
+/// The scripts of a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Svcdown,
+    Svcup,
+    Warmup,
+}
+
+impl Part {
+    pub(super) const fn hook(self) -> Hook {
+        match self {
+            Self::Svcdown => Hook::Svcdown,
+            Self::Svcup => Hook::Svcup,
+            Self::Warmup => Hook::Warmup,
+        }
+    }
+}
+
+/// What is under way within a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum RestartStep {
+    Announcing {
+        number: u64,
+        until: Moment,
+    },
+    Draining {
+        until: Moment,
+    },
+    Running(Part, Run),
+    /// What the last `svcup` left in its own process group must be gone before the next one.
+    Emptying {
+        svcup: RunId,
+        told: Told,
+        next: Moment,
+    },
+    /// The pause that keeps restarts from storming.
+    Pausing {
+        until: Moment,
+    },
+}
+
+/// How far a group of old services was told to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    Nothing,
+    Term,
+    Kill,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Restart {
+    pub(super) step: RestartStep,
+    /// Somebody asked for it: drain first, no pause.
+    pub(super) asked: bool,
+    /// One more was asked for after the services had begun to start.
+    pub(super) again: Option<Cause>,
+    /// The pause before `svcup`.
+    pub(super) pause: Duration,
+}
+
+/// What is under way within a stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum StopStep {
+    /// The script that was running is being ended.
+    Cutting(Run),
+    Announcing {
+        until: Moment,
+    },
+    Draining {
+        until: Moment,
+    },
+    Svcdown(Run),
+    Terminating {
+        kill_at: Moment,
+    },
+    Killing {
+        give_up_at: Moment,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stop {
+    pub(super) step: StopStep,
+    /// The number of the transition that told of the stop.
+    pub(super) number: u64,
+    /// 0 for STOPPED, 1 for ERROR.
+    pub(super) code: i32,
+    /// Time between TERM and KILL; shorter once a second stop was asked for.
+    pub(super) grace: Duration,
+    pub(super) drain: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Nothing has happened yet.
+    Created,
+    Starting {
+        stage: Stage,
+        step: Step,
+        again: Option<Cause>,
+    },
+    Up(Check),
+    Restarting(Restart),
+    Stopping(Stop),
+    /// `Exit` was given out.
+    Done,
+}
+
+/// Whether there are services to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Services {
+    /// `svcup` was not begun, or `svcdown` has ended since.
+    Down,
+    /// `svcup` was begun by this run.
+    Begun(RunId),
+}
+
+#[cfg(test)]
+impl Phase {
+    /// Where it is, in words that leave out ids and times.
+    pub(super) fn place(&self) -> String {
+        let (phase, step) = match self {
+            Self::Created => return "created".into(),
+            Self::Done => return "done".into(),
+            Self::Starting { stage, step, .. } => (
+                stage.hook().name(),
+                match step {
+                    Step::Announcing { .. } => "announcing",
+                    Step::Running(_) => "running",
+                    Step::Marking => "marking",
+                },
+            ),
+            Self::Up(check) => (
+                "up",
+                match check {
+                    Check::Due(_) => "due",
+                    Check::Running(_) => "checking",
+                    Check::Absent => "absent",
+                },
+            ),
+            Self::Restarting(restart) => (
+                "restarting",
+                match &restart.step {
+                    RestartStep::Announcing { .. } => "announcing",
+                    RestartStep::Draining { .. } => "draining",
+                    RestartStep::Running(part, _) => part.hook().name(),
+                    RestartStep::Emptying { .. } => "emptying",
+                    RestartStep::Pausing { .. } => "pausing",
+                },
+            ),
+            Self::Stopping(stop) => (
+                "stopping",
+                match &stop.step {
+                    StopStep::Cutting(_) => "cutting",
+                    StopStep::Announcing { .. } => "announcing",
+                    StopStep::Draining { .. } => "draining",
+                    StopStep::Svcdown(_) => "svcdown",
+                    StopStep::Terminating { .. } => "terminating",
+                    StopStep::Killing { .. } => "killing",
+                },
+            ),
+        };
+        format!("{phase} {step}")
+    }
+}

@@ -1,0 +1,182 @@
+//! Restarts: asked for, or needed.
+
+use std::time::Duration;
+
+use super::phase::{Overdue, Part, Phase, Restart, RestartStep, Services, Told};
+use super::{Effects, GIVE_UP, Machine, PATIENCE};
+use crate::lifecycle::{Cause, Effect, Health, Hook, Moment, Outcome, State};
+
+impl Machine {
+    /// A restart nobody asked for: counted, paused before, given up in the end.
+    pub(super) fn needs_restart(&mut self, cause: Cause, now: Moment, out: &mut Effects) {
+        let max = self.policy.restart_max;
+        if max > 0 && self.in_a_row >= max {
+            let restarts = self.in_a_row;
+            return self.fail(
+                Cause::GaveUp {
+                    restarts,
+                    last: Box::new(cause),
+                },
+                now,
+                out,
+            );
+        }
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        let pause = self.backoff.pause();
+        self.begin_restart(cause, false, pause, now, out);
+    }
+
+    pub(super) fn begin_restart(
+        &mut self,
+        cause: Cause,
+        asked: bool,
+        pause: Duration,
+        now: Moment,
+        out: &mut Effects,
+    ) {
+        if let Some(run) = self.current_run() {
+            // Only a check can be running here; its answer no longer matters.
+            out.push(Effect::Kill(run.id));
+        }
+        self.restarts = self.restarts.saturating_add(1);
+        self.patience = PATIENCE;
+        let number = self.announce(State::Restarting, cause, now, out);
+        let step = RestartStep::Announcing {
+            number,
+            until: now + self.patience,
+        };
+        self.phase = Phase::Restarting(Restart {
+            step,
+            asked,
+            again: None,
+            pause,
+        });
+    }
+
+    pub(super) fn restart_told(&mut self, mut restart: Restart, now: Moment, out: &mut Effects) {
+        restart.step = if restart.asked && self.policy.drain > Duration::ZERO {
+            RestartStep::Draining {
+                until: now + self.policy.drain,
+            }
+        } else {
+            self.restart_part(Part::Svcdown, now, out)
+        };
+        self.phase = Phase::Restarting(restart);
+    }
+
+    fn restart_part(&mut self, part: Part, now: Moment, out: &mut Effects) -> RestartStep {
+        RestartStep::Running(part, self.run(part.hook(), now, out))
+    }
+
+    pub(super) fn restart_emptied(&mut self, mut restart: Restart, now: Moment, out: &mut Effects) {
+        if restart.pause.is_zero() {
+            return self.begin_svcup(restart, now, out);
+        }
+        restart.step = RestartStep::Pausing {
+            until: now + restart.pause,
+        };
+        self.phase = Phase::Restarting(restart);
+    }
+
+    pub(super) fn begin_svcup(&mut self, mut restart: Restart, now: Moment, out: &mut Effects) {
+        // Counts start anew with the services.
+        self.set_health(Health::Unknown, out);
+        let run = self.run(Hook::Svcup, now, out);
+        self.services = Services::Begun(run.id);
+        restart.step = RestartStep::Running(Part::Svcup, run);
+        self.phase = Phase::Restarting(restart);
+    }
+
+    pub(super) fn restart_ended(
+        &mut self,
+        mut restart: Restart,
+        part: Part,
+        outcome: Outcome,
+        now: Moment,
+        out: &mut Effects,
+    ) {
+        let hook = part.hook();
+        if !outcome.is_success() {
+            if part != Part::Svcdown && !self.policy.tolerated.contains(&hook) {
+                return self.needs_restart(Cause::Failed(hook, outcome), now, out);
+            }
+            out.push(Effect::Tolerated(hook, outcome));
+        }
+        match part {
+            Part::Svcdown => match std::mem::replace(&mut self.services, Services::Down) {
+                Services::Begun(svcup) => {
+                    out.push(Effect::WatchGroup(svcup));
+                    let next = now + self.policy.stop_grace;
+                    restart.step = RestartStep::Emptying {
+                        svcup,
+                        told: Told::Nothing,
+                        next,
+                    };
+                    self.phase = Phase::Restarting(restart);
+                }
+                Services::Down => self.restart_emptied(restart, now, out),
+            },
+            Part::Svcup if self.policy.restart_warmup => {
+                restart.step = self.restart_part(Part::Warmup, now, out);
+                self.phase = Phase::Restarting(restart);
+            }
+            Part::Svcup | Part::Warmup => self.enter_up(Cause::Restarted, restart.again, now, out),
+        }
+    }
+
+    pub(super) fn restart_deadline(
+        &mut self,
+        mut restart: Restart,
+        now: Moment,
+        out: &mut Effects,
+    ) {
+        match restart.step {
+            RestartStep::Announcing { until, .. } => {
+                self.spend_patience(until, now);
+                return self.restart_told(restart, now, out);
+            }
+            RestartStep::Draining { .. } => {
+                restart.step = self.restart_part(Part::Svcdown, now, out);
+            }
+            RestartStep::Emptying {
+                svcup,
+                told: Told::Nothing,
+                ..
+            } => {
+                out.push(Effect::Terminate(svcup));
+                let next = now + self.policy.stop_grace;
+                restart.step = RestartStep::Emptying {
+                    svcup,
+                    told: Told::Term,
+                    next,
+                };
+            }
+            RestartStep::Emptying {
+                svcup,
+                told: Told::Term,
+                ..
+            } => {
+                out.push(Effect::Kill(svcup));
+                let next = now + GIVE_UP;
+                restart.step = RestartStep::Emptying {
+                    svcup,
+                    told: Told::Kill,
+                    next,
+                };
+            }
+            // Not even KILL ends what is left (state D): a restart with it beats none.
+            RestartStep::Emptying {
+                told: Told::Kill, ..
+            } => {
+                return self.restart_emptied(restart, now, out);
+            }
+            RestartStep::Pausing { .. } => return self.begin_svcup(restart, now, out),
+            RestartStep::Running(part, ref mut run) => {
+                if let Overdue::Unkillable(outcome) = self.overdue(run, now, out) {
+                    return self.restart_ended(restart, part, outcome, now, out);
+                }
+            }
+        }
+        self.phase = Phase::Restarting(restart);
+    }
+}

@@ -1,0 +1,143 @@
+//! The way up, and the checks of a container that is UP.
+
+use std::time::Duration;
+
+use super::phase::{Check, Phase, Services, Stage, Step};
+use super::{Effects, Machine};
+use crate::lifecycle::{Cause, Effect, Health, Moment, Outcome, State};
+
+impl Machine {
+    pub(super) fn enter_stage(
+        &mut self,
+        stage: Stage,
+        cause: Cause,
+        again: Option<Cause>,
+        now: Moment,
+        out: &mut Effects,
+    ) {
+        let told = match stage {
+            Stage::Boot => State::Boot,
+            Stage::Firstboot => State::Firstboot,
+            Stage::Upgrade => State::Upgrading,
+            Stage::Svcup => State::Warmup,
+            // One state for two scripts: WARMUP was told before `svcup`.
+            Stage::Warmup => return self.run_stage(stage, again, now, out),
+        };
+        let number = self.announce(told, cause, now, out);
+        let until = now + self.patience;
+        self.phase = Phase::Starting {
+            stage,
+            step: Step::Announcing { number, until },
+            again,
+        };
+    }
+
+    pub(super) fn run_stage(
+        &mut self,
+        stage: Stage,
+        again: Option<Cause>,
+        now: Moment,
+        out: &mut Effects,
+    ) {
+        let run = self.run(stage.hook(), now, out);
+        if stage == Stage::Svcup {
+            self.services = Services::Begun(run.id);
+        }
+        self.phase = Phase::Starting {
+            stage,
+            step: Step::Running(run),
+            again,
+        };
+    }
+
+    pub(super) fn stage_ended(
+        &mut self,
+        stage: Stage,
+        outcome: Outcome,
+        again: Option<Cause>,
+        now: Moment,
+        out: &mut Effects,
+    ) {
+        let hook = stage.hook();
+        if !outcome.is_success() {
+            if !self.policy.tolerated.contains(&hook) {
+                return self.fail(Cause::Failed(hook, outcome), now, out);
+            }
+            out.push(Effect::Tolerated(hook, outcome));
+        }
+        let finished = Cause::Finished(hook);
+        match stage {
+            Stage::Boot if self.initialised => {
+                self.enter_stage(Stage::Upgrade, finished, again, now, out);
+            }
+            Stage::Boot => self.enter_stage(Stage::Firstboot, finished, again, now, out),
+            Stage::Firstboot => {
+                out.push(Effect::Mark);
+                self.phase = Phase::Starting {
+                    stage,
+                    step: Step::Marking,
+                    again,
+                };
+            }
+            Stage::Upgrade => self.enter_stage(Stage::Svcup, finished, again, now, out),
+            Stage::Svcup => self.enter_stage(Stage::Warmup, finished, again, now, out),
+            Stage::Warmup => self.enter_up(finished, again, now, out),
+        }
+    }
+
+    pub(super) fn enter_up(
+        &mut self,
+        cause: Cause,
+        again: Option<Cause>,
+        now: Moment,
+        out: &mut Effects,
+    ) {
+        self.announce(State::Up, cause, now, out);
+        self.been_up = true;
+        self.healthy_since = Some(now);
+        self.phase = Phase::Up(Check::Due(now + self.policy.monitor_interval));
+        if let Some(cause) = again {
+            self.begin_restart(cause, true, Duration::ZERO, now, out);
+        }
+    }
+
+    pub(super) fn check_ended(&mut self, outcome: Outcome, now: Moment, out: &mut Effects) {
+        if outcome == Outcome::Missing {
+            self.phase = Phase::Up(Check::Absent);
+            return;
+        }
+        self.phase = Phase::Up(Check::Due(now + self.policy.monitor_interval));
+        if outcome.is_success() {
+            self.set_health(Health::Passing, out);
+            let since = *self.healthy_since.get_or_insert(now);
+            if now - since >= self.policy.restart_reset {
+                self.in_a_row = 0;
+                self.backoff.reset();
+            }
+            return;
+        }
+        let failures = match self.health {
+            Health::Failing(failures) => failures.saturating_add(1),
+            Health::Unknown | Health::Passing => 1,
+        };
+        self.healthy_since = None;
+        self.set_health(Health::Failing(failures), out);
+        if failures >= self.policy.monitor_failures {
+            self.needs_restart(
+                Cause::Watchdog {
+                    failures,
+                    last: outcome,
+                },
+                now,
+                out,
+            );
+        }
+    }
+
+    pub(super) fn set_health(&mut self, health: Health, out: &mut Effects) {
+        if self.health != health {
+            self.health = health;
+            out.push(Effect::Health(health));
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The machine in virtual time: stories, every cell, random lives, the diagram.
+
+mod cells;
+mod diagram;
+mod lives;
+mod stories;
+mod world;

@@ -1,0 +1,4 @@
+//! What other people's tools depend on: the lines of the socket, and that versions mix.
+
+mod documented;
+mod skew;

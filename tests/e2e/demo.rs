@@ -1,0 +1,47 @@
+//! The demonstration comes up and leaves nothing behind.
+
+use crate::lab::{docker, until, ww_ctl};
+
+/// Takes the fleet down also when the test fails.
+struct Down;
+
+impl Drop for Down {
+    fn drop(&mut self) {
+        ww_ctl(["demo", "down"]);
+    }
+}
+
+#[test]
+fn the_fleet_comes_up_lives_and_leaves_nothing() {
+    let images = || {
+        docker(["images", "-q", "--filter", "label=io.whaleware.demo"])
+            .expect(0)
+            .stdout
+    };
+    let containers = || {
+        docker(["ps", "-aq", "--filter", "label=io.whaleware.demo"])
+            .expect(0)
+            .stdout
+    };
+    assert_eq!(
+        containers(),
+        "",
+        "somebody's demonstration is running: `ww-ctl demo down` first"
+    );
+    let down = Down;
+    ww_ctl(["demo", "up"]).expect(0);
+    until("the web server UP", || {
+        ww_ctl(["ls", "-o", "jsonl", "--filter", "label=io.whaleware.demo"])
+            .stdout
+            .lines()
+            .any(|line| line.contains("web") && line.contains("\"UP\""))
+            .then_some(())
+    });
+    until("a broken one that has failed", || {
+        let listed = ww_ctl(["ls", "--filter", "label=io.whaleware.demo"]).stdout;
+        listed.contains("ERROR").then_some(())
+    });
+    drop(down);
+    assert_eq!((containers(), images()), (String::new(), String::new()));
+    ww_ctl(["demo", "down"]).expect(0);
+}

@@ -1,0 +1,106 @@
+//! A real terminal for a program: a PTY, and a screen that understands what is written to it.
+
+use std::io::{Read, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use crate::lab::{PATIENCE, now};
+
+/// A program on a PTY of its own.
+pub(crate) struct Terminal {
+    child: Child,
+    keys: ChildStdin,
+    bytes: Receiver<Vec<u8>>,
+    screen: vt100::Parser,
+    /// Everything that was ever written to it.
+    pub(crate) raw: Vec<u8>,
+}
+
+impl Terminal {
+    /// Runs a shell command on a terminal of this size. `script` of util-linux makes the PTY.
+    pub(crate) fn new(shell: &str, rows: u16, columns: u16) -> Self {
+        let inner = format!("stty rows {rows} cols {columns}; {shell}");
+        let mut child = Command::new("script")
+            .args(["-qefc", &inner, "/dev/null"])
+            .env("TERM", "xterm-256color")
+            .env("LC_ALL", "C.UTF-8")
+            .env_remove("NO_COLOR")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("`script` of util-linux");
+        let keys = child.stdin.take().expect("its input");
+        let mut output = child.stdout.take().expect("its output");
+        let (sender, bytes) = channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 8192];
+            while let Ok(count @ 1..) = output.read(&mut buffer) {
+                if sender.send(buffer[..count].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        Self {
+            child,
+            keys,
+            bytes,
+            screen: vt100::Parser::new(size(rows), size(columns), 0),
+            raw: Vec::new(),
+        }
+    }
+
+    /// Types.
+    pub(crate) fn keys(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).expect("its input");
+        self.keys.flush().expect("its input");
+    }
+
+    /// What is on the screen now.
+    pub(crate) fn contents(&self) -> String {
+        self.screen.screen().contents()
+    }
+
+    /// Waits until the screen shows what is wanted.
+    #[track_caller]
+    pub(crate) fn shows(&mut self, what: &str, mut wanted: impl FnMut(&str) -> bool) -> String {
+        let begun = now();
+        loop {
+            let contents = self.contents();
+            if wanted(&contents) {
+                return contents;
+            }
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "{what} is not shown:\n{contents}"
+            );
+            match self.bytes.recv_timeout(Duration::from_millis(200)) {
+                Ok(bytes) => {
+                    self.screen.process(&bytes);
+                    self.raw.extend_from_slice(&bytes);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    let contents = self.contents();
+                    assert!(
+                        wanted(&contents),
+                        "it has ended and {what} is not shown:\n{contents}"
+                    );
+                    return contents;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn size(cells: u16) -> std::num::NonZero<u16> {
+    std::num::NonZero::new(cells).expect("a terminal has cells")
+}

@@ -1,0 +1,147 @@
+//! Restarts: by signal, by the operator's tool, ten at once, and those that do not work.
+
+use std::process::Command;
+
+use crate::lab::{Guest, Lab, docker, run, ww_ctl, ww_ctl_command};
+
+fn app(lab: &Lab, what: &str, svcup: &str, cfg: &str) -> Guest {
+    let tree = lab.tree(what);
+    tree.all_scripts().script("svcup", svcup);
+    let option = format!("CFG={cfg}");
+    let guest = lab.start(what, &lab.image(&tree), &["-e", &option], &[]);
+    guest.reaches("UP");
+    guest
+}
+
+#[test]
+fn by_signal_and_by_the_tool_it_goes_through_restarting_to_up() {
+    let lab = Lab::new("restart");
+    let guest = app(&lab, "app", "", "{}");
+    docker(["kill", "-s", "HUP", &guest.name]).expect(0);
+    guest.wrote("-svcup", 2);
+    guest.reaches("UP");
+    let status = guest.status();
+    assert!(status.contains("\"cause\":\"SIGHUP\""), "{status}");
+
+    let ran = ww_ctl(["restart", &guest.name, "--timeout", "30s"]).expect(0);
+    assert!(
+        ran.stderr.contains("UP") || ran.stdout.contains("UP"),
+        "{ran:?}"
+    );
+    // Only after UP was reached again does it return.
+    assert_eq!(
+        guest.log().iter().filter(|line| *line == "-svcup").count(),
+        3
+    );
+    let status = guest.status();
+    assert!(status.contains("operator "), "who asked is told: {status}");
+    assert_eq!(
+        guest.log()[guest.log().len() - 4..],
+        ["+svcdown", "-svcdown", "+svcup", "-svcup"],
+        "a restart does not warm up unless asked to"
+    );
+}
+
+#[test]
+fn ten_signals_at_once_are_two_restarts_at_most() {
+    let lab = Lab::new("restart");
+    let guest = app(&lab, "app", "sleep 0.3", "{}");
+    let pid = guest.inspect("{{.State.Pid}}");
+    let mut all = Command::new("kill");
+    all.arg("-HUP");
+    for _ in 0..10 {
+        run(Command::new("kill").args(["-HUP", &pid])).expect(0);
+    }
+    guest.wrote("-svcup", 2);
+    guest.reaches("UP");
+    // A last one, alone, shows that all of the ten are over.
+    ww_ctl(["restart", &guest.name, "--timeout", "30s"]).expect(0);
+    let ups = guest.log().iter().filter(|line| *line == "+svcup").count();
+    assert!(
+        (3..=4).contains(&ups),
+        "{ups} times svcup: {:?}",
+        guest.log()
+    );
+}
+
+#[test]
+fn one_that_does_not_come_back_is_said_to() {
+    let lab = Lab::new("restart");
+    let guest = app(
+        &lab,
+        "app",
+        "[ -e /data/broken ] && exit 7; true",
+        r#"{"ww":{"restart":{"max":1,"backoff":"10ms"}}}"#,
+    );
+    std::fs::write(guest.data.join("broken"), "").expect("a file");
+    let ran = ww_ctl(["restart", &guest.name, "--timeout", "30s"]).expect(1);
+    assert!(ran.stderr.contains("svcup exited 7"), "{ran:?}");
+    assert_eq!(guest.exit_code(), 1);
+}
+
+#[test]
+fn one_that_takes_too_long_is_four() {
+    let lab = Lab::new("restart");
+    let guest = app(&lab, "app", "[ -e /data/slow ] && sleep 600; true", "{}");
+    std::fs::write(guest.data.join("slow"), "").expect("a file");
+    let ran = ww_ctl(["restart", &guest.name, "--timeout", "2s"]).expect(4);
+    assert!(ran.stderr.contains("RESTARTING"), "{ran:?}");
+    assert!(ran.stderr.contains(&guest.name), "{ran:?}");
+}
+
+#[test]
+fn the_watchdog_restarts_and_says_why() {
+    let lab = Lab::new("restart");
+    let tree = lab.tree("app");
+    tree.all_scripts()
+        .script("monitor", "[ -e /data/once ] || { touch /data/once; echo 'port 80 is closed'; exit 4; }; echo '{\"n\":1}'")
+        .defaults(r#"{"ww":{"monitor":{"interval":"200ms"},"restart":{"backoff":"10ms"}}}"#);
+    let guest = lab.start("app", &lab.image(&tree), &[], &[]);
+    guest.wrote("-svcup", 2);
+    guest.reaches("healthy");
+    let shown = ww_ctl(["show", &guest.name]).expect(0);
+    assert!(
+        shown.stdout.contains("monitor exited 4"),
+        "{}",
+        shown.stdout
+    );
+}
+
+#[test]
+fn start_and_stop_are_watched_until_they_are_true() {
+    let lab = Lab::new("restart");
+    let guest = app(&lab, "app", "", "{}");
+    let ran = ww_ctl(["stop", &guest.name]).expect(0);
+    assert_eq!(
+        guest.inspect("{{.State.Status}} {{.State.ExitCode}}"),
+        "exited 0",
+        "{ran:?}"
+    );
+    assert_eq!(guest.log().last().map(String::as_str), Some("-svcdown"));
+    ww_ctl(["start", &guest.name]).expect(0);
+    assert_eq!(guest.log().last().map(String::as_str), Some("-warmup"));
+    assert!(guest.status().contains("\"state\":\"UP\""));
+    // A stop that Docker does not know of would be undone by its restart policy.
+    let tree = lab.tree("always");
+    tree.all_scripts();
+    let always = lab.start("always", &lab.image(&tree), &["--restart", "always"], &[]);
+    always.reaches("UP");
+    ww_ctl(["stop", &always.name]).expect(0);
+    assert_eq!(
+        always.inspect("{{.State.Status}} {{.RestartCount}}"),
+        "exited 0"
+    );
+}
+
+#[test]
+fn read_only_refuses() {
+    let lab = Lab::new("restart");
+    let guest = app(&lab, "app", "", "{}");
+    for action in ["restart", "stop"] {
+        ww_ctl(["--read-only", action, &guest.name])
+            .expect(6)
+            .says(&["read-only"]);
+    }
+    let both = run(ww_ctl_command().args(["stop", "--filter", &format!("{}*", guest.name)]));
+    assert!(matches!(both.code(), 0 | 6), "{both:?}");
+}

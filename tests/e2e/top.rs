@@ -1,0 +1,112 @@
+//! The dashboard on a real terminal against a real fleet.
+
+use std::process::Command;
+
+use crate::lab::{Lab, docker, run, until, ww_ctl_path};
+use crate::pty::Terminal;
+
+#[test]
+fn one_sees_filters_restarts_and_leaves() {
+    let lab = Lab::new("top");
+    let tree = lab.tree("app");
+    tree.all_scripts()
+        .script("svcup", "sleep 0.5")
+        .script("monitor", "echo '{\"queue\":4711}'")
+        .defaults(r#"{"ww":{"monitor":{"interval":"300ms"}}}"#);
+    let image = lab.image(&tree);
+    let (one, two) = (
+        lab.start("one", &image, &[], &[]),
+        lab.start("two", &image, &[], &[]),
+    );
+    one.reaches("UP");
+    two.reaches("UP");
+    let own = lab.named("");
+    let shell = format!(
+        "{} top; echo left with $?; stty -a | grep -o -- '-\\?icanon'",
+        ww_ctl_path().display()
+    );
+    let mut terminal = Terminal::new(&shell, 45, 160);
+    terminal.shows("both containers", |screen| {
+        screen.contains(&one.name) && screen.contains(&two.name)
+    });
+    // Filter down to this test's own, then to one of them.
+    terminal.keys(&format!("/{own}one"));
+    terminal.shows("one only", |screen| {
+        screen.contains(&one.name) && !screen.contains(&two.name)
+    });
+    terminal.keys("\r");
+    terminal.shows("the monitor's number", |screen| screen.contains("4711"));
+    // Restart it: asked first, then watched until UP again.
+    terminal.keys("R");
+    terminal.shows("the question", |screen| screen.contains("ww-ctl restart"));
+    terminal.keys("y");
+    terminal.shows("RESTARTING", |screen| screen.contains("RESTARTING"));
+    one.wrote("-svcup", 2);
+    terminal.shows("UP again", |screen| {
+        screen
+            .lines()
+            .any(|line| line.contains(&one.name) && line.contains("UP"))
+    });
+    assert_eq!(
+        two.log().iter().filter(|line| *line == "-svcup").count(),
+        1,
+        "the other is untouched"
+    );
+    // A change made elsewhere is seen.
+    docker(["stop", "-t", "60", &one.name]).expect(0);
+    terminal.shows("its end", |screen| {
+        screen
+            .lines()
+            .any(|line| line.contains(&one.name) && line.contains("DOCKERDOWN"))
+            || !screen.contains(&one.name)
+    });
+    terminal.keys("q");
+    terminal.shows("the shell", |screen| {
+        screen.contains("left with 0") && screen.contains("icanon")
+    });
+    let after = terminal.contents();
+    assert!(
+        !after.contains("-icanon"),
+        "the terminal is still raw:\n{after}"
+    );
+}
+
+#[test]
+fn the_terminal_is_restored_when_it_is_killed() {
+    for (signal, code) in [("TERM", 143), ("HUP", 129), ("INT", 130), ("QUIT", 131)] {
+        let shell = format!(
+            "stty -g > /dev/null; B=$(stty -g); {} top & P=$!; fg %1 >/dev/null 2>&1; wait $P; C=$?; A=$(stty -g); [ \"$A\" = \"$B\" ] && echo same modes; echo left with $C",
+            ww_ctl_path().display()
+        );
+        let shell = format!("bash -ic '{}'", shell.replace('\'', "'\\''"));
+        let mut terminal = Terminal::new(&shell, 24, 80);
+        terminal.shows("the dashboard", |screen| {
+            screen.contains("ww-ctl") || screen.contains("NAME")
+        });
+        let pattern = format!("{} top", ww_ctl_path().display());
+        let pids = until("its process", || {
+            let found = run(Command::new("pgrep").args(["-x", "-f", &pattern]));
+            let pids: Vec<_> = found.stdout.lines().map(str::to_owned).collect();
+            (!pids.is_empty()).then_some(pids)
+        });
+        for pid in pids {
+            run(Command::new("kill").args([&format!("-{signal}"), &pid]));
+        }
+        terminal.shows(&format!("exit {code} after {signal}"), |screen| {
+            screen.contains(&format!("left with {code}"))
+        });
+        let after = terminal.contents();
+        assert!(after.contains("same modes"), "{signal}:\n{after}");
+        assert!(
+            terminal.raw.windows(8).any(|bytes| bytes == b"\x1b[?1049l"),
+            "{signal}: alternate screen left"
+        );
+    }
+}
+
+#[test]
+fn without_a_terminal_it_refuses_with_a_hint() {
+    crate::lab::ww_ctl(["top"])
+        .expect(2)
+        .says(&["terminal", "ww-ctl ls"]);
+}

@@ -1,0 +1,93 @@
+//! `ww-agent check [DIR]`: looks an image's tree over.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::usage::{Argument, Usage, read};
+use super::{FAILED, USAGE, help, legible, terminal};
+
+use crate::environment::Environment;
+
+mod configuration;
+mod finding;
+mod scripts;
+mod tree;
+
+use finding::{Finding, Level};
+use tree::Tree;
+
+pub(super) fn main(usage: Usage, arguments: &[OsString]) -> u8 {
+    let (directory, root) = match parse(usage, arguments) {
+        Ok(options) => options,
+        Err(code) => return code,
+    };
+    let tree = match Tree::open(directory, root) {
+        Ok(tree) => tree,
+        Err(why) => return usage.failed(&why, USAGE),
+    };
+    let findings = tree.lint();
+    let printed = terminal::print(&report(&tree, &findings));
+    let failed = findings.iter().any(|finding| finding.level == Level::Error);
+    printed.max(if failed { FAILED } else { 0 })
+}
+
+fn parse(usage: Usage, arguments: &[OsString]) -> Result<(PathBuf, Option<PathBuf>), u8> {
+    let (mut directory, mut root) = (None, None);
+    let mut root_follows = false;
+    for argument in read(arguments) {
+        match argument {
+            Argument::Word(word) if root_follows => {
+                root = Some(PathBuf::from(word));
+                root_follows = false;
+            }
+            Argument::Flag("-h" | "--help", None) => return Err(terminal::print(help::CHECK)),
+            Argument::Flag("--root", value) if !root_follows => match value {
+                Some(value) => root = Some(PathBuf::from(value)),
+                None => root_follows = true,
+            },
+            Argument::Flag(flag, _) => return Err(usage.unknown_flag(flag, &["--root", "--help"])),
+            Argument::Word(word) if directory.is_none() => directory = Some(PathBuf::from(word)),
+            Argument::Word(word) => return Err(usage.too_many(word)),
+        }
+    }
+    if root_follows {
+        return Err(usage.wrong("`--root` needs a directory after it"));
+    }
+    let directory = directory
+        .or_else(|| root.clone())
+        .unwrap_or_else(|| Environment::read().path("/ww"));
+    Ok((directory, root))
+}
+
+fn report(tree: &Tree, findings: &[Finding]) -> String {
+    let mut page = String::new();
+    let mut counts = [0_usize; 3];
+    for finding in findings {
+        counts[finding.level as usize] += 1;
+        // Writing to a string cannot fail.
+        let _ = writeln!(page, "{}", legible::line(&finding.to_string()));
+    }
+    let [errors, warnings, notes] = counts;
+    let _ = writeln!(
+        page,
+        "{}: {}, {}, {}",
+        legible::line(&tree.directory().to_string_lossy()),
+        count(errors, "error"),
+        count(warnings, "warning"),
+        count(notes, "note"),
+    );
+    page
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// The path as the image's author knows it: below the tree.
+fn relative(directory: &Path, path: &Path) -> String {
+    path.strip_prefix(directory)
+        .unwrap_or(path)
+        .to_string_lossy()
+        .into_owned()
+}

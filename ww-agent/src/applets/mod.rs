@@ -1,0 +1,80 @@
+//! What the agent's binary does besides being PID 1: small programs that end.
+//!
+//! Each takes its arguments and answers with an exit code. What they print goes through
+//! [`terminal`].
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::ExitCode;
+
+mod attach;
+mod cfg;
+mod check;
+mod client;
+mod health;
+mod help;
+mod legible;
+mod status;
+mod terminal;
+mod usage;
+mod version;
+
+use usage::Usage;
+
+/// It could not be done, or what was asked about is not well.
+const FAILED: u8 = 1;
+/// The arguments cannot be used; for `cfg` the filter too.
+const USAGE: u8 = 2;
+/// The filter of `cfg` failed while it ran; jq's own number.
+const FILTER_FAILED: u8 = 5;
+
+/// Does what the program's name or the first argument asks for.
+///
+/// `program` is the name the binary was called by, `arguments` what follows it. None means that the
+/// life cycle is wanted, which is not an applet: `/ww/run`, or `ww-agent run`.
+#[must_use]
+pub(crate) fn dispatch(program: &OsStr, arguments: &[OsString]) -> Option<ExitCode> {
+    let name = Path::new(program).file_name().unwrap_or(program);
+    if name == "cfg" {
+        return Some(ExitCode::from(cfg::main(Usage::new("cfg"), arguments)));
+    }
+    if name == "run" {
+        return life_cycle(arguments);
+    }
+    let Some((applet, arguments)) = arguments.split_first() else {
+        terminal::complain(help::PROGRAM);
+        return Some(ExitCode::from(USAGE));
+    };
+    let code = match applet.to_string_lossy().as_ref() {
+        "run" => return life_cycle(arguments),
+        "cfg" => cfg::main(Usage::new("ww-agent cfg"), arguments),
+        "status" => status::main(Usage::new("ww-agent status"), arguments),
+        "attach" => attach::main(Usage::new("ww-agent attach"), arguments),
+        "health" => health::main(Usage::new("ww-agent health"), arguments),
+        "check" => check::main(Usage::new("ww-agent check"), arguments),
+        "version" => version::main(Usage::new("ww-agent version"), arguments),
+        "-V" | "--version" => version::main(Usage::new("ww-agent version"), &[]),
+        "help" | "-h" | "--help" => help::main(arguments),
+        other => unknown(other),
+    };
+    Some(ExitCode::from(code))
+}
+
+/// The life cycle has no options but the one for help.
+fn life_cycle(arguments: &[OsString]) -> Option<ExitCode> {
+    let asked = |argument: &OsString| argument == "-h" || argument == "--help";
+    if arguments.iter().any(asked) {
+        return Some(ExitCode::from(terminal::print(help::RUN)));
+    }
+    None
+}
+
+fn unknown(word: &str) -> u8 {
+    let word = legible::line(word);
+    let hint = usage::nearest(&word, &help::APPLETS)
+        .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    terminal::complain(&format!(
+        "ww-agent: there is no applet `{word}`{hint}\nTry: ww-agent --help\n"
+    ));
+    USAGE
+}

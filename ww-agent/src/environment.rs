@@ -1,0 +1,70 @@
+//! The agent's environment variables, read once and in one place.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use whaleware::{env, paths};
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What the environment says.
+#[derive(Debug, Clone)]
+pub(crate) struct Environment {
+    /// Below it lie `/ww`, `/data` and `/run`; `/` but in tests.
+    pub(crate) root: PathBuf,
+    /// `CFG`, as it is.
+    pub(crate) cfg: Option<OsString>,
+    /// `CFG_FILE`; not below the root, it names a file of the container.
+    pub(crate) cfg_file: Option<PathBuf>,
+    /// `WW_SOCKET`.
+    pub(crate) socket: Option<PathBuf>,
+    /// `WW_LOG_FORMAT`.
+    pub(crate) log_format: LogFormat,
+}
+
+impl Environment {
+    /// Reads it.
+    pub(crate) fn read() -> Self {
+        Self {
+            root: variable(env::WW_ROOT).map_or_else(|| PathBuf::from("/"), PathBuf::from),
+            cfg: variable(env::CFG),
+            cfg_file: variable(env::CFG_FILE).map(PathBuf::from),
+            socket: variable(env::WW_SOCKET).map(PathBuf::from),
+            log_format: match variable(env::WW_LOG_FORMAT) {
+                Some(word) if word == "json" => LogFormat::Json,
+                Some(_) | None => LogFormat::Text,
+            },
+        }
+    }
+
+    /// A path of the contract below the root.
+    pub(crate) fn path(&self, absolute: &str) -> PathBuf {
+        self.root.join(absolute.trim_start_matches('/'))
+    }
+
+    /// Where the agent's socket may be, the wanted place first.
+    pub(crate) fn sockets(&self) -> Vec<PathBuf> {
+        match &self.socket {
+            Some(path) => vec![path.clone()],
+            None => vec![self.path(paths::SOCKET), self.path(paths::SOCKET_FALLBACK)],
+        }
+    }
+
+    /// A hook's file.
+    pub(crate) fn script(&self, name: &str) -> PathBuf {
+        self.path(paths::SCRIPTS).join(Path::new(name))
+    }
+}
+
+/// A variable that is set to nothing counts as not set.
+#[expect(clippy::disallowed_methods, reason = "the seam itself")]
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}

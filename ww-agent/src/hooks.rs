@@ -1,0 +1,372 @@
+//! The image's scripts as processes: started here, signalled here, their ends understood here.
+//!
+//! Only [`crate::reaper`] takes exit statuses; what it finds is matched with the table here.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use nix::errno::Errno;
+use nix::libc::{SIGCONT, SIGKILL, SIGTERM};
+use whaleware::env;
+use whaleware::lifecycle::{Hook, Moment, Outcome, RunId, State};
+
+use crate::clock;
+use crate::environment::Environment;
+use crate::output::Output;
+use crate::pipes::{Capture, Pipes};
+use crate::poller::Poller;
+use crate::resources;
+use crate::script::{self, Form, ScriptFault};
+use crate::signals;
+use crate::sys::{self, Ending};
+
+/// The first pause before a process that could not be made is tried again; it doubles.
+const RETRY: Duration = Duration::from_millis(20);
+const RETRY_MAX: Duration = Duration::from_secs(1);
+/// How long the machine may be short of processes or memory before a script counts as failed.
+const RETRY_FOR: Duration = Duration::from_secs(30);
+/// How long a file may be still being written.
+const BUSY_FOR: Duration = Duration::from_secs(1);
+
+/// On whose behalf a script runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Owner {
+    /// The life cycle itself.
+    Cycle(RunId),
+    /// Telling a state; one at a time.
+    Lifecycle,
+    /// Sending numbers on; one at a time.
+    Pushstats,
+    /// A filter somebody asked for; not a script, but it has pipes.
+    Filter(u32),
+}
+
+/// Why a run was told to end before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// It was not.
+    No,
+    /// Its time was over.
+    Overdue,
+    /// Something else came first.
+    Superseded,
+}
+
+/// How a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// It could not be started for want of something that may come; tried again then.
+    Waiting { at: Moment, pause: Duration },
+    /// It runs as this process, which leads a group of the same number.
+    Running(i32),
+}
+
+/// A run of a script.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    /// The script.
+    pub(crate) hook: Hook,
+    /// Its argument.
+    argument: Option<String>,
+    /// The state it runs in.
+    pub(crate) state: State,
+    /// When it began, for people.
+    pub(crate) at: Timestamp,
+    /// When it began.
+    pub(crate) began: Moment,
+    /// Whether, and why, it was told to end.
+    pub(crate) cut: Cut,
+    stage: Stage,
+    oom_kills: Option<u64>,
+}
+
+/// A run that is over.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// On whose behalf it ran.
+    pub(crate) owner: Owner,
+    /// What it was.
+    pub(crate) run: Run,
+    /// How it ended.
+    pub(crate) outcome: Outcome,
+    /// The beginning of what a monitor printed.
+    pub(crate) printed: Option<Capture>,
+}
+
+/// Why a process was not made.
+enum Refusal {
+    /// Trying again may help, for so long.
+    Later(io::Error, Duration),
+    /// It will not.
+    Never(ScriptFault),
+    /// There is nothing to run.
+    Missing,
+}
+
+/// All runs that are under way.
+#[derive(Debug)]
+pub(crate) struct Hooks {
+    environment: Environment,
+    runs: BTreeMap<Owner, Run>,
+    pids: BTreeMap<i32, Owner>,
+    /// Groups whose leader has ended while others of them live on.
+    groups: BTreeMap<RunId, i32>,
+    /// What they print.
+    pub(crate) pipes: Pipes,
+    /// What keeps a script from being started for now, to be told once.
+    pub(crate) trouble: Option<String>,
+}
+
+impl Hooks {
+    /// Nothing runs yet.
+    pub(crate) fn new(environment: Environment) -> Self {
+        Self {
+            environment,
+            runs: BTreeMap::new(),
+            pids: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            pipes: Pipes::default(),
+            trouble: None,
+        }
+    }
+
+    /// Starts a script. Answers with its end when it has ended already: there is none, or it cannot
+    /// be started.
+    pub(crate) fn start(
+        &mut self,
+        owner: Owner,
+        hook: Hook,
+        state: State,
+        argument: Option<String>,
+        poller: &Poller,
+    ) -> Option<Ended> {
+        let began = clock::now();
+        let run = Run {
+            hook,
+            argument,
+            state,
+            at: clock::wall(),
+            began,
+            cut: Cut::No,
+            stage: Stage::Waiting {
+                at: began,
+                pause: RETRY,
+            },
+            oom_kills: resources::oom_kills(),
+        };
+        self.runs.insert(owner, run);
+        self.attempt(owner, poller)
+    }
+
+    fn attempt(&mut self, owner: Owner, poller: &Poller) -> Option<Ended> {
+        let run = self.runs.get(&owner)?;
+        match self.spawn(owner, run.hook, run.state, run.argument.clone(), poller) {
+            Ok(pid) => {
+                self.pids.insert(pid, owner);
+                if let Some(run) = self.runs.get_mut(&owner) {
+                    run.stage = Stage::Running(pid);
+                }
+                None
+            }
+            Err(Refusal::Missing) => self.close(owner, Outcome::Missing),
+            Err(Refusal::Never(fault)) => self.close(owner, cannot_start(&fault)),
+            Err(Refusal::Later(error, limit)) => {
+                let now = clock::now();
+                let run = self.runs.get_mut(&owner)?;
+                if now - run.began >= limit {
+                    return self.close(owner, cannot_start(&ScriptFault::from(error)));
+                }
+                if let Stage::Waiting { at, pause } = &mut run.stage {
+                    if *pause == RETRY {
+                        let hook = run.hook;
+                        let text = format!("{hook} cannot be started yet: {error}; trying again");
+                        self.trouble = Some(text);
+                    }
+                    *at = now + *pause;
+                    *pause = (*pause * 2).min(RETRY_MAX);
+                }
+                None
+            }
+        }
+    }
+
+    fn spawn(
+        &mut self,
+        owner: Owner,
+        hook: Hook,
+        state: State,
+        argument: Option<String>,
+        poller: &Poller,
+    ) -> Result<i32, Refusal> {
+        let path = self.environment.script(hook.name());
+        let form = script::diagnose(&path, std::path::Path::new("/")).map_err(Refusal::Never)?;
+        let mut command = match form {
+            Form::Missing => return Err(Refusal::Missing),
+            Form::Native => Command::new(&path),
+            Form::Plain => {
+                let mut shell = Command::new("/bin/sh");
+                shell.arg(&path);
+                shell
+            }
+        };
+        let ends = self
+            .pipes
+            .make(owner, hook == Hook::Monitor, poller)
+            .map_err(|error| Refusal::Later(error, RETRY_FOR))?;
+        command
+            .args(argument)
+            .current_dir("/")
+            .env(env::WW_STATE, state.name())
+            .stdin(Stdio::null())
+            .stdout(ends.stdout)
+            .stderr(ends.stderr);
+        sys::isolate(&mut command);
+        match command.spawn() {
+            // The handle is let go: dropping it neither waits nor kills.
+            Ok(child) => Ok(i32::try_from(child.id()).unwrap_or(i32::MAX)),
+            Err(error) => {
+                self.pipes.forget(owner, poller);
+                Err(refusal(error))
+            }
+        }
+    }
+
+    fn close(&mut self, owner: Owner, outcome: Outcome) -> Option<Ended> {
+        let run = self.runs.remove(&owner)?;
+        Some(Ended {
+            owner,
+            run,
+            outcome,
+            printed: None,
+        })
+    }
+
+    /// Tries again what was to be tried again by now.
+    pub(crate) fn retry(&mut self, now: Moment, poller: &Poller) -> Vec<Ended> {
+        let due: Vec<Owner> = self
+            .runs
+            .iter()
+            .filter(|(_, run)| matches!(run.stage, Stage::Waiting { at, .. } if at <= now))
+            .map(|(owner, _)| *owner)
+            .collect();
+        due.into_iter()
+            .filter_map(|owner| self.attempt(owner, poller))
+            .collect()
+    }
+
+    /// When [`Self::retry`] is wanted.
+    pub(crate) fn next_retry(&self) -> Option<Moment> {
+        self.runs
+            .values()
+            .filter_map(|run| match run.stage {
+                Stage::Waiting { at, .. } => Some(at),
+                Stage::Running(_) => None,
+            })
+            .min()
+    }
+
+    /// A run that is under way.
+    pub(crate) fn get(&self, owner: Owner) -> Option<&Run> {
+        self.runs.get(&owner)
+    }
+
+    /// Asks the group of a run to end. Answers with its end when it had not been started.
+    pub(crate) fn terminate(&mut self, owner: Owner, cut: Cut) -> Option<Ended> {
+        self.signal(owner, cut, &[SIGTERM, SIGCONT])
+    }
+
+    /// Ends the group of a run. Answers with its end when it had not been started.
+    pub(crate) fn kill(&mut self, owner: Owner, cut: Cut) -> Option<Ended> {
+        self.signal(owner, cut, &[SIGKILL])
+    }
+
+    fn signal(&mut self, owner: Owner, cut: Cut, signals: &[i32]) -> Option<Ended> {
+        let stage = self.runs.get_mut(&owner).map(|run| {
+            if run.cut == Cut::No {
+                run.cut = cut;
+            }
+            run.stage
+        });
+        let group = match (stage, owner) {
+            (Some(Stage::Running(pid)), _) => pid,
+            (Some(Stage::Waiting { .. }), _) => {
+                let first = signals.first().copied().unwrap_or(SIGTERM);
+                return self.close(owner, signalled(first, false));
+            }
+            (None, Owner::Cycle(id)) => *self.groups.get(&id)?,
+            (None, Owner::Lifecycle | Owner::Pushstats | Owner::Filter(_)) => return None,
+        };
+        for signal in signals {
+            sys::send(-group, *signal);
+        }
+        None
+    }
+
+    /// A process ended: the run it was, if it was one.
+    pub(crate) fn reaped(
+        &mut self,
+        pid: i32,
+        ending: Ending,
+        output: &mut Output,
+        poller: &Poller,
+    ) -> Option<Ended> {
+        let owner = self.pids.remove(&pid)?;
+        let run = self.runs.remove(&owner)?;
+        // The number stays taken as long as the group has members.
+        if let Owner::Cycle(id) = owner
+            && sys::group_exists(pid)
+        {
+            self.groups.insert(id, pid);
+        }
+        let outcome = match ending {
+            Ending::Exited(code) => Outcome::Exited(code),
+            Ending::Signalled(number) => {
+                let more = resources::oom_kills() > run.oom_kills;
+                signalled(number, number == SIGKILL && run.cut == Cut::No && more)
+            }
+        };
+        let printed = self.pipes.finish(owner, output, poller);
+        Some(Ended {
+            owner,
+            run,
+            outcome,
+            printed,
+        })
+    }
+
+    /// Whether no process of this run's group is left. Groups found empty are forgotten, their
+    /// numbers may soon be somebody else's.
+    pub(crate) fn group_is_empty(&mut self, id: RunId) -> bool {
+        self.groups.retain(|_, group| sys::group_exists(*group));
+        !self.groups.contains_key(&id) && !self.runs.contains_key(&Owner::Cycle(id))
+    }
+}
+
+fn signalled(number: i32, out_of_memory: bool) -> Outcome {
+    Outcome::Signalled {
+        name: signals::name(number),
+        number,
+        out_of_memory,
+    }
+}
+
+fn cannot_start(fault: &ScriptFault) -> Outcome {
+    Outcome::CannotStart {
+        code: fault.code(),
+        reason: fault.to_string(),
+    }
+}
+
+fn refusal(error: io::Error) -> Refusal {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE) => {
+            Refusal::Later(error, RETRY_FOR)
+        }
+        Some(Errno::ETXTBSY) => Refusal::Later(error, BUSY_FOR),
+        Some(Errno::ENOEXEC) => Refusal::Never(ScriptFault::NotAProgram),
+        Some(_) | None => Refusal::Never(error.into()),
+    }
+}

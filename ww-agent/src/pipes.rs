@@ -1,0 +1,211 @@
+//! What scripts print: read as it comes, forwarded or kept, never waited for.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::unistd::pipe2;
+use whaleware::protocol::MAX_MONITOR;
+
+use crate::hooks::Owner;
+use crate::output::{Output, Writer};
+use crate::poller::{Interest, Poller, Token};
+
+/// Read at once.
+const PIECE: usize = 8 * 1024;
+/// Pieces read when a script has ended: what it printed itself is in the pipe by then, but a
+/// daemon it left behind may go on for ever.
+const LAST_PIECES: usize = 64;
+
+/// The beginning of what a monitor printed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Capture {
+    /// At most [`MAX_MONITOR`] bytes.
+    pub(crate) head: Vec<u8>,
+    /// There was more.
+    pub(crate) truncated: bool,
+}
+
+impl Capture {
+    fn take(&mut self, bytes: &[u8]) {
+        let room = MAX_MONITOR.saturating_sub(self.head.len());
+        let kept = &bytes[..bytes.len().min(room)];
+        self.head.extend_from_slice(kept);
+        self.truncated |= kept.len() < bytes.len();
+    }
+}
+
+/// Where a pipe's bytes go.
+#[derive(Debug)]
+enum Flow {
+    Stdout,
+    Stderr,
+    Capture(Capture),
+    /// A monitor's report is made; what its children still print is nobody's.
+    Discard,
+}
+
+#[derive(Debug)]
+struct Pipe {
+    file: File,
+    owner: Owner,
+    flow: Flow,
+}
+
+/// What one look into a pipe found.
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    Bytes,
+    Nothing,
+    End,
+}
+
+/// The writing ends of a script's pipes, to be handed to it.
+pub(crate) struct Ends {
+    /// Its stdout.
+    pub(crate) stdout: OwnedFd,
+    /// Its stderr.
+    pub(crate) stderr: OwnedFd,
+}
+
+/// All pipes that are open, those of daemons included.
+#[derive(Debug, Default)]
+pub(crate) struct Pipes {
+    open: BTreeMap<u32, Pipe>,
+    last: u32,
+    /// What was kept of pipes that came to their end before their script did.
+    kept: BTreeMap<Owner, Capture>,
+}
+
+impl Pipes {
+    /// A pair of pipes for a script; its stdout is kept when `captures`, else forwarded.
+    pub(crate) fn make(
+        &mut self,
+        owner: Owner,
+        captures: bool,
+        poller: &Poller,
+    ) -> io::Result<Ends> {
+        let flow = if captures {
+            Flow::Capture(Capture::default())
+        } else {
+            Flow::Stdout
+        };
+        let stdout = self.open(owner, flow, poller)?;
+        let stderr = self.open(owner, Flow::Stderr, poller);
+        match stderr {
+            Ok(stderr) => Ok(Ends { stdout, stderr }),
+            Err(error) => {
+                self.forget(owner, poller);
+                Err(error)
+            }
+        }
+    }
+
+    fn open(&mut self, owner: Owner, flow: Flow, poller: &Poller) -> io::Result<OwnedFd> {
+        let (reading, writing) = pipe2(OFlag::O_CLOEXEC)?;
+        // The two ends are described apart: the script's own end goes on blocking.
+        fcntl(&reading, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        self.last = self.last.wrapping_add(1);
+        poller.add(reading.as_fd(), Token::Pipe(self.last), Interest::Read)?;
+        let pipe = Pipe {
+            file: File::from(reading),
+            owner,
+            flow,
+        };
+        self.open.insert(self.last, pipe);
+        Ok(writing)
+    }
+
+    /// Closes the pipes of a script that was not started.
+    pub(crate) fn forget(&mut self, owner: Owner, poller: &Poller) {
+        self.open.retain(|_, pipe| {
+            let kept = pipe.owner != owner;
+            if !kept {
+                poller.remove(&pipe.file);
+            }
+            kept
+        });
+    }
+
+    /// Reads a piece of what is there.
+    pub(crate) fn read(&mut self, id: u32, output: &mut Output, poller: &Poller) {
+        if let Some(pipe) = self.open.get_mut(&id)
+            && read_piece(id, pipe, output) == Found::End
+        {
+            poller.remove(&pipe.file);
+            if let Flow::Capture(capture) = &mut pipe.flow {
+                self.kept.insert(pipe.owner, std::mem::take(capture));
+            }
+            self.open.remove(&id);
+        }
+    }
+
+    /// The agent leaves: reads what is left, so that nobody's last words are lost.
+    pub(crate) fn drain(&mut self, output: &mut Output) {
+        for (id, pipe) in &mut self.open {
+            for _ in 0..LAST_PIECES {
+                if read_piece(*id, pipe, output) != Found::Bytes {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// The script has ended: reads what it left, and gives what was kept of its stdout.
+    pub(crate) fn finish(
+        &mut self,
+        owner: Owner,
+        output: &mut Output,
+        poller: &Poller,
+    ) -> Option<Capture> {
+        let ids: Vec<u32> = self
+            .open
+            .iter()
+            .filter(|(_, pipe)| pipe.owner == owner)
+            .map(|(id, _)| *id)
+            .collect();
+        let mut captured = self.kept.remove(&owner);
+        for id in ids {
+            let Some(pipe) = self.open.get_mut(&id) else {
+                continue;
+            };
+            let mut found = Found::Bytes;
+            for _ in 0..LAST_PIECES {
+                found = read_piece(id, pipe, output);
+                if found != Found::Bytes {
+                    break;
+                }
+            }
+            if let Flow::Capture(capture) = &mut pipe.flow {
+                captured = Some(std::mem::take(capture));
+                pipe.flow = Flow::Discard;
+            }
+            if found == Found::End {
+                poller.remove(&pipe.file);
+                self.open.remove(&id);
+            }
+        }
+        captured
+    }
+}
+
+fn read_piece(id: u32, pipe: &mut Pipe, output: &mut Output) -> Found {
+    let mut piece = [0; PIECE];
+    let count = match pipe.file.read(&mut piece) {
+        Ok(0) => return Found::End,
+        Ok(count) => count,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Found::Nothing,
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => return Found::Bytes,
+        Err(_) => return Found::End,
+    };
+    let bytes = &piece[..count];
+    match &mut pipe.flow {
+        Flow::Stdout => output.stdout.write(Writer::Pipe(id), bytes),
+        Flow::Stderr => output.stderr.write(Writer::Pipe(id), bytes),
+        Flow::Capture(capture) => capture.take(bytes),
+        Flow::Discard => {}
+    }
+    Found::Bytes
+}

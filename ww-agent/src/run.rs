@@ -1,0 +1,109 @@
+//! The applet `run`: PID 1 of the container.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use whaleware::config::Settings;
+use whaleware::lifecycle::Moment;
+
+use crate::clock;
+use crate::configuration::{Configuration, LoadError};
+use crate::environment::Environment;
+use crate::log::Level;
+use crate::output::Output;
+use crate::poller::{Interest, Poller, Token};
+use crate::runtime::Runtime;
+use crate::signals::Signals;
+
+/// The configuration cannot be used (`EX_CONFIG`).
+const BAD_CONFIGURATION: u8 = 78;
+/// The agent itself met a fault (`EX_SOFTWARE`).
+const FAULT: u8 = 70;
+/// The kernel refuses what the agent cannot do without (`EX_OSERR`).
+const NO_SYSTEM: u8 = 71;
+/// How long the last line may take to be read.
+const LAST_LINE: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// Where the last panic was; its text is not kept, it might hold a secret.
+    static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Lives the container's life; answers its exit code.
+pub(crate) fn main() -> ExitCode {
+    // Before anything else: a signal that comes while PID 1 does not handle it is lost.
+    let signals = Signals::block();
+    let environment = Environment::read();
+    let mut output = Output::new(environment.log_format);
+    // No mount is to be held by the agent's directory.
+    if let Err(error) = std::env::set_current_dir("/") {
+        output.log(Level::Warning, &format!("cannot change to /: {error}"));
+    }
+    let waiting = signals.and_then(|signals| {
+        let poller = Poller::new()?;
+        poller.add(&signals, Token::Signals, Interest::Read)?;
+        Ok((signals, poller))
+    });
+    let (signals, poller) = match waiting {
+        Ok(waiting) => waiting,
+        Err(error) => {
+            let text = format!("cannot wait for signals: {error}");
+            return give_up(output, NO_SYSTEM, &text);
+        }
+    };
+    let (configuration, settings) = match load(&environment) {
+        Ok(loaded) => loaded,
+        Err(error) => return give_up(output, BAD_CONFIGURATION, &error.to_string()),
+    };
+    let mut runtime = Runtime::new(
+        environment,
+        configuration,
+        settings,
+        poller,
+        signals,
+        output,
+        boot_id(),
+    );
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        PLACE.with_borrow_mut(|kept| *kept = place.unwrap_or_default());
+    }));
+    if let Ok(code) = catch_unwind(AssertUnwindSafe(|| runtime.run())) {
+        return ExitCode::from(u8::try_from(code).unwrap_or(1));
+    }
+    let place = PLACE.with_borrow(Clone::clone);
+    // A second fault, in the clearing up of the first, must not keep the code from being told.
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        runtime.emergency(&format!("at {place}"));
+    }));
+    ExitCode::from(FAULT)
+}
+
+fn load(environment: &Environment) -> Result<(Configuration, Settings), LoadError> {
+    let configuration = Configuration::load(environment)?;
+    let settings = configuration.settings()?;
+    Ok((configuration, settings))
+}
+
+fn give_up(mut output: Output, code: u8, text: &str) -> ExitCode {
+    output.log(Level::Error, text);
+    output.settle(LAST_LINE);
+    ExitCode::from(code)
+}
+
+/// A number that no other boot has.
+fn boot_id() -> u64 {
+    let mut bytes = [0; 8];
+    let read = File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut bytes));
+    if read.is_ok() {
+        return u64::from_ne_bytes(bytes);
+    }
+    // A root without devices: the clock and the process are all there is.
+    let since = clock::now().since(Moment::default()).as_nanos();
+    let wall = clock::wall().as_nanosecond();
+    u64::try_from((since ^ wall.unsigned_abs()) & u128::from(u64::MAX)).unwrap_or(1)
+}

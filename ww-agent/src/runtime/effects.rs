@@ -1,0 +1,133 @@
+//! Performs what the machine wants done.
+
+use nix::errno::Errno;
+use whaleware::lifecycle::{Effect, Event, Hook, RunId, State, Transition};
+use whaleware::paths;
+use whaleware::protocol::{FromAgent, HookResult, HookRun};
+
+use super::{Look, Runtime, Watch};
+use crate::clock;
+use crate::durable;
+use crate::hooks::{Cut, Owner};
+use crate::log::{self, Level};
+use crate::sys;
+
+impl Runtime {
+    /// Performs effects in their order. `cut` is why scripts are ended that the effects end.
+    pub(super) fn perform(&mut self, effects: Vec<Effect>, cut: Cut) {
+        for effect in effects {
+            match effect {
+                Effect::Announce(transition) => self.announce(&transition),
+                Effect::Run(id, hook) => self.start(id, hook),
+                Effect::Terminate(id) => {
+                    let ended = self.hooks.terminate(Owner::Cycle(id), cut);
+                    self.ended.extend(ended);
+                }
+                Effect::Kill(id) => {
+                    let ended = self.hooks.kill(Owner::Cycle(id), cut);
+                    self.ended.extend(ended);
+                }
+                Effect::WatchGroup(id) => self.watch = Watch::Group(id, Look::first()),
+                Effect::Mark => self.mark(),
+                Effect::TerminateAll => {
+                    self.reach.terminate();
+                    self.watch = Watch::Everyone(Look::first());
+                }
+                Effect::KillAll => {
+                    let text = "some processes did not end in time: killing them";
+                    self.output.log(Level::Warning, text);
+                    self.reach.kill();
+                    self.watch = Watch::Everyone(Look::first());
+                }
+                Effect::Health(health) => {
+                    self.record.set_health(health);
+                    self.tell_health();
+                }
+                Effect::Tolerated(hook, outcome) => {
+                    let text = format!("{hook} {outcome}; going on all the same");
+                    self.output.log(Level::Warning, &text);
+                }
+                Effect::Heard(heard) => self.heard = Some(heard),
+                Effect::Exit(code) => self.exit = Some(code),
+            }
+        }
+    }
+
+    fn announce(&mut self, transition: &Transition) {
+        let restarts = self.machine.restarts();
+        let in_a_row = self.machine.restarts_in_a_row();
+        let report = self.record.transition(transition, restarts, in_a_row);
+        let text = match transition.from {
+            None => format!("{}: {}", report.state, report.cause),
+            Some(from) => format!(
+                "{from} -> {} after {}: {}",
+                report.state,
+                log::duration(transition.lasted),
+                report.cause
+            ),
+        };
+        let level = if report.state == State::Error {
+            Level::Error
+        } else {
+            Level::Info
+        };
+        self.output.log(level, &text);
+        let (number, state) = (report.number, report.state);
+        if state == State::Up {
+            sys::give_back_start();
+        }
+        self.tell(&FromAgent::State(report));
+        if self.states.push(number, state) {
+            let text = "the lifecycle script is too slow: a state was not told to it";
+            self.output.log(Level::Warning, text);
+        }
+    }
+
+    fn start(&mut self, id: RunId, hook: Hook) {
+        let state = self.record.state();
+        let owner = Owner::Cycle(id);
+        let ended = self.hooks.start(owner, hook, state, None, &self.poller);
+        if ended.is_some() {
+            self.ended.extend(ended);
+            return;
+        }
+        if hook == Hook::Monitor {
+            return;
+        }
+        let run = HookRun {
+            run: id.0,
+            hook: hook.name().into(),
+            state,
+            at: clock::wall(),
+            result: HookResult::Running,
+            duration_ms: 0,
+            exit: None,
+            detail: None,
+        };
+        self.record.began(run.clone(), clock::now());
+        self.tell(&FromAgent::Hook(run));
+    }
+
+    fn mark(&mut self) {
+        let path = self.environment.path(paths::INITIALISED_MARK);
+        let result = match durable::mark(&path) {
+            Ok(()) => Ok(()),
+            // Where nothing can be written, firstboot cannot have left anything behind either.
+            Err(error) if is_not_ours(&error) => {
+                self.degrade(&format!(
+                    "cannot write {}: {error}; firstboot runs again at the next start",
+                    paths::INITIALISED_MARK
+                ));
+                Ok(())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        self.events.push_back(Event::Marked(result));
+    }
+}
+
+/// A place that cannot be written at all, against one that could be written before.
+fn is_not_ours(error: &std::io::Error) -> bool {
+    let cause = error.raw_os_error().map(Errno::from_raw);
+    matches!(cause, Some(Errno::EROFS | Errno::EACCES | Errno::EPERM))
+}

@@ -1,0 +1,190 @@
+//! The agent's socket: who listens, what waits for them, what they ask.
+
+mod client;
+mod listen;
+mod request;
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use whaleware::lifecycle::Moment;
+
+use crate::clock;
+use crate::environment::Environment;
+use crate::poller::{Interest, Poller, Ready, Token};
+use client::Client;
+pub(crate) use request::{Asked, failure, success};
+
+/// So many may listen at once.
+const CLIENTS: usize = 64;
+/// Pieces read of one who is gone.
+const LAST_PIECES: usize = 16;
+/// A pause when nobody can be let in for want of descriptors.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The socket and all who are connected.
+#[derive(Debug)]
+pub(crate) struct Server {
+    listener: UnixListener,
+    path: PathBuf,
+    clients: BTreeMap<u32, Client>,
+    last: u32,
+    paused_until: Option<Moment>,
+}
+
+impl Server {
+    /// Opens the socket where it can be had. Also answers what went wrong on the way.
+    pub(crate) fn open(environment: &Environment, poller: &Poller) -> (Option<Self>, Vec<String>) {
+        let mut problems = Vec::new();
+        for path in environment.sockets() {
+            let opened = listen::listen(&path, environment.socket.is_none()).and_then(|listener| {
+                poller.add(&listener, Token::Listener, Interest::Read)?;
+                Ok(listener)
+            });
+            match opened {
+                Ok(listener) => {
+                    let server = Self {
+                        listener,
+                        path,
+                        clients: BTreeMap::new(),
+                        last: 0,
+                        paused_until: None,
+                    };
+                    return (Some(server), problems);
+                }
+                Err(error) => {
+                    problems.push(format!("cannot listen on {}: {error}", path.display()));
+                }
+            }
+        }
+        (None, problems)
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// Whether anyone is listening.
+    pub(crate) fn has_listeners(&self) -> bool {
+        !self.clients.is_empty()
+    }
+
+    /// Lets in who waits; answers their numbers.
+    pub(crate) fn accept(&mut self, poller: &Poller) -> Vec<u32> {
+        let mut new = Vec::new();
+        loop {
+            match self.listener.accept() {
+                // One too many is turned away at once, which it sees.
+                Ok(_) if self.clients.len() >= CLIENTS => {}
+                Ok((stream, _)) => {
+                    self.last = self.last.wrapping_add(1);
+                    let id = self.last;
+                    let Ok(client) = Client::new(stream) else {
+                        continue;
+                    };
+                    if poller
+                        .add(client.as_fd(), Token::Client(id), Interest::Read)
+                        .is_ok()
+                    {
+                        self.clients.insert(id, client);
+                        new.push(id);
+                    }
+                }
+                Err(error) => {
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::ConnectionAborted | ErrorKind::Interrupted
+                    ) {
+                        continue;
+                    }
+                    // Without descriptors or memory the same would come up at once again.
+                    if error.kind() != ErrorKind::WouldBlock {
+                        self.paused_until = Some(clock::now() + PAUSE);
+                        let _ = poller.change(&self.listener, Token::Listener, Interest::End);
+                    }
+                    return new;
+                }
+            }
+        }
+    }
+
+    /// When [`Self::resume`] is wanted.
+    pub(crate) const fn next_deadline(&self) -> Option<Moment> {
+        self.paused_until
+    }
+
+    /// Lets people in again after a pause.
+    pub(crate) fn resume(&mut self, now: Moment, poller: &Poller) {
+        if self.paused_until.is_some_and(|until| until <= now) {
+            self.paused_until = None;
+            let _ = poller.change(&self.listener, Token::Listener, Interest::Read);
+        }
+    }
+
+    /// Something happened on a client's connection; answers the lines it has written.
+    pub(crate) fn ready(&mut self, id: u32, ready: Ready, poller: &Poller) -> Vec<Asked> {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return Vec::new();
+        };
+        let mut asked = Vec::new();
+        let mut alive = true;
+        if ready.writable {
+            client.flush();
+        }
+        if ready.readable {
+            // Who is gone may have asked for something before; it is done all the same.
+            let pieces = if ready.gone { LAST_PIECES } else { 1 };
+            for _ in 0..pieces {
+                alive = client.read(|privileged, line| {
+                    asked.push(Asked::read(id, privileged, line));
+                });
+            }
+        }
+        self.after(id, alive && !ready.gone, poller);
+        asked
+    }
+
+    /// One line for one client.
+    pub(crate) fn send(&mut self, id: u32, line: &[u8], poller: &Poller) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            let alive = client.send(line);
+            self.after(id, alive, poller);
+        }
+    }
+
+    /// One line for everybody.
+    pub(crate) fn broadcast(&mut self, line: &[u8], poller: &Poller) {
+        let ids: Vec<u32> = self.clients.keys().copied().collect();
+        for id in ids {
+            self.send(id, line, poller);
+        }
+    }
+
+    /// Lets a client go that is gone, or waits for what it can do next.
+    fn after(&mut self, id: u32, alive: bool, poller: &Poller) {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        let kept = alive
+            && client.change_of_interest().is_none_or(|interest| {
+                poller
+                    .change(client.as_fd(), Token::Client(id), interest)
+                    .is_ok()
+            });
+        if !kept && let Some(client) = self.clients.remove(&id) {
+            poller.remove(client.as_fd());
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A socket nobody listens on only makes others wait; it may be gone already.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}

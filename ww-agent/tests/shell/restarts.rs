@@ -1,0 +1,89 @@
+//! Restarts: asked for or needed, never two at once, never a storm.
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{Image, until};
+
+#[test]
+fn a_hup_leads_through_restarting_to_up() {
+    let mut agent = Image::new().start();
+    let mut listener = agent.listen();
+    listener.state("UP");
+    agent.signal(Signal::SIGHUP);
+    assert_eq!(listener.change("RESTARTING")["cause"], "SIGHUP");
+    assert_eq!(listener.change("UP")["from"], "RESTARTING");
+    assert_eq!(
+        agent.log().join(" "),
+        "boot firstboot upgrade svcup warmup svcdown svcup"
+    );
+    assert_eq!(agent.stop().0, 0);
+}
+
+#[test]
+fn ten_hups_at_once_give_at_most_two_restarts() {
+    let mut agent = Image::new()
+        .script("svcup", "sleep 0.2")
+        .script("svcdown", "sleep 0.1")
+        .start();
+    let mut listener = agent.listen();
+    listener.state("UP");
+    for _ in 0..10 {
+        agent.signal(Signal::SIGHUP);
+    }
+    listener.change("RESTARTING");
+    listener.change("UP");
+    // A check is refused as long as a further restart is under way.
+    until("the last restart to be done", || {
+        let answer = listener.ask(r#"{"id":1,"type":"check"}"#);
+        (answer["error"]["message"] != "it is not UP").then_some(())
+    });
+    assert_eq!(agent.stop().0, 0);
+    let restarts = agent.stderr().matches("-> RESTARTING").count();
+    assert!((1..=2).contains(&restarts), "{restarts} restarts");
+}
+
+#[test]
+fn what_the_services_left_in_their_group_is_gone_before_they_start_again() {
+    let svcup = "echo alive: $(pgrep -f 'sleep 4711' | wc -l) >> $LOG; sleep 4711 &";
+    let mut agent = Image::new()
+        .script("svcup", svcup)
+        .cfg(r#"{"ww":{"stop":{"grace":"100ms"}}}"#)
+        .start();
+    let mut listener = agent.listen();
+    listener.state("UP");
+    agent.signal(Signal::SIGHUP);
+    listener.change("UP");
+    let alive: Vec<String> = agent
+        .log()
+        .into_iter()
+        .filter(|line| line.starts_with("alive"))
+        .collect();
+    assert_eq!(alive, ["alive: 0", "alive: 0"]);
+    assert_eq!(agent.stop().0, 0);
+}
+
+#[test]
+fn a_failing_check_leads_to_a_restart_with_its_cause_and_in_the_end_to_an_error() {
+    let mut agent = Image::new()
+        .script("monitor", "exit 3")
+        .cfg(r#"{"ww":{"monitor":{"interval":"10ms"},"restart":{"max":2,"backoff":"10ms"}}}"#)
+        .start();
+    let mut listener = agent.listen();
+    let report = listener.change("RESTARTING");
+    assert_eq!(report["cause"], "monitor exited 3");
+    assert_eq!(agent.exit(), 1);
+    let stderr = agent.stderr();
+    assert_eq!(stderr.matches("-> RESTARTING").count(), 2, "{stderr}");
+    assert!(stderr.contains("UP -> ERROR"), "{stderr}");
+}
+
+#[test]
+fn a_failing_svcdown_stops_neither_a_restart_nor_a_stop() {
+    let mut agent = Image::new().script("svcdown", "exit 9").start();
+    let mut listener = agent.listen();
+    listener.state("UP");
+    agent.signal(Signal::SIGHUP);
+    listener.change("UP");
+    assert_eq!(agent.stop().0, 0);
+    assert!(agent.stderr().contains("svcdown exited 9"));
+}

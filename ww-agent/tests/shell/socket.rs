@@ -1,0 +1,231 @@
+//! The socket: what is told, what can be asked, and by whom.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::harness::{Image, until};
+
+#[test]
+fn hello_and_a_snapshot_come_first() {
+    let agent = Image::new().start();
+    agent.wait_state("UP");
+    let mut listener = agent.listen();
+    let hello = listener.next().unwrap();
+    assert_eq!(
+        (&hello["type"], &hello["protocol"]),
+        (&"hello".into(), &1.into())
+    );
+    let snapshot = listener.next().unwrap();
+    assert_eq!(snapshot["type"], "snapshot");
+    assert_eq!(snapshot["state"], "UP");
+    let states: Vec<_> = snapshot["transitions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["state"].as_str().unwrap())
+        .collect();
+    assert_eq!(states, ["BOOT", "FIRSTBOOT", "UPGRADING", "WARMUP", "UP"]);
+    assert_eq!(snapshot["hooks"].as_array().unwrap().len(), 5);
+    assert_eq!(snapshot["stop"]["grace_ms"], 5000);
+}
+
+#[test]
+fn a_restart_names_who_asked() {
+    let agent = Image::new().start();
+    let mut listener = agent.listen();
+    listener.state("UP");
+    let answer = listener.ask(r#"{"id":"r","type":"restart","by":"alice@ops1"}"#);
+    assert_eq!((&answer["id"], &answer["ok"]), (&"r".into(), &true.into()));
+    let snapshot = agent.listen().line("snapshot");
+    assert_eq!(snapshot["restarts"]["cause"], "operator alice@ops1");
+}
+
+#[test]
+fn an_announced_signal_has_a_name_once() {
+    let agent = Image::new().start();
+    let mut listener = agent.listen();
+    listener.state("UP");
+    let announce = r#"{"id":1,"type":"announce","signal":"HUP","by":"bob@ops2"}"#;
+    assert_eq!(listener.ask(announce)["ok"], true);
+    agent.signal(Signal::SIGHUP);
+    assert_eq!(listener.change("RESTARTING")["cause"], "operator bob@ops2");
+    listener.change("UP");
+    agent.signal(Signal::SIGHUP);
+    assert_eq!(listener.change("RESTARTING")["cause"], "SIGHUP");
+}
+
+#[test]
+fn a_stop_that_is_asked_for_is_one() {
+    let mut agent = Image::new().start();
+    let mut listener = agent.listen();
+    listener.state("UP");
+    let answer = listener.ask(r#"{"id":1,"type":"stop","by":"carol"}"#);
+    assert_eq!(answer["ok"], true);
+    assert_eq!(agent.exit(), 0);
+    assert!(
+        agent.stderr().contains("operator carol"),
+        "{}",
+        agent.stderr()
+    );
+}
+
+#[test]
+fn a_check_is_answered_with_its_report() {
+    let agent = Image::new().script("monitor", "echo '{\"n\":5}'").start();
+    let mut listener = agent.listen();
+    listener.state("UP");
+    let answer = listener.ask(r#"{"id":1,"type":"check"}"#);
+    assert_eq!(answer["result"]["value"]["n"], 5);
+    assert_eq!(answer["result"]["exit"], 0);
+}
+
+#[test]
+fn a_check_without_a_monitor_is_refused() {
+    let agent = Image::new().start();
+    let mut listener = agent.listen();
+    listener.state("UP");
+    for _ in 0..2 {
+        let answer = listener.ask(r#"{"id":1,"type":"check"}"#);
+        assert_eq!(answer["error"]["code"], "refused");
+    }
+}
+
+#[test]
+fn the_configuration_is_told_with_its_origins() {
+    let agent = Image::new().cfg("{\"memory\":400}").start();
+    let mut listener = agent.listen();
+    let answer = listener.ask(r#"{"id":1,"type":"cfg"}"#);
+    assert_eq!(answer["result"]["values"][0]["memory"], 400);
+    let answer = listener.ask(r#"{"id":2,"type":"cfg","origin":true}"#);
+    assert_eq!(answer["result"]["origins"][0]["layer"], "CFG");
+}
+
+#[test]
+fn garbage_and_long_lines_are_answered_and_survived() {
+    let agent = Image::new().start();
+    let mut listener = agent.listen();
+    listener.state("UP");
+    listener.write(b"\x00\xff garbage\n");
+    assert_eq!(listener.line("answer")["error"]["code"], "malformed");
+    listener.write(&vec![b'x'; 300_000]);
+    assert_eq!(listener.line("answer")["error"]["code"], "malformed");
+    let answer = listener.ask("\n{\"id\":9,\"type\":\"dance\"}");
+    assert_eq!(
+        (&answer["id"], &answer["error"]["code"]),
+        (&9.into(), &"unknown".into())
+    );
+}
+
+#[test]
+fn another_user_may_read_and_not_ask() {
+    let agent = Image::new().start();
+    agent.wait_state("UP");
+    let open = |path: &str, mode| {
+        std::fs::set_permissions(agent.path(path), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for path in ["", "run", "run/ww"] {
+        open(path, 0o755);
+    }
+    let program = "import socket,sys\n\
+                   s=socket.socket(socket.AF_UNIX);s.connect(sys.argv[1]);f=s.makefile('rw')\n\
+                   print(f.readline(),end='');f.readline()\n\
+                   f.write('{\"id\":1,\"type\":\"stop\"}\\n');f.flush()\n\
+                   l=f.readline()\n\
+                   while '\"answer\"' not in l: l=f.readline()\n\
+                   print(l,end='')\n";
+    let output = Command::new("setpriv")
+        .args(["--reuid", "12345", "--regid", "12345", "--clear-groups"])
+        .args(["/usr/bin/python3", "-c", program])
+        .arg(agent.path("run/ww/agent.sock"))
+        .output()
+        .unwrap();
+    let lines: Vec<Value> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 2, "{output:?}");
+    assert_eq!(lines[0]["type"], "hello");
+    assert_eq!(lines[1]["error"]["code"], "forbidden");
+    assert!(!agent.stderr().contains("STOPPED"));
+}
+
+#[test]
+fn a_client_that_does_not_read_is_let_go_and_the_others_are_not() {
+    let agent = Image::new()
+        .file(
+            "ww/usr/monitor",
+            b"#!/bin/sh\nhead -c 14000 /dev/zero | tr '\\0' x\n",
+            0o755,
+        )
+        .cfg(r#"{"ww":{"monitor":{"interval":"15ms"}}}"#)
+        .start();
+    agent.wait_state("UP");
+    let mut idle = agent.listen();
+    let mut listener = agent.listen();
+    for _ in 0..60 {
+        listener.line("monitor");
+    }
+    // What was in flight for it is still there, then comes the end.
+    until("the end of the connection", || {
+        idle.next().is_none().then_some(())
+    });
+    listener.line("monitor");
+}
+
+#[test]
+fn a_stale_socket_is_replaced() {
+    let image = Image::new();
+    let path = image.path("run/ww/agent.sock");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let agent = image.start();
+    agent.wait_state("UP");
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(path.parent().unwrap()), 0o700);
+}
+
+#[test]
+fn a_path_that_is_too_long_does_not_keep_it_from_booting() {
+    let long = format!("/tmp/{}", "x".repeat(120));
+    let mut agent = Image::new().variable("WW_SOCKET", &long).start();
+    agent.wait_log("warmup", 1);
+    agent.wait_stderr("WARMUP -> UP");
+    assert!(agent.stderr().contains("107"), "{}", agent.stderr());
+    assert_eq!(agent.stop().0, 0);
+}
+
+#[test]
+fn a_script_that_runs_is_in_the_snapshot_and_its_end_is_told() {
+    let agent = Image::new()
+        .script(
+            "boot",
+            "while [ ! -e $ROOT/go ]; do sleep 0.02; done; exit 0",
+        )
+        .start();
+    agent.wait_log("boot", 1);
+    let mut listener = agent.listen();
+    let snapshot = listener.line("snapshot");
+    assert_eq!(snapshot["running"]["hook"], "boot");
+    assert_eq!(snapshot["running"]["result"], "running");
+    std::fs::write(agent.path("go"), "").unwrap();
+    let ended = listener.line("hook");
+    assert_eq!(
+        (&ended["hook"], &ended["result"]),
+        (&"boot".into(), &"ok".into())
+    );
+    assert_eq!(ended["exit"], 0);
+}
+
+#[test]
+fn somebody_who_leaves_at_once_is_followed_all_the_same() {
+    let mut agent = Image::new().start();
+    agent.wait_state("UP");
+    let mut listener = agent.listen();
+    listener.write(b"{\"id\":1,\"type\":\"stop\"}\n");
+    drop(listener);
+    assert_eq!(agent.exit(), 0);
+}

@@ -1,0 +1,182 @@
+//! A stop ends in order, at once, with 0, whatever was going on.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{Agent, Image};
+
+/// Far below the 30 seconds a monitor's pause took the shell original.
+const PROMPT: Duration = Duration::from_secs(4);
+const HOLD: &str = "exec sleep 1000";
+
+fn stops_in_order(agent: &mut Agent, expected: &str) {
+    let (code, took) = agent.stop();
+    assert_eq!(code, 0);
+    assert!(took < PROMPT, "took {took:?}");
+    assert_eq!(agent.log().join(" "), expected);
+    assert!(agent.stderr().contains("STOPPED"), "{}", agent.stderr());
+    assert!(agent.stdout().contains("= LIFECYCLE: STOPPED"));
+}
+
+fn held_in(script: &str, expected: &str) -> Agent {
+    let mut agent = Image::new().script(script, HOLD).start();
+    agent.wait_log(script, 1);
+    stops_in_order(&mut agent, expected);
+    agent
+}
+
+#[test]
+fn in_boot() {
+    let agent = held_in("boot", "boot");
+    assert!(!agent.is_marked());
+}
+
+#[test]
+fn in_firstboot_which_leaves_no_mark() {
+    let agent = held_in("firstboot", "boot firstboot");
+    assert!(!agent.is_marked());
+    assert!(agent.stderr().contains("runs again"), "{}", agent.stderr());
+}
+
+#[test]
+fn in_upgrading() {
+    let agent = held_in("upgrade", "boot firstboot upgrade");
+    assert!(agent.is_marked());
+}
+
+#[test]
+fn in_svcup() {
+    held_in("svcup", "boot firstboot upgrade svcup svcdown");
+}
+
+#[test]
+fn in_warmup() {
+    held_in("warmup", "boot firstboot upgrade svcup warmup svcdown");
+}
+
+#[test]
+fn when_up_between_two_checks() {
+    let mut agent = Image::new()
+        .file("ww/usr/monitor", b"#!/bin/sh\nexit 0\n", 0o755)
+        .cfg(r#"{"ww":{"monitor":{"interval":"50ms"}}}"#)
+        .start();
+    agent.listen().line("health");
+    stops_in_order(&mut agent, "boot firstboot upgrade svcup warmup svcdown");
+}
+
+#[test]
+fn when_up_while_a_check_runs() {
+    let mut agent = Image::new()
+        .script("monitor", HOLD)
+        .cfg(r#"{"ww":{"monitor":{"interval":"10ms"}}}"#)
+        .start();
+    agent.wait_log("monitor", 1);
+    stops_in_order(
+        &mut agent,
+        "boot firstboot upgrade svcup warmup monitor svcdown",
+    );
+}
+
+#[test]
+fn in_restarting() {
+    let body = "[ $WW_STATE = RESTARTING ] && exec sleep 1000";
+    let mut agent = Image::new()
+        .script("svcup", &format!("{body}; true"))
+        .start();
+    agent.wait_state("UP");
+    agent.signal(Signal::SIGHUP);
+    agent.wait_log("svcup", 2);
+    stops_in_order(
+        &mut agent,
+        "boot firstboot upgrade svcup warmup svcdown svcup svcdown",
+    );
+}
+
+#[test]
+fn in_the_pause_before_a_restart() {
+    let mut agent = Image::new()
+        .script("monitor", "exit 3")
+        .cfg(r#"{"ww":{"monitor":{"interval":"10ms"},"restart":{"backoff":"1h","backoff_max":"1h"}}}"#)
+        .start();
+    agent.wait_log("svcdown", 1);
+    let (code, took) = agent.stop();
+    assert_eq!(code, 0);
+    assert!(took < PROMPT, "took {took:?}");
+    assert!(!agent.log().join(" ").contains("svcdown svcup"));
+}
+
+#[test]
+fn every_signal_that_means_stop_does() {
+    for signal in [Signal::SIGINT, Signal::SIGQUIT] {
+        let mut agent = Image::new().start();
+        agent.wait_state("UP");
+        agent.signal(Signal::SIGUSR1);
+        agent.wait_stderr("SIGUSR1 is ignored");
+        agent.signal(signal);
+        assert_eq!(agent.exit(), 0);
+        assert!(agent.stderr().contains(signal.as_str()));
+    }
+}
+
+#[test]
+fn a_daemon_that_left_its_session_and_does_not_hear_is_ended() {
+    let daemon = "trap '' TERM; echo $$ > $ROOT/daemon; while :; do sleep 1; done";
+    let mut agent = Image::new()
+        .script(
+            "svcup",
+            &format!("setsid sh -c '{}' &", daemon.replace('\'', "'\\''")),
+        )
+        .cfg(r#"{"ww":{"stop":{"grace":"200ms"}}}"#)
+        .start();
+    agent.wait_state("UP");
+    let path = agent.path("daemon");
+    crate::harness::until("the daemon", || {
+        std::fs::read_to_string(&path)
+            .ok()
+            .filter(|pid| !pid.is_empty())
+    });
+    let others: Vec<i32> = agent.others().iter().map(|(pid, _)| *pid).collect();
+    assert!(!others.is_empty());
+    let (code, took) = agent.stop();
+    assert_eq!(code, 0);
+    assert!(took < PROMPT, "took {took:?}");
+    assert!(
+        agent.stderr().contains("killing them"),
+        "{}",
+        agent.stderr()
+    );
+    for pid in others {
+        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
+    }
+}
+
+#[test]
+fn a_daemon_that_hears_ends_the_wait_at_once() {
+    let mut agent = Image::new()
+        .script("svcup", "setsid sleep 1000 &")
+        .cfg(r#"{"ww":{"stop":{"grace":"1h"}}}"#)
+        .start();
+    agent.wait_state("UP");
+    let (code, took) = agent.stop();
+    assert_eq!(code, 0);
+    assert!(took < PROMPT, "took {took:?}");
+}
+
+#[test]
+fn a_second_signal_shortens_the_grace() {
+    let mut agent = Image::new()
+        .script(
+            "boot",
+            "trap 'echo told >> $LOG' TERM; while :; do sleep 0.1; done",
+        )
+        .cfg(r#"{"ww":{"stop":{"grace":"1h"}}}"#)
+        .start();
+    agent.wait_log("boot", 1);
+    agent.signal(Signal::SIGTERM);
+    agent.wait_log("told", 1);
+    let (code, took) = agent.stop();
+    assert_eq!(code, 0);
+    assert!(took < PROMPT, "took {took:?}");
+    assert_eq!(agent.log(), ["boot", "told"]);
+}

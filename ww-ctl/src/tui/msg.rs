@@ -38,6 +38,8 @@ pub(crate) enum Event {
 pub(crate) enum Cmd {
     /// What is seen has changed.
     Draw,
+    /// Figures that change all the time have changed; with the next tick of the clock will do.
+    Refresh,
     /// Act on a container.
     Act(Request),
     /// Find out what a container printed last.

@@ -26,6 +26,9 @@ use crate::selection::Selection;
 const FRAME: Duration = Duration::from_millis(100);
 /// Between two frames that answer a key, which must not be felt.
 const KEY_FRAME: Duration = Duration::from_millis(30);
+/// Between two frames that show that time goes by, or figures that change all the time. All ages
+/// tick together: each by itself would be as many frames as there are rows.
+const TICK: Duration = Duration::from_secs(1);
 /// The most news taken in before keys are looked at again.
 const BATCH: usize = 256;
 
@@ -135,7 +138,7 @@ pub(crate) async fn run(
         }
         for command in commands {
             match command {
-                Cmd::Draw => {}
+                Cmd::Draw | Cmd::Refresh => {}
                 Cmd::Act(request) => pace.send(&feed.errands, request),
                 // Where too much waits already it is asked for again later.
                 Cmd::ReadLogs(key) => drop(feed.errands.try_send(Errand::ReadLogs(key))),
@@ -175,8 +178,13 @@ impl<C: Fn() -> Stamp> Pace<C> {
     fn take(&mut self, event: Event, frame: Duration) -> Vec<Cmd> {
         let at = (self.clock)();
         let commands = update(&mut self.model, Msg { at, event });
-        if commands.contains(&Cmd::Draw) {
-            let due = self.drawn + frame;
+        let pause = commands.iter().filter_map(|command| match command {
+            Cmd::Draw => Some(frame),
+            Cmd::Refresh => Some(TICK),
+            Cmd::Act(_) | Cmd::ReadLogs(_) | Cmd::Suspend | Cmd::Quit => None,
+        });
+        if let Some(pause) = pause.min() {
+            let due = self.drawn + pause;
             self.due = Some(self.due.map_or(due, |known| known.min(due)));
         }
         commands
@@ -209,8 +217,7 @@ impl<C: Fn() -> Stamp> Pace<C> {
         let due = self.due.map(|due| due - now);
         let change = view::next_change(&self.model).map(|wait| {
             let wait = self.drawn + wait - now;
-            // However late the clock is read, a frame that shows nothing new is not drawn twice.
-            wait.max(self.drawn + FRAME - now)
+            wait.max(self.drawn + TICK - now)
         });
         due.into_iter().chain(change).min().unwrap_or(IDLE)
     }

@@ -1,6 +1,7 @@
 //! What a message does to the dashboard.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use whaleware::protocol::FromAgent;
 
 use super::filter::Filter;
 use super::keymap::{self, Action, Context};
@@ -74,6 +75,7 @@ fn settle(model: &mut Model) {
 }
 
 fn hear(model: &mut Model, input: Input) -> Vec<Cmd> {
+    let routine = is_routine(model, &input);
     let changes = model.fleet.apply(input, model.now);
     for change in &changes {
         let Some(key) = subject(change) else {
@@ -83,10 +85,37 @@ fn hear(model: &mut Model, input: Input) -> Vec<Cmd> {
             operation.observe(change, model.fleet.get(key), model.now.moment);
         }
     }
-    if changes.is_empty() {
-        Vec::new()
-    } else {
-        vec![Cmd::Draw]
+    match (changes.is_empty(), routine) {
+        (true, _) => Vec::new(),
+        (false, true) => vec![Cmd::Refresh],
+        (false, false) => vec![Cmd::Draw],
+    }
+}
+
+/// Whether this is what every agent says all the time: what it uses, and that a check went as the
+/// one before. Drawn one by one these would cost more than they are worth.
+fn is_routine(model: &Model, input: &Input) -> bool {
+    let Input::Frame { key, frame } = input else {
+        return false;
+    };
+    let known = || {
+        model
+            .fleet
+            .get(key)
+            .and_then(|container| container.agent.as_ref())
+    };
+    match &**frame {
+        FromAgent::Resources(_) | FromAgent::Monitor(_) => true,
+        FromAgent::Health(report) => known().is_some_and(|agent| {
+            (agent.health.status, agent.health.failures) == (report.status, report.failures)
+        }),
+        FromAgent::Hello(_)
+        | FromAgent::Snapshot(_)
+        | FromAgent::State(_)
+        | FromAgent::Hook(_)
+        | FromAgent::Answer(_)
+        | FromAgent::Note(_)
+        | FromAgent::Unknown => false,
     }
 }
 

@@ -606,6 +606,21 @@ fn what_changes_nothing_is_not_drawn() {
         super::fixture::tell(&mut model, "api-1", FromAgent::Unknown, 0),
         []
     );
+    let figures = FromAgent::Resources(whaleware::protocol::Resources {
+        at: super::fixture::wall(0),
+        cpu_usec: None,
+        cpu_percent: Some(7.0),
+        memory_bytes: None,
+        memory_limit: None,
+        pids: None,
+        oom_kills: None,
+    });
+    let commands = super::fixture::tell(&mut model, "api-1", figures, 0);
+    assert_eq!(
+        commands,
+        [Cmd::Refresh],
+        "figures alone are not worth a frame of their own"
+    );
 }
 
 #[test]

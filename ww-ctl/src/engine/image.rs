@@ -77,7 +77,8 @@ impl Engine {
     /// lines on as they come, untrusted as they are, and returns the image's id.
     ///
     /// The first generation of builders is asked for: every Engine has it, it needs no session and
-    /// leaves no cache but images.
+    /// leaves no cache but images. Its cache is not used: it saves little here, and an image that
+    /// is removed meanwhile takes cached steps away from under another build.
     ///
     /// # Errors
     /// Of the three kinds of [`BuildFailure`].
@@ -92,6 +93,7 @@ impl Engine {
             .t(tag)
             .rm(true)
             .forcerm(true)
+            .nocache(true)
             .build();
         // The client reports a body that failed in its own words; the reason is kept here.
         let (keep, mut failed) = mpsc::channel(1);

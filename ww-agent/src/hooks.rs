@@ -18,7 +18,7 @@ use crate::environment::Environment;
 use crate::output::Output;
 use crate::pipes::{Capture, Pipes};
 use crate::poller::Poller;
-use crate::resources;
+use crate::resources::OomKills;
 use crate::script::{self, Form, ScriptFault};
 use crate::signals;
 use crate::sys::{self, Ending};
@@ -110,6 +110,7 @@ enum Refusal {
 #[derive(Debug)]
 pub(crate) struct Hooks {
     environment: Environment,
+    oom_kills: OomKills,
     runs: BTreeMap<Owner, Run>,
     pids: BTreeMap<i32, Owner>,
     /// Groups whose leader has ended while others of them live on.
@@ -125,6 +126,7 @@ impl Hooks {
     pub(crate) fn new(environment: Environment) -> Self {
         Self {
             environment,
+            oom_kills: OomKills::here(),
             runs: BTreeMap::new(),
             pids: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -155,7 +157,7 @@ impl Hooks {
                 at: began,
                 pause: RETRY,
             },
-            oom_kills: resources::oom_kills(),
+            oom_kills: self.oom_kills.count(),
         };
         self.runs.insert(owner, run);
         self.attempt(owner, poller)
@@ -324,7 +326,7 @@ impl Hooks {
         let outcome = match ending {
             Ending::Exited(code) => Outcome::Exited(code),
             Ending::Signalled(number) => {
-                let more = resources::oom_kills() > run.oom_kills;
+                let more = self.oom_kills.count() > run.oom_kills;
                 signalled(number, number == SIGKILL && run.cut == Cut::No && more)
             }
         };

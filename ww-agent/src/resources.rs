@@ -1,6 +1,10 @@
 //! What the container uses, out of its own cgroup: version 2 or 1, read only when somebody listens.
+//!
+//! The files are found once and stay open: with a hundred agents asked at the same time, looking
+//! for them again would be most of the work.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,17 +17,28 @@ use crate::clock;
 const MOUNT: &str = "/sys/fs/cgroup";
 /// A limit of version 1 that means none.
 const NO_LIMIT: u64 = 1 << 60;
+/// The most read of any of the files; the longest, `memory.stat`, has about 2 KiB.
+const PAGE: usize = 4096;
 
 /// Takes samples and remembers the last, for the use of CPU between two.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Sampler {
+    group: Group,
     last: Option<(Moment, u64)>,
 }
 
 impl Sampler {
+    /// A sampler of this container's own group.
+    pub(crate) fn here() -> Self {
+        Self {
+            group: Group::below(Path::new(MOUNT)),
+            last: None,
+        }
+    }
+
     /// One sample.
     pub(crate) fn sample(&mut self, now: Moment) -> Resources {
-        let mut sample = read(Path::new(MOUNT));
+        let mut sample = self.group.read();
         let last = std::mem::replace(&mut self.last, sample.cpu_usec.map(|used| (now, used)));
         if let (Some((then, before)), Some(used)) = (last, sample.cpu_usec) {
             sample.cpu_percent = percent(now - then, used.saturating_sub(before));
@@ -37,6 +52,22 @@ impl Sampler {
     }
 }
 
+/// The kernel's count of processes it has killed here for want of memory.
+#[derive(Debug)]
+pub(crate) struct OomKills(Gauge);
+
+impl OomKills {
+    /// The count of this container's own group.
+    pub(crate) fn here() -> Self {
+        Self(Group::below(Path::new(MOUNT)).oom_kills)
+    }
+
+    /// The count; none where there is no such group.
+    pub(crate) fn count(&self) -> Option<u64> {
+        self.0.field("oom_kill")
+    }
+}
+
 /// Rounded to a tenth; none when the time between is too short to tell.
 fn percent(between: Duration, used: u64) -> Option<f64> {
     let between = u64::try_from(between.as_micros()).ok()?;
@@ -44,96 +75,124 @@ fn percent(between: Duration, used: u64) -> Option<f64> {
     Some(f64::from(u32::try_from(tenths).ok()?) / 10.0)
 }
 
-/// How many processes the kernel has killed here for want of memory.
-pub(crate) fn oom_kills() -> Option<u64> {
-    let mount = Path::new(MOUNT);
-    version_2(mount).map_or_else(
-        || {
-            field(
-                &version_1(mount, "memory").join("memory.oom_control"),
-                "oom_kill",
-            )
-        },
-        |group| field(&group.join("memory.events"), "oom_kill"),
-    )
+/// The files of one group, those of version 1 and 2 under the names of what they tell.
+#[derive(Debug)]
+struct Group {
+    version: Version,
+    cpu: Gauge,
+    memory: Gauge,
+    memory_stat: Gauge,
+    memory_limit: Gauge,
+    pids: Gauge,
+    oom_kills: Gauge,
 }
 
-fn read(mount: &Path) -> Resources {
-    version_2(mount).map_or_else(|| read_1(mount), |group| read_2(&group))
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    One,
+    Two,
+}
+
+impl Group {
+    fn below(mount: &Path) -> Self {
+        let table = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        if mount.join("cgroup.controllers").exists() {
+            let group = own(&table, mount, "");
+            Self {
+                version: Version::Two,
+                cpu: Gauge::open(&group.join("cpu.stat")),
+                memory: Gauge::open(&group.join("memory.current")),
+                memory_stat: Gauge::open(&group.join("memory.stat")),
+                memory_limit: Gauge::open(&group.join("memory.max")),
+                pids: Gauge::open(&group.join("pids.current")),
+                oom_kills: Gauge::open(&group.join("memory.events")),
+            }
+        } else {
+            let group = |controller| own(&table, &mount.join(controller), controller);
+            let memory = group("memory");
+            Self {
+                version: Version::One,
+                cpu: Gauge::open(&group("cpuacct").join("cpuacct.usage")),
+                memory: Gauge::open(&memory.join("memory.usage_in_bytes")),
+                memory_stat: Gauge::open(&memory.join("memory.stat")),
+                memory_limit: Gauge::open(&memory.join("memory.limit_in_bytes")),
+                pids: Gauge::open(&group("pids").join("pids.current")),
+                oom_kills: Gauge::open(&memory.join("memory.oom_control")),
+            }
+        }
+    }
+
+    fn read(&self) -> Resources {
+        let (cpu, cache) = match self.version {
+            Version::One => (
+                self.cpu.number().map(|nanoseconds| nanoseconds / 1000),
+                self.memory_stat.field("total_cache"),
+            ),
+            Version::Two => (
+                self.cpu.field("usage_usec"),
+                self.memory_stat.field("inactive_file"),
+            ),
+        };
+        Resources {
+            at: clock::wall(),
+            cpu_usec: cpu,
+            cpu_percent: None,
+            memory_bytes: self
+                .memory
+                .number()
+                .map(|all| all.saturating_sub(cache.unwrap_or(0))),
+            memory_limit: self.memory_limit.number().filter(|limit| *limit < NO_LIMIT),
+            pids: self.pids.number(),
+            oom_kills: self.oom_kills.field("oom_kill"),
+        }
+    }
 }
 
 /// The directory of this container's group. It is the mount itself when the container has a
 /// namespace of its own, else a directory below it.
-fn version_2(mount: &Path) -> Option<PathBuf> {
-    if !mount.join("cgroup.controllers").exists() {
-        return None;
-    }
-    let own = own_path("").map(|path| mount.join(path));
-    let group = own.filter(|path| path.exists());
-    Some(group.unwrap_or_else(|| mount.to_path_buf()))
-}
-
-fn version_1(mount: &Path, controller: &str) -> PathBuf {
-    let controllers = mount.join(controller);
-    let own = own_path(controller).map(|path| controllers.join(path));
-    own.filter(|path| path.exists()).unwrap_or(controllers)
-}
-
-/// This process's path below a hierarchy, as `/proc/self/cgroup` has it.
-fn own_path(controller: &str) -> Option<String> {
-    let table = fs::read_to_string("/proc/self/cgroup").ok()?;
-    table.lines().find_map(|line| {
+fn own(table: &str, mount: &Path, controller: &str) -> PathBuf {
+    let path = table.lines().find_map(|line| {
         let mut parts = line.splitn(3, ':').skip(1);
         let (controllers, path) = (parts.next()?, parts.next()?);
         controllers
             .split(',')
             .any(|name| name == controller)
-            .then(|| path.trim_start_matches('/').to_owned())
-    })
+            .then(|| path.trim_start_matches('/'))
+    });
+    path.map(|path| mount.join(path))
+        .filter(|path| path.exists())
+        .unwrap_or_else(|| mount.to_path_buf())
 }
 
-fn read_2(group: &Path) -> Resources {
-    let cache = field(&group.join("memory.stat"), "inactive_file").unwrap_or(0);
-    Resources {
-        at: clock::wall(),
-        cpu_usec: field(&group.join("cpu.stat"), "usage_usec"),
-        cpu_percent: None,
-        memory_bytes: number(&group.join("memory.current")).map(|all| all.saturating_sub(cache)),
-        memory_limit: number(&group.join("memory.max")),
-        pids: number(&group.join("pids.current")),
-        oom_kills: field(&group.join("memory.events"), "oom_kill"),
+/// A file of a group, open as long as the agent lives; a read from its start is a fresh value.
+#[derive(Debug)]
+struct Gauge(Option<File>);
+
+impl Gauge {
+    fn open(path: &Path) -> Self {
+        Self(File::open(path).ok())
     }
-}
 
-fn read_1(mount: &Path) -> Resources {
-    let memory = version_1(mount, "memory");
-    let cache = field(&memory.join("memory.stat"), "total_cache").unwrap_or(0);
-    let cpu = version_1(mount, "cpuacct");
-    Resources {
-        at: clock::wall(),
-        cpu_usec: number(&cpu.join("cpuacct.usage")).map(|nanoseconds| nanoseconds / 1000),
-        cpu_percent: None,
-        memory_bytes: number(&memory.join("memory.usage_in_bytes"))
-            .map(|all| all.saturating_sub(cache)),
-        memory_limit: number(&memory.join("memory.limit_in_bytes"))
-            .filter(|limit| *limit < NO_LIMIT),
-        pids: number(&version_1(mount, "pids").join("pids.current")),
-        oom_kills: field(&memory.join("memory.oom_control"), "oom_kill"),
+    fn text<T>(&self, find: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let mut page = [0; PAGE];
+        let count = self.0.as_ref()?.read_at(&mut page, 0).ok()?;
+        find(std::str::from_utf8(page.get(..count)?).ok()?)
     }
-}
 
-/// A file that holds one number; none for `max`.
-fn number(path: &Path) -> Option<u64> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
-}
+    /// The one number of the file; none for `max`.
+    fn number(&self) -> Option<u64> {
+        self.text(|text| text.trim().parse().ok())
+    }
 
-/// A number out of a file of lines of a name and a number.
-fn field(path: &Path, name: &str) -> Option<u64> {
-    let text = fs::read_to_string(path).ok()?;
-    text.lines().find_map(|line| {
-        let (key, value) = line.split_once(' ')?;
-        (key == name).then(|| value.trim().parse().ok()).flatten()
-    })
+    /// A number out of lines of a name and a number.
+    fn field(&self, name: &str) -> Option<u64> {
+        self.text(|text| {
+            text.lines().find_map(|line| {
+                let (key, value) = line.split_once(' ')?;
+                (key == name).then(|| value.trim().parse().ok()).flatten()
+            })
+        })
+    }
 }
 
 #[cfg(test)]
@@ -161,7 +220,7 @@ mod tests {
             ("memory.events", "low 0\noom 1\noom_kill 2\n"),
             ("pids.current", "7\n"),
         ]);
-        let sample = read(tree.path());
+        let sample = Group::below(tree.path()).read();
         assert_eq!(sample.cpu_usec, Some(1_500_000));
         assert_eq!(sample.memory_bytes, Some(4_000_000));
         assert_eq!(sample.memory_limit, None);
@@ -181,7 +240,7 @@ mod tests {
                 "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n",
             ),
         ]);
-        let sample = read(tree.path());
+        let sample = Group::below(tree.path()).read();
         assert_eq!(sample.cpu_usec, Some(1_500_000));
         assert_eq!(sample.memory_bytes, Some(3_000_000));
         assert_eq!(sample.memory_limit, None);

@@ -142,7 +142,7 @@ impl Runtime {
             states: States::default(),
             stats: Stats::default(),
             filters: Filters::default(),
-            sampler: Sampler::default(),
+            sampler: Sampler::here(),
             next_sample: None,
             events: VecDeque::new(),
             ended: VecDeque::new(),

@@ -22,10 +22,12 @@ use super::view;
 use crate::fleet::{HostName, Input, Stamp};
 use crate::selection::Selection;
 
-/// Between two frames that show news: ten a second are more than anybody reads.
+/// Between two frames that show news, on the average: ten a second are more than anybody reads.
 const FRAME: Duration = Duration::from_millis(100);
-/// Between two frames that answer a key, which must not be felt.
-const KEY_FRAME: Duration = Duration::from_millis(30);
+/// Between two frames that answer a key, which must not be felt, or show the first of some news.
+const QUICK_FRAME: Duration = Duration::from_millis(30);
+/// How far quick frames may run ahead of the average.
+const BURST: Duration = Duration::from_millis(300);
 /// Between two frames that show that time goes by, or figures that change all the time. All ages
 /// tick together: each by itself would be as many frames as there are rows.
 const TICK: Duration = Duration::from_secs(1);
@@ -159,6 +161,8 @@ struct Pace<C> {
     look: Look,
     clock: C,
     drawn: Moment,
+    /// When all frames drawn so far would have been, at the average pace.
+    paid: Moment,
     /// When the next frame is due; none when nothing has changed.
     due: Option<Moment>,
 }
@@ -171,6 +175,7 @@ impl<C: Fn() -> Stamp> Pace<C> {
             look,
             clock,
             drawn,
+            paid: drawn,
             due: None,
         }
     }
@@ -190,8 +195,11 @@ impl<C: Fn() -> Stamp> Pace<C> {
         commands
     }
 
+    /// News are shown at once, unless so many came before that they add up to a flicker.
     fn news(&mut self, event: Event) -> Vec<Cmd> {
-        self.take(event, FRAME)
+        let ahead = self.paid - (self.clock)().moment;
+        let frame = if ahead <= BURST { QUICK_FRAME } else { FRAME };
+        self.take(event, frame)
     }
 
     fn terminal(&mut self, event: TerminalEvent) -> Vec<Cmd> {
@@ -203,7 +211,7 @@ impl<C: Fn() -> Stamp> Pace<C> {
                 return Vec::new();
             }
         };
-        self.take(event, KEY_FRAME)
+        self.take(event, QUICK_FRAME)
     }
 
     fn is_fed(&self) -> bool {
@@ -245,6 +253,7 @@ impl<C: Fn() -> Stamp> Pace<C> {
         let (model, look) = (&self.model, self.look);
         screen.draw(|frame| view::view(model, look, frame))?;
         self.drawn = at.moment;
+        self.paid = self.paid.max(at.moment) + FRAME;
         self.due = None;
         Ok(commands)
     }
@@ -265,7 +274,7 @@ impl<C: Fn() -> Stamp> Pace<C> {
             Tone::Wrong,
             "cannot suspend: there is no shell to come back from",
         );
-        self.due = Some(self.drawn + KEY_FRAME);
+        self.due = Some(self.drawn + QUICK_FRAME);
     }
 }
 

@@ -1,6 +1,6 @@
 //! How layers of JSON become one configuration, and the agent's own settings within it.
 //!
-//! [`parse`] reads one [`Layer`]'s text, [`merge`] lays the layers over each other, [`Settings`]
+//! [`parse`] reads one [`Layer`]'s text, [`merge()`] lays the layers over each other, [`Settings`]
 //! reads the key `ww` of the result. [`origins`] says which layer each value came from.
 
 mod error;

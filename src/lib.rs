@@ -13,6 +13,7 @@
 //! * [`protocol`]: the lines on the agent's socket as types, with a cap on their size.
 //! * [`config`]: how layers of JSON become one configuration, and the settings under `ww`.
 //! * [`paths`] and [`mod@env`]: every path and every environment variable, once.
+//! * [`spelling`]: what was probably meant by a word that is not known.
 //!
 //! ```text
 //!   image's scripts          ww-agent (PID 1)                   ww-ctl (host)
@@ -30,3 +31,4 @@ pub mod env;
 pub mod lifecycle;
 pub mod paths;
 pub mod protocol;
+pub mod spelling;

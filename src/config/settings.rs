@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::error::SettingsError;
 use super::layer::kind;
 use crate::lifecycle::{Hook, Policy};
+use crate::spelling::nearest;
 
 /// How `/data` is made to hold still for a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -281,35 +282,14 @@ fn wrong(key: &str, expected: &'static str, value: &Value) -> SettingsError {
 
 fn unknown(parent: &str, key: &str, known: &[&str]) -> SettingsError {
     let key: String = key.chars().take(60).filter(|c| !c.is_control()).collect();
-    let nearest = known
-        .iter()
-        .map(|name| (distance(name, &key), *name))
-        .min()
-        .filter(|(distance, name)| *distance <= name.len().div_ceil(3));
-    let hint = match nearest {
-        Some((_, name)) => format!("; did you mean `{name}`?"),
-        None => format!("; known below `{parent}`: {}", known.join(", ")),
-    };
+    let hint = nearest(&key, known).map_or_else(
+        || format!("; known below `{parent}`: {}", known.join(", ")),
+        |name| format!("; did you mean `{name}`?"),
+    );
     SettingsError::Unknown {
         key: format!("{parent}.{key}"),
         hint,
     }
-}
-
-/// How many letters must change to make one word the other.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.iter().enumerate() {
-            let change = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
 }
 
 #[cfg(test)]

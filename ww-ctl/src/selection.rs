@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use whaleware::lifecycle::State;
 use whaleware::protocol::HealthStatus;
+use whaleware::spelling::distance;
 
 use crate::exit::{Exit, Failure};
 use crate::fleet::{Container, ContainerKey, Fleet};
@@ -294,22 +295,6 @@ pub(crate) fn matches_glob(pattern: &str, text: &str) -> bool {
         }
     }
     pattern[p..].iter().all(|c| *c == '*')
-}
-
-/// How many letters must change to make one word the other.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().take(64).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.iter().enumerate() {
-            let change = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! What `--help` says.
 
 use std::ffi::OsString;
+use whaleware::spelling::nearest;
 
-use super::{USAGE, legible, terminal, usage};
+use super::{USAGE, legible, terminal};
 
 /// Every word that can follow `ww-agent`.
 pub(super) const APPLETS: [&str; 8] = [
@@ -25,7 +26,7 @@ pub(super) fn main(arguments: &[OsString]) -> u8 {
         "help" => PROGRAM,
         other => {
             let other = legible::line(other);
-            let hint = usage::nearest(&other, &APPLETS)
+            let hint = nearest(&other, &APPLETS)
                 .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
             terminal::complain(&format!(
                 "ww-agent help: there is no applet `{other}`{hint}\n"

@@ -6,6 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
+use whaleware::spelling::nearest;
 
 mod attach;
 mod cfg;
@@ -71,7 +72,7 @@ fn life_cycle(arguments: &[OsString]) -> Option<ExitCode> {
 
 fn unknown(word: &str) -> u8 {
     let word = legible::line(word);
-    let hint = usage::nearest(&word, &help::APPLETS)
+    let hint = nearest(&word, &help::APPLETS)
         .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
     terminal::complain(&format!(
         "ww-agent: there is no applet `{word}`{hint}\nTry: ww-agent --help\n"

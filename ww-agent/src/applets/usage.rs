@@ -2,6 +2,8 @@
 
 use std::ffi::{OsStr, OsString};
 
+use whaleware::spelling::nearest;
+
 use super::{USAGE, legible, terminal};
 
 /// How an applet was called, for its complaints.
@@ -73,49 +75,9 @@ pub(super) fn read(arguments: &[OsString]) -> impl Iterator<Item = Argument<'_>>
     })
 }
 
-/// The known word that was probably meant.
-pub(super) fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str> {
-    let word: Vec<char> = word.chars().take(40).collect();
-    known
-        .iter()
-        .map(|known| (distance(&word, known), *known))
-        .filter(|(distance, known)| *distance <= 1.max(known.len() / 3))
-        .min()
-        .map(|(_, known)| known)
-}
-
-/// The number of letters to insert, remove, replace or swap with their neighbour.
-fn distance(word: &[char], known: &str) -> usize {
-    let known: Vec<char> = known.chars().collect();
-    let mut rows = vec![(0..=known.len()).collect::<Vec<_>>()];
-    for (i, letter) in word.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, other) in known.iter().enumerate() {
-            let replaced = rows[i][j] + usize::from(letter != other);
-            let mut cost = replaced.min(rows[i][j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && word[i - 1] == *other && known[j - 1] == *letter {
-                cost = cost.min(rows[i - 1][j - 1] + 1);
-            }
-            row.push(cost);
-        }
-        rows.push(row);
-    }
-    rows[word.len()][known.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn finds_the_word_that_was_meant_and_does_not_guess_wildly() {
-        let known = ["boot", "firstboot", "svcup", "svcdown", "monitor"];
-        assert_eq!(nearest("fristboot", &known), Some("firstboot"));
-        assert_eq!(nearest("montior", &known), Some("monitor"));
-        assert_eq!(nearest("svc-up", &known), Some("svcup"));
-        assert_eq!(nearest("readme", &known), None);
-        assert_eq!(nearest("", &known), None);
-    }
 
     #[test]
     fn reads_flags_words_and_the_end_of_flags() {

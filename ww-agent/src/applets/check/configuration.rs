@@ -3,12 +3,12 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use whaleware::spelling::nearest;
 
 use whaleware::config::{self, ConfigError, Settings};
 
 use super::finding::{Finding, Level};
 use super::tree::Tree;
-use crate::applets::usage;
 
 const DEFAULTS: &str = "etc/defaults.json";
 
@@ -24,7 +24,7 @@ pub(super) fn lint(tree: &Tree, findings: &mut Vec<Finding>) {
                 "it is written anew at every boot, and may hold somebody's secrets",
                 "leave it out of the image",
             ));
-        } else if name != "defaults.json" && usage::nearest(&name, &["defaults.json"]).is_some() {
+        } else if name != "defaults.json" && nearest(&name, &["defaults.json"]).is_some() {
             findings.push(Finding::new(
                 Level::Error,
                 format!("etc/{name}"),

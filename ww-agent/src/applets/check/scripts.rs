@@ -3,13 +3,13 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use whaleware::spelling::nearest;
 
 use whaleware::lifecycle::Hook;
 
 use super::finding::{Finding, Level};
 use super::relative;
 use super::tree::Tree;
-use crate::applets::usage;
 use crate::script::{Form, ScriptFault, diagnose};
 
 /// What the agent knows in `usr/` besides the hooks.
@@ -73,7 +73,7 @@ fn lint_stranger(
             "the agent does not run it under this name",
             remedy,
         ));
-    } else if let Some(near) = usage::nearest(&name.to_lowercase(), known)
+    } else if let Some(near) = nearest(&name.to_lowercase(), known)
         && !names.iter().any(|name| name == near)
     {
         findings.push(Finding::new(

@@ -3,10 +3,11 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use whaleware::spelling::nearest;
 
 use super::finding::{Finding, Level};
 use super::{configuration, relative, scripts};
-use crate::applets::{legible, usage};
+use crate::applets::legible;
 
 /// What may lie at the top of the tree.
 const TOP: [&str; 6] = ["usr", "etc", "files", "bin", "run", "cfg"];
@@ -83,7 +84,7 @@ impl Tree {
             ));
         }
         for name in names.iter().filter(|name| !TOP.contains(&name.as_str())) {
-            if let Some(near) = usage::nearest(name, &["usr", "etc", "files"])
+            if let Some(near) = nearest(name, &["usr", "etc", "files"])
                 && !names.iter().any(|name| name == near)
             {
                 findings.push(Finding::new(

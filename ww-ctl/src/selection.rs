@@ -422,7 +422,7 @@ mod tests {
         assert_eq!(unknown.exit, Exit::Absent);
         assert_eq!(
             unknown.hint.unwrap(),
-            "did you mean `shop-2`? `ww-ctl ls` shows what there is"
+            "did you mean `shop-2` or `shop-1`? `ww-ctl ls` shows what there is"
         );
         // Three letters are no id.
         assert_eq!(pick(&["bbb"], false, &[]).unwrap_err().exit, Exit::Absent);

@@ -39,9 +39,11 @@ fn nobody_listening_it_does_not_wake_and_is_small() {
         .script("monitor", "echo '{\"a\":1}'")
         .defaults(r#"{"ww":{"monitor":{"interval":"10m"}}}"#);
     fs::copy(agent_path(), tree.path().join("run")).expect("the agent");
-    // Not an image with the agent's label: other tests list the fleet, and would listen to it.
+    // Neither an image with the agent's label nor the usual socket: other tests list the fleet, and
+    // would listen to it.
     let mount = format!("{}:/ww", tree.path().display());
-    let guest = lab.start("app", lab.base(), &["-v", &mount], &["/ww/run"]);
+    let options = ["-v", &mount, "-e", "WW_SOCKET=/run/ww/alone.sock"];
+    let guest = lab.start("app", lab.base(), &options, &["/ww/run"]);
     // Not by `ww-ctl wait`: nobody is to have listened.
     guest.wrote("-warmup", 1);
     crate::lab::until("UP", || {

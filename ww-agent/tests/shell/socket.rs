@@ -94,6 +94,38 @@ fn a_check_without_a_monitor_is_refused() {
 }
 
 #[test]
+fn a_filter_is_answered_and_one_that_never_ends_holds_nothing_up() {
+    let agent = Image::new()
+        .cfg(r#"{"db":{"host":"a"},"list":[1,2]}"#)
+        .start();
+    let mut endless = agent.listen();
+    endless.state("UP");
+    endless.write(b"{\"id\":\"endless\",\"type\":\"cfg\",\"filter\":\". | last(repeat(1))\"}\n");
+    // While that one turns, others are served and the life cycle goes on.
+    let mut listener = agent.listen();
+    listener.state("UP");
+    for (filter, values) in [
+        ("db.host", serde_json::json!(["a"])),
+        (".list[]", serde_json::json!([1, 2])),
+        (".nothing", serde_json::json!([null])),
+    ] {
+        let request = serde_json::json!({"id": filter, "type": "cfg", "filter": filter});
+        let answer = listener.ask(&request.to_string());
+        assert_eq!(answer["result"]["values"], values, "{answer}");
+    }
+    agent.signal(Signal::SIGHUP);
+    listener.change("RESTARTING");
+    listener.change("UP");
+    let refused = listener.ask(r#"{"id":9,"type":"cfg","filter":"list["}"#);
+    assert_eq!(refused["error"]["code"], "filter", "{refused}");
+    let answer = endless.line("answer");
+    assert_eq!(
+        (&answer["id"], &answer["error"]["code"]),
+        (&"endless".into(), &"filter".into())
+    );
+}
+
+#[test]
 fn the_configuration_is_told_with_its_origins() {
     let agent = Image::new().cfg("{\"memory\":400}").start();
     let mut listener = agent.listen();

@@ -287,11 +287,7 @@ fn dockerfile(request: &BuildRequest, base: &Base) -> String {
     let labels: Vec<_> = labels
         .map(|(key, value)| format!("{}={}", quoted(key), quoted(value)))
         .collect();
-    let mut lines = vec![
-        format!("FROM {}", request.base),
-        format!("LABEL {}", labels.join(" ")),
-        format!("COPY {ROOT}/ /"),
-    ];
+    let mut lines = vec![format!("FROM {}", request.base), format!("COPY {ROOT}/ /")];
     // A base made here has the directories already. Each instruction costs the Engine a layer.
     let made_here = known.is_some_and(|image| image.labels.contains_key(paths::LABEL_AGENT));
     if request.base != SCRATCH && !made_here {
@@ -318,7 +314,10 @@ fn dockerfile(request: &BuildRequest, base: &Base) -> String {
     if known.is_none_or(|image| image.entry_point) {
         lines.push("ENTRYPOINT []".into());
     }
-    lines.push(format!("CMD [\"{}\"]\n", paths::RUN));
+    lines.push(format!("CMD [\"{}\"]", paths::RUN));
+    // Last, so that the builder's own containers for the steps before do not have it: they would be
+    // listed with the fleet.
+    lines.push(format!("LABEL {}\n", labels.join(" ")));
     lines.join("\n")
 }
 
@@ -412,7 +411,7 @@ mod tests {
     fn a_recipe_has_no_instruction_that_changes_nothing() {
         assert_eq!(
             dockerfile(&request(SCRATCH), &Base::Scratch { machine: None }),
-            "FROM scratch\nLABEL \"io.whaleware.agent\"=\"1\"\nCOPY root/ /\nCMD [\"/ww/run\"]\n"
+            "FROM scratch\nCOPY root/ /\nCMD [\"/ww/run\"]\nLABEL \"io.whaleware.agent\"=\"1\"\n"
         );
         let labels = HashMap::from([(paths::LABEL_AGENT.to_owned(), "1".to_owned())]);
         assert_eq!(
@@ -423,11 +422,11 @@ mod tests {
                     ..Known::default()
                 })
             ),
-            "FROM shop-base\nLABEL \"io.whaleware.agent\"=\"1\"\nCOPY root/ /\nCMD [\"/ww/run\"]\n"
+            "FROM shop-base\nCOPY root/ /\nCMD [\"/ww/run\"]\nLABEL \"io.whaleware.agent\"=\"1\"\n"
         );
         assert!(
             dockerfile(&request("shop-base"), &Base::Unknown { machine: None })
-                .ends_with("WORKDIR /data\nWORKDIR /backup\nWORKDIR \"/\"\nSTOPSIGNAL SIGTERM\nENTRYPOINT []\nCMD [\"/ww/run\"]\n")
+                .contains("WORKDIR /data\nWORKDIR /backup\nWORKDIR \"/\"\nSTOPSIGNAL SIGTERM\nENTRYPOINT []\nCMD [\"/ww/run\"]\nLABEL ")
         );
     }
 
@@ -449,7 +448,7 @@ mod tests {
         });
         let text = dockerfile(&request, &base);
         assert!(
-            text.contains(
+            text.ends_with(
                 "LABEL \"shop\"=\"a \\\"b\\\" \\\\ \\$HOME\" \"io.whaleware.agent\"=\"1\"\n"
             ),
             "{text}"
@@ -463,7 +462,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.ends_with("STOPSIGNAL SIGTERM\nENTRYPOINT []\nCMD [\"/ww/run\"]\n"),
+            text.contains("STOPSIGNAL SIGTERM\nENTRYPOINT []\nCMD [\"/ww/run\"]\nLABEL "),
             "{text}"
         );
         assert!(!text.contains("VOLUME"));

@@ -39,6 +39,14 @@ pub enum ConfigError {
         /// Column in bytes, from 1.
         column: usize,
     },
+    /// The text is nested deeper than a configuration may be.
+    #[error("cannot use {layer}: it is nested more than {limit} deep")]
+    TooDeep {
+        /// Where the text came from.
+        layer: String,
+        /// The deepest accepted.
+        limit: usize,
+    },
     /// The text is longer than a configuration may be.
     #[error("cannot use {layer}: {size} bytes, more than the {limit} a configuration may have")]
     TooLarge {

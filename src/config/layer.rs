@@ -1,11 +1,13 @@
 //! Reads the text of one layer: JSON, with the comments and trailing commas images in the wild have.
 
+use jsonc_parser::ast::Value as Ast;
 use jsonc_parser::common::Ranged;
 use jsonc_parser::errors::ParseErrorKind;
 use jsonc_parser::{CollectOptions, CommentCollectionStrategy, ParseOptions, parse_to_ast};
 use serde_json::{Map, Value};
 
 use super::error::ConfigError;
+use crate::protocol::{MAX_DEPTH, is_shallow};
 
 /// The most bytes one layer may have.
 pub const MAX_TEXT: usize = 4 * 1024 * 1024;
@@ -67,6 +69,16 @@ pub fn parse(name: &str, text: &[u8]) -> Result<Layer, ConfigError> {
         column: error.column_display(),
         reason: reason(error.kind()),
     })?;
+    if let Some(start) = parsed.value.as_ref().and_then(too_large) {
+        let (line, column) = position(&text.as_bytes()[..start]);
+        let reason = "a number is too large".into();
+        return Err(ConfigError::Syntax {
+            layer: name.into(),
+            line,
+            column,
+            reason,
+        });
+    }
     let object = match parsed.value {
         None => Map::new(),
         Some(value) => {
@@ -89,10 +101,32 @@ pub fn parse(name: &str, text: &[u8]) -> Result<Layer, ConfigError> {
             }
         }
     };
+    if !object.values().all(is_shallow) {
+        return Err(ConfigError::TooDeep {
+            layer: name.into(),
+            limit: MAX_DEPTH,
+        });
+    }
     Ok(Layer {
         name: name.into(),
         object,
     })
+}
+
+/// Where a number begins that no computer number can hold; it would become a string in silence.
+fn too_large(ast: &Ast<'_>) -> Option<usize> {
+    match ast {
+        Ast::NumberLit(number) => {
+            let finite = number.value.parse::<f64>().is_ok_and(f64::is_finite);
+            (!finite).then_some(number.range.start)
+        }
+        Ast::Array(array) => array.elements.iter().find_map(too_large),
+        Ast::Object(object) => object
+            .properties
+            .iter()
+            .find_map(|one| too_large(&one.value)),
+        Ast::StringLit(_) | Ast::BooleanLit(_) | Ast::NullKeyword(_) => None,
+    }
 }
 
 /// A value's type in words.
@@ -119,6 +153,10 @@ fn position(before: &[u8]) -> (usize, usize) {
 
 /// The parser's reason, without its capital, and never with a piece of the text.
 fn reason(kind: &ParseErrorKind) -> String {
+    // Its own words for a string quote the text.
+    if matches!(kind, ParseErrorKind::String(_)) {
+        return "malformed string".into();
+    }
     let text = kind.to_string();
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| {
@@ -162,6 +200,8 @@ mod tests {
             ("{\"password\": \"hunter2\"", 1, 1),
             ("{'hunter2': 1}", 1, 2),
             ("{\"a\": 1} hunter2", 1, 10),
+            ("{\"a\": [1, 1e999]}", 1, 11),
+            ("{\"a\": \"\\ud83d\\u0073hunter2\"}", 1, 8),
         ] {
             let error = parse("CFG", text.as_bytes()).unwrap_err();
             let ConfigError::Syntax {
@@ -200,6 +240,13 @@ mod tests {
             parse("CFG", deep.as_bytes()),
             Err(ConfigError::Syntax { .. })
         ));
+        let nested = |depth| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        assert!(parse("CFG", nested(MAX_DEPTH).as_bytes()).is_ok());
+        let error = parse("CFG", nested(MAX_DEPTH + 1).as_bytes()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot use CFG: it is nested more than 64 deep"
+        );
         let long = vec![b' '; MAX_TEXT + 1];
         assert!(matches!(
             parse("CFG", &long),

@@ -25,5 +25,29 @@ pub const MAX_LINE: usize = 64 * 1024;
 /// The most a monitor's JSON may take on the wire, in bytes; beyond it, it is shown as cut text.
 pub const MAX_MONITOR: usize = 16 * 1024;
 
+/// How deep a JSON value on the wire may be nested. Readers stop somewhere beyond a hundred, the
+/// message around it included; a line one of them cannot read would look like no agent at all.
+pub const MAX_DEPTH: usize = 64;
+
+/// Whether a value is nested no deeper than [`MAX_DEPTH`].
+#[must_use]
+pub fn is_shallow(value: &serde_json::Value) -> bool {
+    fn within(value: &serde_json::Value, left: usize) -> bool {
+        match value {
+            serde_json::Value::Array(list) => {
+                left > 0 && list.iter().all(|one| within(one, left - 1))
+            }
+            serde_json::Value::Object(object) => {
+                left > 0 && object.values().all(|one| within(one, left - 1))
+            }
+            serde_json::Value::Null
+            | serde_json::Value::Bool(_)
+            | serde_json::Value::Number(_)
+            | serde_json::Value::String(_) => true,
+        }
+    }
+    within(value, MAX_DEPTH)
+}
+
 /// The most characters of any one text the agent passes on (a cause, a detail, a status).
 pub const MAX_TEXT: usize = 512;

@@ -1,10 +1,12 @@
 //! Loads the configuration: the layers, what they come to, and the agent's own settings in it.
 
-use std::fs::File;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use nix::libc::O_NONBLOCK;
 use serde_json::{Map, Value};
 use whaleware::config::{
     ConfigError, Layer, MAX_TEXT, Settings, SettingsError, merge, origins, parse,
@@ -122,12 +124,14 @@ impl Configuration {
         };
         let home = environment.path(paths::MERGED_CFG);
         let home = home.parent().unwrap_or(Path::new("/"));
-        let made = std::fs::create_dir_all(home).and_then(|()| put(home));
+        let fallback = environment.etc_fallback();
+        let made = fs::create_dir_all(home).and_then(|()| put(home));
         let Err(first) = made else {
+            // What an earlier boot left there must not be taken for this one's.
+            let _ = fs::remove_dir_all(&fallback);
             return Ok(None);
         };
-        let fallback = environment.path(paths::ETC_FALLBACK);
-        std::fs::create_dir_all(&fallback)
+        fs::create_dir_all(&fallback)
             .and_then(|()| put(&fallback))
             .map_err(|_: io::Error| first)?;
         Ok(Some(fallback))
@@ -138,7 +142,15 @@ impl Configuration {
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     let most = u64::try_from(MAX_TEXT).unwrap_or(u64::MAX) + 1;
-    File::open(path)?.take(most).read_to_end(&mut text)?;
+    // A pipe would be waited for, and nobody would hear a SIGTERM meanwhile.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(O_NONBLOCK)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    file.take(most).read_to_end(&mut text)?;
     Ok(text)
 }
 
@@ -147,7 +159,6 @@ mod tests {
     use super::*;
     use crate::environment::LogFormat;
     use serde_json::json;
-    use std::fs;
 
     fn environment(root: &Path, cfg: Option<&str>) -> Environment {
         Environment {

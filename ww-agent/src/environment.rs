@@ -57,6 +57,15 @@ impl Environment {
         }
     }
 
+    /// Where the configuration is written when `/ww/etc` cannot be. By the container's name, because
+    /// `/dev/shm` may be shared with another container; looked for first, because an image may have
+    /// a file of an earlier container in `/ww/etc`.
+    pub(crate) fn etc_fallback(&self) -> PathBuf {
+        let name = nix::unistd::gethostname().unwrap_or_default();
+        let name = name.to_string_lossy().replace(['/', '.'], "_");
+        self.path(paths::ETC_FALLBACK).join(format!("host-{name}"))
+    }
+
     /// A hook's file.
     pub(crate) fn script(&self, name: &str) -> PathBuf {
         self.path(paths::SCRIPTS).join(Path::new(name))

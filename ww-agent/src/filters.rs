@@ -11,12 +11,12 @@ use std::time::Duration;
 use nix::libc::SIGKILL;
 use serde_json::{Value, json};
 use whaleware::lifecycle::Moment;
-use whaleware::protocol::RequestId;
+use whaleware::protocol::{RequestId, is_shallow};
 
 use crate::clock;
 use crate::hooks::Owner;
 use crate::output::Output;
-use crate::pipes::{Capture, Pipes};
+use crate::pipes::{Keep, Kept, Pipes};
 use crate::poller::Poller;
 use crate::server::{failure, success};
 use crate::sys::{self, Ending};
@@ -90,13 +90,11 @@ impl Filters {
         poller: &Poller,
     ) -> Option<(u32, Vec<u8>)> {
         let running = self.running.remove(&pid)?;
-        let printed = pipes
-            .finish(Owner::Filter(running.number), output, poller)
-            .unwrap_or_default();
+        let kept = pipes.finish(Owner::Filter(running.number), output, poller);
         let Running {
             client, id, killed, ..
         } = running;
-        Some((client, answer(id, killed, ending, &printed)))
+        Some((client, answer(id, killed, ending, &kept)))
     }
 
     /// When [`Self::cut`] is wanted.
@@ -120,51 +118,78 @@ impl Filters {
 }
 
 fn spawn(number: u32, filter: &str, pipes: &mut Pipes, poller: &Poller) -> io::Result<i32> {
-    let ends = pipes.make(Owner::Filter(number), true, poller)?;
-    // What it complains about belongs to whoever asked, not to the log.
-    let complaints = ends.stdout.try_clone()?;
+    let ends = pipes.make(Owner::Filter(number), Keep::Both, poller)?;
     let mut command = Command::new("/proc/self/exe");
     command
         .args(["cfg", "--json", "-c", "--", filter])
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(ends.stdout)
-        .stderr(complaints);
+        .stderr(ends.stderr);
     sys::isolate(&mut command);
     let child = command.spawn()?;
     Ok(i32::try_from(child.id()).unwrap_or(i32::MAX))
 }
 
-fn answer(id: RequestId, killed: bool, ending: Ending, printed: &Capture) -> Vec<u8> {
+fn answer(id: RequestId, killed: bool, ending: Ending, kept: &Kept) -> Vec<u8> {
     if killed {
         let message = format!("the filter took longer than {} s", PATIENCE.as_secs());
         return failure(id, "filter", &message);
     }
-    let text = String::from_utf8_lossy(&printed.head);
     match ending {
-        Ending::Exited(0) if printed.truncated => failure(
-            id,
-            "toolarge",
-            "the answer does not fit into a line; ask for less",
-        ),
-        Ending::Exited(0) => {
-            let values: Result<Vec<Value>, _> = text.lines().map(serde_json::from_str).collect();
-            match values {
-                Ok(values) => success(id, Some(json!({ "values": values }))),
-                Err(_) => failure(
+        Ending::Exited(0) => match values(kept) {
+            Ok(values) => success(id, Some(json!({ "values": values }))),
+            Err((code, message)) => failure(id, code, message),
+        },
+        // Only what it complains about is passed on: what it printed before are values.
+        Ending::Exited(code) => {
+            let said = kept
+                .stderr
+                .as_ref()
+                .map_or(&[][..], |capture| &capture.head);
+            let said = String::from_utf8_lossy(said);
+            let said = said.trim().trim_start_matches("ww-agent cfg: ");
+            if said.is_empty() {
+                failure(
                     id,
                     "filter",
-                    "the filter printed something that is not JSON",
-                ),
+                    &format!("the filter ended with exit code {code}"),
+                )
+            } else {
+                failure(id, "filter", said)
             }
-        }
-        Ending::Exited(_) => {
-            let said = text.trim().trim_start_matches("ww-agent cfg: ");
-            failure(id, "filter", said)
         }
         Ending::Signalled(number) => {
             let message = format!("the filter was ended by signal {number}: it took too much");
             failure(id, "filter", &message)
         }
     }
+}
+
+/// What the filter printed, a value a line, or the code and the words of why that cannot be told.
+fn values(kept: &Kept) -> Result<Vec<Value>, (&'static str, &'static str)> {
+    let Some(printed) = &kept.stdout else {
+        return Ok(Vec::new());
+    };
+    if printed.truncated {
+        return Err((
+            "toolarge",
+            "the answer does not fit into a line; ask for less",
+        ));
+    }
+    let text = String::from_utf8_lossy(&printed.head);
+    let values: Vec<Value> = text
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()
+        .map_err(|_| {
+            (
+                "filter",
+                "the filter printed something that cannot be told as JSON",
+            )
+        })?;
+    if !values.iter().all(is_shallow) {
+        return Err(("toolarge", "the answer is nested too deep; ask for less"));
+    }
+    Ok(values)
 }

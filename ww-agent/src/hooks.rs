@@ -16,7 +16,7 @@ use whaleware::lifecycle::{Hook, Moment, Outcome, RunId, State};
 use crate::clock;
 use crate::environment::Environment;
 use crate::output::Output;
-use crate::pipes::{Capture, Pipes};
+use crate::pipes::{Capture, Keep, Pipes};
 use crate::poller::Poller;
 use crate::resources::OomKills;
 use crate::script::{self, Form, ScriptFault};
@@ -214,9 +214,14 @@ impl Hooks {
                 shell
             }
         };
+        let keep = if hook == Hook::Monitor {
+            Keep::Stdout
+        } else {
+            Keep::Nothing
+        };
         let ends = self
             .pipes
-            .make(owner, hook == Hook::Monitor, poller)
+            .make(owner, keep, poller)
             .map_err(|error| Refusal::Later(error, RETRY_FOR))?;
         command
             .args(argument)
@@ -330,7 +335,7 @@ impl Hooks {
                 signalled(number, number == SIGKILL && run.cut == Cut::No && more)
             }
         };
-        let printed = self.pipes.finish(owner, output, poller);
+        let printed = self.pipes.finish(owner, output, poller).stdout;
         Some(Ended {
             owner,
             run,

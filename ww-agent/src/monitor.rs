@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use whaleware::lifecycle::Outcome;
-use whaleware::protocol::{MAX_MONITOR, MonitorReport};
+use whaleware::protocol::{MAX_MONITOR, MonitorReport, is_shallow};
 
 use crate::clock;
 use crate::log;
@@ -27,7 +27,7 @@ pub(crate) fn report(
         serde_json::from_str::<Value>(text)
             .ok()
             // Numbers can be longer when written anew.
-            .filter(|value| value.to_string().len() <= MAX_MONITOR)
+            .filter(|value| is_shallow(value) && value.to_string().len() <= MAX_MONITOR)
     };
     let mut truncated = printed.truncated;
     let text = (value.is_none() && !text.is_empty()).then(|| {
@@ -110,6 +110,9 @@ mod tests {
         let seen = made(b"all is \xff well\x1b[2J\n");
         assert_eq!(seen.value, None);
         assert_eq!(seen.text.as_deref(), Some("all is \u{fffd} well[2J"));
+        let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
+        let seen = made(deep.as_bytes());
+        assert_eq!((seen.value, seen.text), (None, Some(deep)));
         let seen = made(b"");
         assert_eq!((seen.value, seen.text), (None, None));
     }

@@ -14,6 +14,8 @@ use nix::libc::{O_APPEND, O_NOCTTY, O_NONBLOCK};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
 
+use whaleware::lifecycle::Moment;
+
 use crate::clock;
 use crate::environment::LogFormat;
 use crate::log::{self, Level};
@@ -22,6 +24,10 @@ use crate::sys;
 
 /// The most bytes that wait for a reader, for each of the two.
 const QUEUE: usize = 256 * 1024;
+/// Of these, what only the agent's own lines may fill: a flood must not drown who says that it is one.
+const RESERVED: usize = 16 * 1024;
+/// While a flood lasts, what was lost is told so often at most.
+const TOLD: Duration = Duration::from_secs(5);
 /// Taken out of the queue at once.
 const PIECE: usize = 16 * 1024;
 /// What a pipe takes at once when it says it takes something.
@@ -122,6 +128,8 @@ pub(crate) struct Sink {
     token: Token,
     queue: VecDeque<u8>,
     dropped: u64,
+    /// When something was dropped first, or was told last.
+    dropping_since: Moment,
     loss: Option<Loss>,
     /// Whose line is not finished.
     open_line: Option<Writer>,
@@ -136,6 +144,7 @@ impl Sink {
             token,
             queue: VecDeque::new(),
             dropped: 0,
+            dropping_since: Moment::default(),
             loss: None,
             open_line: None,
             watched: false,
@@ -148,13 +157,13 @@ impl Sink {
             return;
         };
         if self.open_line.is_some_and(|other| other != writer) {
-            self.put(b"\n");
+            self.put(writer, b"\n");
         }
-        self.put(bytes);
+        self.put(writer, bytes);
         self.open_line = (last != b'\n').then_some(writer);
     }
 
-    fn put(&mut self, bytes: &[u8]) {
+    fn put(&mut self, writer: Writer, bytes: &[u8]) {
         if matches!(self.way, Way::Broken) {
             return;
         }
@@ -165,13 +174,18 @@ impl Sink {
             0
         };
         let rest = &bytes[written..];
-        let room = QUEUE.saturating_sub(self.queue.len());
+        let queue = match writer {
+            Writer::Agent => QUEUE,
+            Writer::Pipe(_) => QUEUE - RESERVED,
+        };
+        let room = queue.saturating_sub(self.queue.len());
         if rest.len() <= room {
             self.queue.extend(rest);
             return;
         }
         if self.dropped == 0 {
             self.loss = Some(Loss::Begun);
+            self.dropping_since = clock::now();
         }
         // The rest of a piece that was begun is not kept either, but its line is ended.
         if written > 0 && room > 0 {
@@ -216,9 +230,12 @@ impl Sink {
         }
         if self.queue.is_empty() {
             self.queue.shrink_to(0);
-            if self.dropped > 0 {
-                self.loss = Some(Loss::Ended(std::mem::take(&mut self.dropped)));
-            }
+        }
+        // A reader that is slower than the flood never empties the queue; it is told all the same.
+        let is_read = self.queue.is_empty()
+            || (self.queue.len() < QUEUE / 2 && clock::now() - self.dropping_since >= TOLD);
+        if self.dropped > 0 && is_read {
+            self.loss = Some(Loss::Ended(std::mem::take(&mut self.dropped)));
         }
     }
 

@@ -37,12 +37,48 @@ impl Capture {
     }
 }
 
+/// Which of the two a pipe is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// What is kept instead of being forwarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// Nothing.
+    Nothing,
+    /// What it prints.
+    Stdout,
+    /// What it prints and what it complains about, apart.
+    Both,
+}
+
+/// What was kept of a process that has ended.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// What it printed.
+    pub(crate) stdout: Option<Capture>,
+    /// What it complained about.
+    pub(crate) stderr: Option<Capture>,
+}
+
+impl Kept {
+    fn put(&mut self, stream: Stream, capture: Capture) {
+        match stream {
+            Stream::Stdout => self.stdout = Some(capture),
+            Stream::Stderr => self.stderr = Some(capture),
+        }
+    }
+}
+
 /// Where a pipe's bytes go.
 #[derive(Debug)]
 enum Flow {
     Stdout,
     Stderr,
-    Capture(Capture),
+    Capture(Stream, Capture),
     /// A monitor's report is made; what its children still print is nobody's.
     Discard,
 }
@@ -76,24 +112,20 @@ pub(crate) struct Pipes {
     open: BTreeMap<u32, Pipe>,
     last: u32,
     /// What was kept of pipes that came to their end before their script did.
-    kept: BTreeMap<Owner, Capture>,
+    kept: BTreeMap<Owner, Kept>,
 }
 
 impl Pipes {
-    /// A pair of pipes for a script; its stdout is kept when `captures`, else forwarded.
-    pub(crate) fn make(
-        &mut self,
-        owner: Owner,
-        captures: bool,
-        poller: &Poller,
-    ) -> io::Result<Ends> {
-        let flow = if captures {
-            Flow::Capture(Capture::default())
-        } else {
-            Flow::Stdout
+    /// A pair of pipes for a process; what is not kept of it is forwarded.
+    pub(crate) fn make(&mut self, owner: Owner, keep: Keep, poller: &Poller) -> io::Result<Ends> {
+        let kept = |stream| Flow::Capture(stream, Capture::default());
+        let (stdout, stderr) = match keep {
+            Keep::Nothing => (Flow::Stdout, Flow::Stderr),
+            Keep::Stdout => (kept(Stream::Stdout), Flow::Stderr),
+            Keep::Both => (kept(Stream::Stdout), kept(Stream::Stderr)),
         };
-        let stdout = self.open(owner, flow, poller)?;
-        let stderr = self.open(owner, Flow::Stderr, poller);
+        let stdout = self.open(owner, stdout, poller)?;
+        let stderr = self.open(owner, stderr, poller);
         match stderr {
             Ok(stderr) => Ok(Ends { stdout, stderr }),
             Err(error) => {
@@ -135,8 +167,9 @@ impl Pipes {
             && read_piece(id, pipe, output) == Found::End
         {
             poller.remove(&pipe.file);
-            if let Flow::Capture(capture) = &mut pipe.flow {
-                self.kept.insert(pipe.owner, std::mem::take(capture));
+            if let Flow::Capture(stream, capture) = &mut pipe.flow {
+                let kept = self.kept.entry(pipe.owner).or_default();
+                kept.put(*stream, std::mem::take(capture));
             }
             self.open.remove(&id);
         }
@@ -153,20 +186,15 @@ impl Pipes {
         }
     }
 
-    /// The script has ended: reads what it left, and gives what was kept of its stdout.
-    pub(crate) fn finish(
-        &mut self,
-        owner: Owner,
-        output: &mut Output,
-        poller: &Poller,
-    ) -> Option<Capture> {
+    /// The script has ended: reads what it left, and gives what was kept of it.
+    pub(crate) fn finish(&mut self, owner: Owner, output: &mut Output, poller: &Poller) -> Kept {
         let ids: Vec<u32> = self
             .open
             .iter()
             .filter(|(_, pipe)| pipe.owner == owner)
             .map(|(id, _)| *id)
             .collect();
-        let mut captured = self.kept.remove(&owner);
+        let mut kept = self.kept.remove(&owner).unwrap_or_default();
         for id in ids {
             let Some(pipe) = self.open.get_mut(&id) else {
                 continue;
@@ -178,8 +206,8 @@ impl Pipes {
                     break;
                 }
             }
-            if let Flow::Capture(capture) = &mut pipe.flow {
-                captured = Some(std::mem::take(capture));
+            if let Flow::Capture(stream, capture) = &mut pipe.flow {
+                kept.put(*stream, std::mem::take(capture));
                 pipe.flow = Flow::Discard;
             }
             if found == Found::End {
@@ -187,7 +215,7 @@ impl Pipes {
                 self.open.remove(&id);
             }
         }
-        captured
+        kept
     }
 }
 
@@ -204,7 +232,7 @@ fn read_piece(id: u32, pipe: &mut Pipe, output: &mut Output) -> Found {
     match &mut pipe.flow {
         Flow::Stdout => output.stdout.write(Writer::Pipe(id), bytes),
         Flow::Stderr => output.stderr.write(Writer::Pipe(id), bytes),
-        Flow::Capture(capture) => capture.take(bytes),
+        Flow::Capture(_, capture) => capture.take(bytes),
         Flow::Discard => {}
     }
     Found::Bytes

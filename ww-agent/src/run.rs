@@ -17,8 +17,11 @@ use crate::log::Level;
 use crate::output::Output;
 use crate::poller::{Interest, Poller, Token};
 use crate::runtime::Runtime;
+use crate::server;
 use crate::signals::Signals;
 
+/// It cannot begin at all.
+const FAILED: u8 = 1;
 /// The configuration cannot be used (`EX_CONFIG`).
 const BAD_CONFIGURATION: u8 = 78;
 /// The agent itself met a fault (`EX_SOFTWARE`).
@@ -55,6 +58,13 @@ pub(crate) fn main() -> ExitCode {
             return give_up(output, NO_SYSTEM, &text);
         }
     };
+    if let Some(pid) = other_agent(&environment) {
+        let text = format!(
+            "an agent runs in this container already, as process {pid}: two of them would start and \
+             stop the same services; ask it with `ww-agent status`"
+        );
+        return give_up(output, FAILED, &text);
+    }
     let (configuration, settings) = match load(&environment) {
         Ok(loaded) => loaded,
         Err(error) => return give_up(output, BAD_CONFIGURATION, &error.to_string()),
@@ -87,6 +97,22 @@ fn load(environment: &Environment) -> Result<(Configuration, Settings), LoadErro
     let configuration = Configuration::load(environment)?;
     let settings = configuration.settings()?;
     Ok((configuration, settings))
+}
+
+/// The agent that lives this container's life, if that is not to be this one.
+fn other_agent(environment: &Environment) -> Option<i32> {
+    if std::process::id() == 1 {
+        return None;
+    }
+    let usual = Environment {
+        socket: None,
+        ..environment.clone()
+    };
+    environment
+        .sockets()
+        .into_iter()
+        .chain(usual.sockets())
+        .find_map(|path| server::who_listens(&path))
 }
 
 fn give_up(mut output: Output, code: u8, text: &str) -> ExitCode {

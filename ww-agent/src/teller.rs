@@ -33,6 +33,11 @@ impl States {
         full
     }
 
+    /// What waits need not be told any more.
+    pub(crate) fn forget_waiting(&mut self) {
+        self.waiting.clear();
+    }
+
     /// The next one to tell, unless one is being told.
     pub(crate) fn begin(&mut self) -> Option<(u64, State)> {
         if self.running.is_some() {

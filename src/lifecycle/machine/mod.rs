@@ -235,7 +235,7 @@ impl Machine {
             Phase::Up(Check::Running(_)) => self.check_ended(outcome, now, out),
             Phase::Restarting(restart) => match restart.step {
                 RestartStep::Running(part, _) => {
-                    self.restart_ended(restart, part, outcome, now, out);
+                    self.restart_ended(restart, part, (id, outcome), now, out);
                 }
                 RestartStep::Announcing { .. }
                 | RestartStep::Draining { .. }
@@ -330,14 +330,19 @@ impl Machine {
 
     fn on_group_empty(&mut self, id: RunId, now: Moment, out: &mut Effects) {
         match std::mem::replace(&mut self.phase, Phase::Done) {
-            Phase::Restarting(restart) if matches!(restart.step, RestartStep::Emptying { svcup, .. } if svcup == id) =>
-            {
-                self.restart_emptied(restart, now, out);
-            }
+            Phase::Restarting(restart) => match restart.step {
+                RestartStep::Emptying { group, then, .. } if group == id => {
+                    self.group_emptied(restart, then, now, out);
+                }
+                RestartStep::Announcing { .. }
+                | RestartStep::Draining { .. }
+                | RestartStep::Running(..)
+                | RestartStep::Emptying { .. }
+                | RestartStep::Pausing { .. } => self.phase = Phase::Restarting(restart),
+            },
             phase @ (Phase::Created
             | Phase::Starting { .. }
             | Phase::Up(_)
-            | Phase::Restarting(_)
             | Phase::Stopping(_)
             | Phase::Done) => self.phase = phase,
         }

@@ -136,9 +136,12 @@ pub(super) enum RestartStep {
         until: Moment,
     },
     Running(Part, Run),
-    /// What the last `svcup` left in its own process group must be gone before the next one.
+    /// What `svcdown`, and before it `svcup`, left in their own process groups must be gone before
+    /// the next `svcup`: `svcdown` may still be stopping something, `svcup`'s is what it stops.
     Emptying {
-        svcup: RunId,
+        group: RunId,
+        /// The one after it.
+        then: Option<RunId>,
         told: Told,
         next: Moment,
     },
@@ -253,7 +256,8 @@ impl Phase {
                     RestartStep::Announcing { .. } => "announcing",
                     RestartStep::Draining { .. } => "draining",
                     RestartStep::Running(part, _) => part.hook().name(),
-                    RestartStep::Emptying { .. } => "emptying",
+                    RestartStep::Emptying { then: Some(_), .. } => "emptying svcdown's",
+                    RestartStep::Emptying { then: None, .. } => "emptying the last",
                     RestartStep::Pausing { .. } => "pausing",
                 },
             ),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::phase::{Overdue, Part, Phase, Restart, RestartStep, Services, Told};
 use super::{Effects, GIVE_UP, Machine, PATIENCE};
-use crate::lifecycle::{Cause, Effect, Health, Hook, Moment, Outcome, State};
+use crate::lifecycle::{Cause, Effect, Health, Hook, Moment, Outcome, RunId, State};
 
 impl Machine {
     /// A restart nobody asked for: counted, paused before, given up in the end.
@@ -68,7 +68,7 @@ impl Machine {
         RestartStep::Running(part, self.run(part.hook(), now, out))
     }
 
-    pub(super) fn restart_emptied(&mut self, mut restart: Restart, now: Moment, out: &mut Effects) {
+    fn restart_emptied(&mut self, mut restart: Restart, now: Moment, out: &mut Effects) {
         if restart.pause.is_zero() {
             return self.begin_svcup(restart, now, out);
         }
@@ -91,10 +91,11 @@ impl Machine {
         &mut self,
         mut restart: Restart,
         part: Part,
-        outcome: Outcome,
+        ended: (RunId, Outcome),
         now: Moment,
         out: &mut Effects,
     ) {
+        let (id, outcome) = ended;
         let hook = part.hook();
         if !outcome.is_success() {
             if part != Part::Svcdown && !self.policy.tolerated.contains(&hook) {
@@ -103,24 +104,51 @@ impl Machine {
             out.push(Effect::Tolerated(hook, outcome));
         }
         match part {
-            Part::Svcdown => match std::mem::replace(&mut self.services, Services::Down) {
-                Services::Begun(svcup) => {
-                    out.push(Effect::WatchGroup(svcup));
-                    let next = now + self.policy.stop_grace;
-                    restart.step = RestartStep::Emptying {
-                        svcup,
-                        told: Told::Nothing,
-                        next,
-                    };
-                    self.phase = Phase::Restarting(restart);
-                }
-                Services::Down => self.restart_emptied(restart, now, out),
-            },
+            Part::Svcdown => {
+                let svcup = match std::mem::replace(&mut self.services, Services::Down) {
+                    Services::Begun(svcup) => Some(svcup),
+                    Services::Down => None,
+                };
+                self.empty_group(restart, id, svcup, now, out);
+            }
             Part::Svcup if self.policy.restart_warmup => {
                 restart.step = self.restart_part(Part::Warmup, now, out);
                 self.phase = Phase::Restarting(restart);
             }
             Part::Svcup | Part::Warmup => self.enter_up(Cause::Restarted, restart.again, now, out),
+        }
+    }
+
+    fn empty_group(
+        &mut self,
+        mut restart: Restart,
+        group: RunId,
+        then: Option<RunId>,
+        now: Moment,
+        out: &mut Effects,
+    ) {
+        out.push(Effect::WatchGroup(group));
+        let next = now + self.policy.stop_grace;
+        restart.step = RestartStep::Emptying {
+            group,
+            then,
+            told: Told::Nothing,
+            next,
+        };
+        self.phase = Phase::Restarting(restart);
+    }
+
+    /// A group is empty, or given up: the next one, or on.
+    pub(super) fn group_emptied(
+        &mut self,
+        restart: Restart,
+        then: Option<RunId>,
+        now: Moment,
+        out: &mut Effects,
+    ) {
+        match then {
+            Some(group) => self.empty_group(restart, group, None, now, out),
+            None => self.restart_emptied(restart, now, out),
         }
     }
 
@@ -139,41 +167,32 @@ impl Machine {
                 restart.step = self.restart_part(Part::Svcdown, now, out);
             }
             RestartStep::Emptying {
-                svcup,
-                told: Told::Nothing,
-                ..
+                group, then, told, ..
             } => {
-                out.push(Effect::Terminate(svcup));
-                let next = now + self.policy.stop_grace;
+                let (told, next) = match told {
+                    Told::Nothing => {
+                        out.push(Effect::Terminate(group));
+                        (Told::Term, now + self.policy.stop_grace)
+                    }
+                    Told::Term => {
+                        out.push(Effect::Kill(group));
+                        (Told::Kill, now + GIVE_UP)
+                    }
+                    // Not even KILL ends what is left (state D): a restart with it beats none.
+                    Told::Kill => return self.group_emptied(restart, then, now, out),
+                };
                 restart.step = RestartStep::Emptying {
-                    svcup,
-                    told: Told::Term,
+                    group,
+                    then,
+                    told,
                     next,
                 };
-            }
-            RestartStep::Emptying {
-                svcup,
-                told: Told::Term,
-                ..
-            } => {
-                out.push(Effect::Kill(svcup));
-                let next = now + GIVE_UP;
-                restart.step = RestartStep::Emptying {
-                    svcup,
-                    told: Told::Kill,
-                    next,
-                };
-            }
-            // Not even KILL ends what is left (state D): a restart with it beats none.
-            RestartStep::Emptying {
-                told: Told::Kill, ..
-            } => {
-                return self.restart_emptied(restart, now, out);
             }
             RestartStep::Pausing { .. } => return self.begin_svcup(restart, now, out),
             RestartStep::Running(part, ref mut run) => {
                 if let Overdue::Unkillable(outcome) = self.overdue(run, now, out) {
-                    return self.restart_ended(restart, part, outcome, now, out);
+                    let ended = (run.id, outcome);
+                    return self.restart_ended(restart, part, ended, now, out);
                 }
             }
         }

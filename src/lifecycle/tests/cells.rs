@@ -64,13 +64,9 @@ pub(super) fn events(world: &World) -> Vec<(&'static str, Event)> {
         events.push(("ended badly", Event::Ended(running.id, Outcome::Exited(3))));
         events.push(("was missing", Event::Ended(running.id, Outcome::Missing)));
     }
-    if let Some((id, _)) = world
-        .hooks
-        .iter()
-        .rev()
-        .find(|(_, hook)| *hook == Hook::Svcup)
-    {
-        events.push(("group empty", Event::GroupEmpty(*id)));
+    for wanted in [Hook::Svcdown, Hook::Svcup] {
+        let last = world.hooks.iter().rev().find(|(_, hook)| *hook == wanted);
+        events.extend(last.map(|(id, _)| ("group empty", Event::GroupEmpty(*id))));
     }
     events
 }
@@ -119,7 +115,8 @@ fn every_place_is_reached_and_every_cell_decided() {
         "restarting announcing",
         "restarting draining",
         "restarting svcdown",
-        "restarting emptying",
+        "restarting emptying svcdown's",
+        "restarting emptying the last",
         "restarting pausing",
         "restarting svcup",
         "restarting warmup",
@@ -133,7 +130,7 @@ fn every_place_is_reached_and_every_cell_decided() {
     ] {
         assert!(shapes.contains(expected), "{expected} is never reached");
     }
-    assert_eq!(shapes.len(), 28, "{shapes:?}");
+    assert_eq!(shapes.len(), 29, "{shapes:?}");
 
     let mut cells = 0;
     for world in places.values() {

@@ -109,7 +109,8 @@ fn step(world: &mut World, chosen: Move) {
             world.event(Event::Marked(if ok { Ok(()) } else { Err("full".into()) }));
         }
         Move::GroupEmpty => {
-            if world.hooks.iter().any(|(_, hook)| *hook == Hook::Svcup) {
+            let ran = |wanted| world.hooks.iter().any(|(_, hook)| *hook == wanted);
+            if ran(Hook::Svcup) && ran(Hook::Svcdown) {
                 world.group_empties();
             }
         }

@@ -303,14 +303,14 @@ fn a_restart_waits_until_the_old_services_are_gone() {
             "RESTARTING: operator alice@ops1",
             "+svcdown",
             "-svcdown",
-            "watch svcup"
+            "watch svcdown"
         ]
     );
     world.group_empties();
     world.ends(OK);
     assert_eq!(
         world.take_log(),
-        ["+svcup", "-svcup", "UP: restart finished"]
+        ["watch svcup", "+svcup", "-svcup", "UP: restart finished"]
     );
     assert_eq!(
         (world.machine.restarts(), world.machine.restarts_in_a_row()),
@@ -324,6 +324,14 @@ fn old_services_that_do_not_go_are_told_then_killed() {
     world.restart("alice");
     world.ends(failed(1));
     world.take_log();
+    world.deadline_within(5 * SECOND);
+    world.deadline_within(5 * SECOND);
+    world.deadline_within(3 * SECOND);
+    // First what svcdown left, then what it was to stop.
+    assert_eq!(
+        world.take_log(),
+        ["TERM svcdown", "KILL svcdown", "watch svcup"]
+    );
     world.deadline_within(5 * SECOND);
     world.deadline_within(5 * SECOND);
     world.deadline_within(3 * SECOND);

@@ -74,16 +74,13 @@ impl World {
         self.event(Event::Ended(running.id, outcome));
     }
 
-    /// No process of the group of the last `svcup` is left.
+    /// No process is left of the groups of the last `svcdown` and of the `svcup` before it.
     pub(super) fn group_empties(&mut self) {
-        let (id, _) = self
-            .hooks
-            .iter()
-            .rev()
-            .find(|(_, hook)| *hook == Hook::Svcup)
-            .copied()
-            .expect("svcup was run");
-        self.event(Event::GroupEmpty(id));
+        for wanted in [Hook::Svcdown, Hook::Svcup] {
+            let last = self.hooks.iter().rev().find(|(_, hook)| *hook == wanted);
+            let (id, _) = last.copied().expect("svcdown and svcup were run");
+            self.event(Event::GroupEmpty(id));
+        }
     }
 
     /// The world has been told everything.

@@ -96,19 +96,19 @@ fn parse(usage: Usage, arguments: &[OsString]) -> Result<Options, u8> {
 fn configuration() -> Result<Map<String, Value>, String> {
     let environment = Environment::read();
     let usual = environment.path(paths::MERGED_CFG);
-    let fallback = environment.path(paths::ETC_FALLBACK).join("cfg.json");
-    let (path, file) = match File::open(&usual) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match File::open(&fallback) {
-            Ok(file) => (fallback, file),
-            Err(_) => {
+    let fallback = environment.etc_fallback().join("cfg.json");
+    let (path, file) = match File::open(&fallback) {
+        Ok(file) => (fallback, file),
+        Err(_) => match File::open(&usual) {
+            Ok(file) => (usual, file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(format!(
                     "there is no configuration yet: {} does not exist; `ww-agent run` writes it when the container boots",
                     shown(&usual)
                 ));
             }
+            Err(error) => return Err(format!("cannot read {}: {error}", shown(&usual))),
         },
-        Err(error) => return Err(format!("cannot read {}: {error}", shown(&usual))),
-        Ok(file) => (usual, file),
     };
     let mut text = Vec::new();
     file.take(config::MAX_TEXT as u64 + 1)

@@ -77,6 +77,13 @@ impl Runtime {
             sys::give_back_start();
         }
         self.tell(&FromAgent::State(report));
+        if matches!(state, State::Stopped | State::Error) {
+            // The last word matters most, and there is little time: a script that still tells an
+            // earlier state is in its way.
+            self.states.forget_waiting();
+            let ended = self.hooks.kill(Owner::Lifecycle, Cut::Superseded);
+            self.ended.extend(ended);
+        }
         if self.states.push(number, state) {
             let text = "the lifecycle script is too slow: a state was not told to it";
             self.output.log(Level::Warning, text);

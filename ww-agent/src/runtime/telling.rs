@@ -1,5 +1,8 @@
 //! Tells the world: the socket's listeners, and the scripts made for it.
 
+use std::os::fd::AsRawFd;
+
+use nix::sys::socket::{MsgFlags, send};
 use whaleware::lifecycle::{Hook, Moment};
 use whaleware::protocol::{FromAgent, Hello, MAX_TEXT, Note, VERSION, encode};
 
@@ -7,7 +10,7 @@ use super::{Runtime, SAMPLE, Watch};
 use crate::clock;
 use crate::hooks::Owner;
 use crate::log::{self, Level};
-use crate::server::Server;
+use crate::server::{Admitted, Server};
 
 impl Runtime {
     /// A line for everybody who listens.
@@ -54,8 +57,8 @@ impl Runtime {
         let Some(server) = &mut self.server else {
             return;
         };
-        let new = server.accept(&self.poller);
-        if new.is_empty() {
+        let Admitted { new, turned_away } = server.accept(&self.poller);
+        if new.is_empty() && turned_away.is_empty() {
             return;
         }
         let now = clock::now();
@@ -75,6 +78,11 @@ impl Runtime {
         greeting.extend(self.record.snapshot(now));
         for id in new {
             self.send(id, &greeting);
+        }
+        // A health check asks for no more than this, and must not fail because others stay long.
+        for stream in turned_away {
+            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+            let _ = send(stream.as_raw_fd(), &greeting, flags);
         }
     }
 

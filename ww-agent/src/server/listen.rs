@@ -4,11 +4,12 @@ use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+use nix::sys::socket::sockopt::PeerCredentials;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket};
 use nix::unistd::geteuid;
 
 /// The longest path the kernel takes for a socket.
@@ -75,6 +76,14 @@ fn clear(path: &Path) -> io::Result<()> {
         Ok(()) | Err(Errno::EAGAIN) => Err(io::Error::other("another agent listens there")),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The process that listens at a socket, if there is one and it is of this container: of another
+/// one's, which a shared `/dev/shm` may show, the kernel gives no number.
+pub(crate) fn who_listens(path: &Path) -> Option<i32> {
+    let stream = UnixStream::connect(path).ok()?;
+    let peer = getsockopt(&stream, PeerCredentials).ok()?;
+    (peer.pid() > 0).then(|| peer.pid())
 }
 
 #[cfg(test)]

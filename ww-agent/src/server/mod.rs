@@ -7,7 +7,7 @@ mod request;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use crate::clock;
 use crate::environment::Environment;
 use crate::poller::{Interest, Poller, Ready, Token};
 use client::Client;
+pub(crate) use listen::who_listens;
 pub(crate) use request::{Asked, failure, success};
 
 /// So many may listen at once.
@@ -34,6 +35,15 @@ pub(crate) struct Server {
     clients: BTreeMap<u32, Client>,
     last: u32,
     paused_until: Option<Moment>,
+}
+
+/// Who came.
+#[derive(Debug, Default)]
+pub(crate) struct Admitted {
+    /// The numbers of those who may stay.
+    pub(crate) new: Vec<u32>,
+    /// Those who are too many: they are told how things stand, and let go.
+    pub(crate) turned_away: Vec<UnixStream>,
 }
 
 impl Server {
@@ -74,13 +84,14 @@ impl Server {
         !self.clients.is_empty()
     }
 
-    /// Lets in who waits; answers their numbers.
-    pub(crate) fn accept(&mut self, poller: &Poller) -> Vec<u32> {
-        let mut new = Vec::new();
+    /// Lets in who waits.
+    pub(crate) fn accept(&mut self, poller: &Poller) -> Admitted {
+        let mut admitted = Admitted::default();
         loop {
             match self.listener.accept() {
-                // One too many is turned away at once, which it sees.
-                Ok(_) if self.clients.len() >= CLIENTS => {}
+                Ok((stream, _)) if self.clients.len() >= CLIENTS => {
+                    admitted.turned_away.push(stream);
+                }
                 Ok((stream, _)) => {
                     self.last = self.last.wrapping_add(1);
                     let id = self.last;
@@ -92,7 +103,7 @@ impl Server {
                         .is_ok()
                     {
                         self.clients.insert(id, client);
-                        new.push(id);
+                        admitted.new.push(id);
                     }
                 }
                 Err(error) => {
@@ -107,7 +118,7 @@ impl Server {
                         self.paused_until = Some(clock::now() + PAUSE);
                         let _ = poller.change(&self.listener, Token::Listener, Interest::End);
                     }
-                    return new;
+                    return admitted;
                 }
             }
         }

@@ -87,3 +87,17 @@ fn a_failing_svcdown_stops_neither_a_restart_nor_a_stop() {
     assert_eq!(agent.stop().0, 0);
     assert!(agent.stderr().contains("svcdown exited 9"));
 }
+
+#[test]
+fn what_svcdown_still_does_is_done_before_the_services_come_back() {
+    let agent = Image::new()
+        .script("svcdown", "(sleep 0.5; echo stopped >> \"$LOG\") & exit 0")
+        .start();
+    agent.wait_state("UP");
+    agent.signal(Signal::SIGHUP);
+    agent.wait_log("svcup", 2);
+    assert_eq!(
+        agent.log().join(" "),
+        "boot firstboot upgrade svcup warmup svcdown stopped svcup"
+    );
+}

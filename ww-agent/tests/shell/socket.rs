@@ -261,3 +261,41 @@ fn somebody_who_leaves_at_once_is_followed_all_the_same() {
     drop(listener);
     assert_eq!(agent.exit(), 0);
 }
+
+#[test]
+fn one_too_many_is_told_how_things_stand_and_let_go() {
+    let agent = Image::new().start();
+    agent.wait_state("UP");
+    let others: Vec<_> = (0..64).map(|_| agent.listen()).collect();
+    let mut late = agent.listen();
+    assert_eq!(late.line("snapshot")["state"], "UP");
+    assert!(late.next().is_none(), "it is kept all the same");
+    drop(others);
+}
+
+#[test]
+fn a_second_agent_in_the_same_container_does_nothing() {
+    let agent = Image::new().cfg("{\"memory\":5}").start();
+    agent.wait_state("UP");
+    let before = agent.log();
+    let pid = agent.pid().to_string();
+    let second = Command::new("nsenter")
+        .args([
+            "-t",
+            &pid,
+            "-p",
+            "-m",
+            env!("CARGO_BIN_EXE_ww-agent"),
+            "run",
+        ])
+        .env("WW_ROOT", agent.path(""))
+        .env("CFG", "{\"memory\":6}")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert_eq!(second.status.code(), Some(1), "{said}");
+    assert!(said.contains("runs in this container already"), "{said}");
+    assert_eq!(agent.log(), before, "it ran a script");
+    let merged = std::fs::read_to_string(agent.path("ww/etc/cfg.json")).unwrap();
+    assert!(merged.contains('5'), "{merged}");
+}

@@ -100,6 +100,10 @@ fn unreadable(error: &ConfigError) -> Finding {
             format!("line {line}, column {column}: not UTF-8"),
             "save the file as UTF-8",
         ),
+        ConfigError::TooDeep { limit, .. } => new(
+            format!("it is nested more than {limit} deep"),
+            "make it flatter",
+        ),
         ConfigError::TooLarge { size, limit, .. } => new(
             format!("{size} bytes, more than the {limit} a configuration may have"),
             "move the data into files/",

@@ -91,6 +91,32 @@ pub(crate) fn apply(
     })
 }
 
+/// The value with numbers such as `1e3` and `2.0` as jq prints them: 1000, 2.
+fn whole(value: &Value) -> Value {
+    /// Up to here every whole number is one of its own as a floating point number.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Number(number) => match number.as_f64() {
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "it is whole and small enough"
+            )]
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() <= EXACT => {
+                Value::from(float as i64)
+            }
+            Some(_) | None => value.clone(),
+        },
+        Value::Array(list) => list.iter().map(whole).collect(),
+        Value::Object(object) => Value::Object(
+            object
+                .iter()
+                .map(|(key, value)| (key.clone(), whole(value)))
+                .collect(),
+        ),
+        Value::Null | Value::Bool(_) | Value::String(_) => value.clone(),
+    }
+}
+
 fn run(
     filter: &str,
     configuration: &Map<String, Value>,
@@ -98,7 +124,11 @@ fn run(
     emit: &mut dyn FnMut(&[u8]) -> io::Result<()>,
 ) -> Result<Ended, FilterError> {
     let program = program::compile_as_the_original(filter)?;
-    let text = serde_json::to_vec(configuration)
+    let configuration: Map<_, _> = configuration
+        .iter()
+        .map(|(key, value)| (key.clone(), whole(value)))
+        .collect();
+    let text = serde_json::to_vec(&configuration)
         .map_err(|error| FilterError::Output(io::Error::other(error)))?;
     let input = jaq_json::read::parse_single(&text).map_err(|_| {
         FilterError::Failed("the configuration holds what the jq library cannot read".into())

@@ -69,8 +69,8 @@ pub(crate) enum ScriptFault {
     ByteOrderMark,
     /// Its first line ends in a carriage return, which becomes part of the interpreter's name.
     #[error(
-        "its first line ends in a carriage return (CRLF), so `{interpreter}\\r` is looked for; \
-         save it with Unix line endings"
+        "its first line ends in a carriage return (CRLF), which becomes part of what \
+         `{interpreter}` names; save it with Unix line endings"
     )]
     CarriageReturn {
         /// The interpreter that was meant.

@@ -169,3 +169,11 @@ fn a_reader_that_has_seen_enough_is_no_error() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(output.stderr.is_empty(), "{output:?}");
 }
+
+#[test]
+fn numbers_are_printed_as_jq_does() {
+    let printed = Container::new(r#"{"a":1e3,"b":[1.0,1.50,100],"c":-2.0}"#);
+    printed.cfg(&["a"]).is(0, "1000\n");
+    printed.cfg(&["-c", "b"]).is(0, "[1,1.5,100]\n");
+    printed.cfg(&["c"]).is(0, "-2\n");
+}

@@ -74,7 +74,7 @@ const MISTAKES: [(&str, &[u8], u32, &str); 15] = [
         "usr/boot",
         b"#!/bin/sh\r\nexit 0\r\n",
         0o755,
-        "error: usr/boot: its first line ends in a carriage return (CRLF), so `/bin/sh\\r` is looked for: save it with Unix line endings",
+        "error: usr/boot: its first line ends in a carriage return (CRLF), which becomes part of what `/bin/sh` names: save it with Unix line endings",
     ),
     (
         "usr/boot",

@@ -100,7 +100,9 @@ pub(super) async fn choose(
             1 => "1 container".to_owned(),
             several => format!("{several} containers"),
         };
-        context.confirm(&format!("{verb} {what}: {}", shown.join(", ")))?;
+        context
+            .confirm(&format!("{verb} {what}: {}", shown.join(", ")))
+            .await?;
     }
     Ok(keys)
 }

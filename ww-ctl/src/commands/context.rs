@@ -206,7 +206,7 @@ impl Context {
     ///
     /// # Errors
     /// [`Exit::Refused`] when it is not, or nobody can be asked.
-    pub(crate) fn confirm(&self, what: &str) -> Result<(), Failure> {
+    pub(crate) async fn confirm(&self, what: &str) -> Result<(), Failure> {
         if self.yes {
             return Ok(());
         }
@@ -217,7 +217,7 @@ impl Context {
             )
             .hint("add --yes if that is what you want"));
         }
-        if Output::confirm(&format!("{}?", capital(what))) {
+        if Output::confirm(format!("{}?", capital(what))).await {
             Ok(())
         } else {
             Err(Failure::new(Exit::Refused, format!("did not {what}")))

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
-use whaleware::lifecycle::{Moment, State};
+use whaleware::lifecycle::State;
 
 use super::live::Live;
 use super::timeline::Timeline;
@@ -351,10 +351,18 @@ fn weigh(outcomes: &[Outcome]) -> Exit {
 pub(super) struct Before {
     boot: Option<String>,
     number: u64,
-    since: Moment,
+    starts: u64,
 }
 
 impl Before {
+    /// Each of these containers as it is now.
+    pub(super) fn all(fleet: &Fleet, keys: &[ContainerKey]) -> BTreeMap<ContainerKey, Self> {
+        keys.iter()
+            .filter_map(|key| fleet.get(key))
+            .map(|one| (one.key.clone(), Self::of(one)))
+            .collect()
+    }
+
     pub(super) fn of(container: &Container) -> Self {
         let agent = container.agent.as_ref();
         Self {
@@ -362,8 +370,13 @@ impl Before {
             number: agent
                 .and_then(|agent| agent.transitions.last())
                 .map_or(0, |report| report.number),
-            since: container.engine_since,
+            starts: container.starts,
         }
+    }
+
+    /// Whether it was started since.
+    pub(super) const fn was_started(&self, container: &Container) -> bool {
+        container.starts > self.starts
     }
 
     /// Whether this is another life than the one before.
@@ -371,7 +384,7 @@ impl Before {
         let now = boot(container.agent.as_ref());
         match (&self.boot, now) {
             (Some(before), Some(now)) => *before != now,
-            (Some(_), None) | (None, _) => container.engine_since > self.since,
+            (Some(_), None) | (None, _) => self.was_started(container),
         }
     }
 

@@ -1,7 +1,5 @@
 //! `restart`: the services by SIGHUP, or the whole container; watched until UP again.
 
-use std::collections::BTreeMap;
-
 use futures::FutureExt;
 use whaleware::lifecycle::State;
 use whaleware::protocol::{HealthStatus, RequestKind};
@@ -11,18 +9,14 @@ use super::act::{Act, Before, Plan, Verdict, choose, drive, report, stop_limit};
 use crate::cli::Restart;
 use crate::engine::Scope;
 use crate::exit::{Exit, Failure};
-use crate::fleet::{Container, ContainerKey};
+use crate::fleet::{Container, ContainerKey, EngineState};
 use crate::watch::FeedHandle;
 
 pub(super) async fn run(context: &Context, arguments: &Restart) -> Result<Exit, Failure> {
     context.may_change("restart")?;
     let mut live = context.live(Scope::Agents).await?;
     let keys = choose(context, &arguments.names, "restart", &mut live).await?;
-    let before: BTreeMap<ContainerKey, Before> = keys
-        .iter()
-        .filter_map(|key| live.fleet.get(key))
-        .map(|one| (one.key.clone(), Before::of(one)))
-        .collect();
+    let before = Before::all(&live.fleet, &keys);
     let nothing = Before::default();
     let before = |one: &Container| before.get(&one.key).unwrap_or(&nothing);
     let judge = |one: &Container, acted: bool| match (arguments.no_wait, arguments.container) {
@@ -104,7 +98,8 @@ fn renewed(one: &Container, before: &Before, acted: bool) -> Verdict {
     match one.state() {
         Some(State::Up) if over && one.is_healthy() => Verdict::Reached,
         Some(State::Error) if over => Verdict::Failed(format!("ERROR: {}", one.cause())),
-        Some(State::Dockerdown) if acted && over => {
+        // Its death alone is what was asked for; that of its next life is not.
+        Some(State::Dockerdown) if acted && over && one.engine != EngineState::Restarting => {
             Verdict::Failed(format!("it has ended: {}", one.cause()))
         }
         Some(_) | None => Verdict::Pending,
@@ -114,12 +109,15 @@ fn renewed(one: &Container, before: &Before, acted: bool) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::scene::{HELLO, at, event, frame, one, snapshot, state, up};
-    use crate::fleet::{EngineEvent, Input};
+    use crate::fleet::scene::{HELLO, at, event, frame, one, snapshot, state, unheard, up};
+    use crate::fleet::{EngineEvent, Fleet, Input};
 
     /// How each input is judged, one after the other.
     fn verdicts(inputs: Vec<Input>, renewing: bool) -> Vec<Verdict> {
-        let mut fleet = up();
+        verdicts_from(up(), inputs, renewing)
+    }
+
+    fn verdicts_from(mut fleet: Fleet, inputs: Vec<Input>, renewing: bool) -> Vec<Verdict> {
         let before = Before::of(one(&fleet));
         let judge = |one: &Container| {
             if renewing {
@@ -205,6 +203,17 @@ mod tests {
         ];
         let seen = verdicts(inputs, false);
         assert_eq!(seen[3..], [Verdict::Pending, Verdict::Reached]);
+    }
+
+    #[test]
+    fn the_death_that_was_asked_for_is_no_end_of_a_silent_container() {
+        let inputs = vec![died(), event("a", EngineEvent::Started), died()];
+        let seen = verdicts_from(unheard(EngineState::Running), inputs, true);
+        assert_eq!(
+            seen[..3],
+            [Verdict::Pending, Verdict::Pending, Verdict::Pending]
+        );
+        assert_eq!(seen[3], failed("it has ended: exited 1, ended in ERROR"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Acting on containers and watching until it is true.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -73,6 +73,15 @@ impl Outcome {
     }
 }
 
+/// The containers a command is to act on.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    /// All of them.
+    pub keys: Vec<ContainerKey>,
+    /// Those that were started anew while it was being confirmed: another life than was meant.
+    pub changed: BTreeSet<ContainerKey>,
+}
+
 /// The containers a command is to act on, after asking where it takes more than was named.
 ///
 /// # Errors
@@ -82,10 +91,11 @@ pub(super) async fn choose(
     names: &Names,
     verb: &str,
     live: &mut Live,
-) -> Result<Vec<ContainerKey>, Failure> {
+) -> Result<Chosen, Failure> {
     let selection = names.selection();
     let keys = selection.pick(&live.fleet)?;
     live.introduced(&keys).await?;
+    let before = Before::all(&live.fleet, &keys);
     if keys.len() > 1 || !selection.is_explicit() {
         let mut shown: Vec<&str> = keys
             .iter()
@@ -100,11 +110,20 @@ pub(super) async fn choose(
             1 => "1 container".to_owned(),
             several => format!("{several} containers"),
         };
-        context
-            .confirm(&format!("{verb} {what}: {}", shown.join(", ")))
-            .await?;
+        let question = format!("{verb} {what}: {}", shown.join(", "));
+        live.during(context.confirm(&question)).await??;
     }
-    Ok(keys)
+    let changed = keys
+        .iter()
+        .filter_map(|key| live.fleet.get(key))
+        .filter(|one| {
+            before
+                .get(&one.key)
+                .is_some_and(|before| before.is_over(one))
+        })
+        .map(|one| one.key.clone())
+        .collect();
+    Ok(Chosen { keys, changed })
 }
 
 /// What is done to one container.
@@ -116,6 +135,8 @@ pub(super) struct Plan<'a> {
     pub act: &'a dyn Fn(&FeedHandle, &Container) -> Act,
     /// Measures a container; `acted` says whether the act itself has ended.
     pub judge: &'a dyn Fn(&Container, bool) -> Verdict,
+    /// Those to which nothing is to be done, because they are not what was meant any more.
+    pub changed: &'a BTreeSet<ContainerKey>,
     /// How long it is watched.
     pub limit: Option<Duration>,
 }
@@ -143,6 +164,14 @@ pub(super) async fn drive(
     let mut acts = FuturesUnordered::new();
     let mut progress: BTreeMap<ContainerKey, Progress> = BTreeMap::new();
     for key in keys {
+        if plan.changed.contains(key) {
+            let reason = "it was restarted meanwhile; nothing was done to it".to_owned();
+            progress.insert(
+                key.clone(),
+                Progress::Over(Exit::Failed, reason, Duration::ZERO),
+            );
+            continue;
+        }
         if let Some(container) = live.fleet.get(key) {
             let act = (plan.act)(live.handle(), container);
             let key = key.clone();

@@ -1,5 +1,6 @@
 //! The fleet's model, kept up to date by the feed.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -40,6 +41,21 @@ impl Live {
         match self.feed.inputs.recv().await {
             Some(input) => Ok(self.fleet.apply(input, self.clock.now())),
             None => Err(Failure::new(Exit::Failed, "nothing is watched any more")),
+        }
+    }
+
+    /// Takes in what happens until something else is done.
+    ///
+    /// # Errors
+    /// When nothing will come any more.
+    pub(super) async fn during<T>(&mut self, done: impl Future<Output = T>) -> Result<T, Failure> {
+        let mut done = pin!(done);
+        loop {
+            tokio::select! {
+                biased;
+                changes = self.next() => drop(changes?),
+                done = &mut done => return Ok(done),
+            }
         }
     }
 

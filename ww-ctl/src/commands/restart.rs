@@ -5,7 +5,7 @@ use whaleware::lifecycle::State;
 use whaleware::protocol::{HealthStatus, RequestKind};
 
 use super::Context;
-use super::act::{Act, Before, Plan, Verdict, choose, drive, report, stop_limit};
+use super::act::{Act, Before, Chosen, Plan, Verdict, choose, drive, report, stop_limit};
 use crate::cli::Restart;
 use crate::engine::Scope;
 use crate::exit::{Exit, Failure};
@@ -15,7 +15,7 @@ use crate::watch::FeedHandle;
 pub(super) async fn run(context: &Context, arguments: &Restart) -> Result<Exit, Failure> {
     context.may_change("restart")?;
     let mut live = context.live(Scope::Agents).await?;
-    let keys = choose(context, &arguments.names, "restart", &mut live).await?;
+    let Chosen { keys, changed } = choose(context, &arguments.names, "restart", &mut live).await?;
     let before = Before::all(&live.fleet, &keys);
     let nothing = Before::default();
     let before = |one: &Container| before.get(&one.key).unwrap_or(&nothing);
@@ -32,6 +32,7 @@ pub(super) async fn run(context: &Context, arguments: &Restart) -> Result<Exit, 
             &hang_up
         },
         judge: &judge,
+        changed: &changed,
         limit: Some(arguments.timeout),
     };
     let outcomes = drive(context, &mut live, &keys, &plan).await?;

@@ -1,10 +1,12 @@
 //! `start`: watched until UP.
 
+use std::collections::BTreeSet;
+
 use futures::FutureExt;
 use whaleware::lifecycle::State;
 
 use super::Context;
-use super::act::{Act, Before, Plan, Verdict, choose, drive, report};
+use super::act::{Act, Before, Chosen, Plan, Verdict, choose, drive, report};
 use crate::cli::Start;
 use crate::engine::Scope;
 use crate::exit::{Exit, Failure};
@@ -14,7 +16,7 @@ use crate::watch::FeedHandle;
 pub(super) async fn run(context: &Context, arguments: &Start) -> Result<Exit, Failure> {
     context.may_change("start")?;
     let mut live = context.live(Scope::Agents).await?;
-    let keys = choose(context, &arguments.names, "start", &mut live).await?;
+    let Chosen { keys, .. } = choose(context, &arguments.names, "start", &mut live).await?;
     let before = Before::all(&live.fleet, &keys);
     let nothing = Before::default();
     let judge = |one: &Container, acted: bool| {
@@ -30,6 +32,8 @@ pub(super) async fn run(context: &Context, arguments: &Start) -> Result<Exit, Fa
     let plan = Plan {
         act: &start,
         judge: &judge,
+        // One that somebody else has started is what was wanted.
+        changed: &BTreeSet::new(),
         limit: Some(arguments.timeout),
     };
     let outcomes = drive(context, &mut live, &keys, &plan).await?;

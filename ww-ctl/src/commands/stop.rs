@@ -4,7 +4,7 @@ use futures::FutureExt;
 use whaleware::lifecycle::State;
 
 use super::Context;
-use super::act::{Act, Plan, Verdict, choose, drive, report, stop_limit};
+use super::act::{Act, Chosen, Plan, Verdict, choose, drive, report, stop_limit};
 use super::restart::announce;
 use crate::cli::Stop;
 use crate::engine::Scope;
@@ -19,7 +19,7 @@ const KILLED: i64 = 137;
 pub(super) async fn run(context: &Context, arguments: &Stop) -> Result<Exit, Failure> {
     context.may_change("stop")?;
     let mut live = context.live(Scope::Agents).await?;
-    let keys = choose(context, &arguments.names, "stop", &mut live).await?;
+    let Chosen { keys, changed } = choose(context, &arguments.names, "stop", &mut live).await?;
     for container in keys.iter().filter_map(|key| live.fleet.get(key)) {
         if container.engine.is_running() && matches!(container.link, Link::Silent { .. }) {
             context.output.warn(&format!(
@@ -38,6 +38,7 @@ pub(super) async fn run(context: &Context, arguments: &Stop) -> Result<Exit, Fai
     let plan = Plan {
         act: &stop,
         judge: &judge,
+        changed: &changed,
         limit: arguments.timeout,
     };
     let outcomes = drive(context, &mut live, &keys, &plan).await?;

@@ -14,8 +14,9 @@ use super::live::Live;
 use super::timeline::Timeline;
 use super::{Context, record};
 use crate::cli::{Format, Names};
+use crate::engine::EngineError;
 use crate::exit::{Exit, Failure};
-use crate::fleet::{AgentView, Change, Container, ContainerKey, Fleet};
+use crate::fleet::{AgentView, Change, Container, ContainerKey, Fleet, Link};
 use crate::output::lines;
 use crate::units::duration;
 use crate::watch::FeedHandle;
@@ -127,7 +128,28 @@ pub(super) async fn choose(
 }
 
 /// What is done to one container.
-pub(super) type Act = BoxFuture<'static, Result<(), Failure>>;
+pub(super) type Act = BoxFuture<'static, Result<Sent, Failure>>;
+
+/// What became of a request that an Engine has been sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// It has answered.
+    Answered,
+    /// The connection broke first: only watching tells whether it was done.
+    Unanswered,
+}
+
+impl Sent {
+    /// # Errors
+    /// When the Engine has refused.
+    pub(super) fn from(result: Result<(), EngineError>) -> Result<Self, Failure> {
+        match result {
+            Ok(()) => Ok(Self::Answered),
+            Err(EngineError::Broken { .. }) => Ok(Self::Unanswered),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
 
 /// What is to be done and when it is true.
 pub(super) struct Plan<'a> {
@@ -145,6 +167,10 @@ pub(super) struct Plan<'a> {
 enum Progress {
     Acting,
     Acted,
+    /// It was sent, and nobody knows whether it was done; whether the host has answered again.
+    Unanswered {
+        answers: bool,
+    },
     Over(Exit, String, Duration),
 }
 
@@ -189,14 +215,27 @@ pub(super) async fn drive(
             break;
         }
         tokio::select! {
-            changes = live.next() => tell(context, &live.fleet, &mut timeline, &progress, &changes?),
+            changes = live.next() => {
+                let changes = changes?;
+                answers_again(&mut progress, &changes);
+                tell(context, &live.fleet, &mut timeline, &progress, &changes);
+            }
             Some((key, result)) = acts.next() => {
                 let took = context.clock.now().moment - begun;
                 let ended = match result {
-                    Ok(()) => Progress::Acted,
+                    Ok(Sent::Answered) => Progress::Acted,
+                    Ok(Sent::Unanswered) => {
+                        say_unanswered(context, &live.fleet, &key);
+                        Progress::Unanswered { answers: false }
+                    }
                     Err(failure) => Progress::Over(failure.exit, failure.message, took),
                 };
-                progress.insert(key, ended);
+                // What was seen already counts, whatever the answer.
+                if let Some(one) = progress.get_mut(&key)
+                    && !matches!(one, Progress::Over(..))
+                {
+                    *one = ended;
+                }
             }
             () = until(deadline) => {
                 give_up(live, &mut progress, context.clock.now().moment - begun);
@@ -210,7 +249,7 @@ pub(super) async fn drive(
             Progress::Over(exit, reason, took) => {
                 Outcome::new(&live.fleet, key, exit, reason, took)
             }
-            Progress::Acting | Progress::Acted => Outcome::new(
+            Progress::Acting | Progress::Acted | Progress::Unanswered { .. } => Outcome::new(
                 &live.fleet,
                 key,
                 Exit::TimedOut,
@@ -228,6 +267,33 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
+fn say_unanswered(context: &Context, fleet: &Fleet, key: &ContainerKey) {
+    let name = fleet.get(key).map_or("", |one| one.name.as_str());
+    context.output.warn(&format!(
+        "{name}: the connection to the Docker Engine broke before it answered; watching on"
+    ));
+}
+
+fn answers_again(progress: &mut BTreeMap<ContainerKey, Progress>, changes: &[Change]) {
+    for change in changes {
+        let Change::HostLive(host) = change else {
+            continue;
+        };
+        for (key, one) in progress.iter_mut() {
+            if let Progress::Unanswered { answers } = one
+                && key.host == *host
+            {
+                *answers = true;
+            }
+        }
+    }
+}
+
+/// Whether a container goes on as if nothing had been asked of it.
+fn is_untouched(container: &Container) -> bool {
+    matches!(container.link, Link::Live { .. }) && container.state() == Some(State::Up)
+}
+
 fn measure(
     live: &Live,
     progress: &mut BTreeMap<ContainerKey, Progress>,
@@ -237,7 +303,7 @@ fn measure(
     for (key, one) in progress {
         let acted = match one {
             Progress::Acting => false,
-            Progress::Acted => true,
+            Progress::Acted | Progress::Unanswered { .. } => true,
             Progress::Over(..) => continue,
         };
         let verdict = match live.fleet.get(key) {
@@ -245,7 +311,15 @@ fn measure(
             None => Verdict::Failed("it was removed".into()),
         };
         match verdict {
-            Verdict::Pending => {}
+            Verdict::Pending => {
+                if matches!(one, Progress::Unanswered { answers: true })
+                    && live.fleet.get(key).is_some_and(is_untouched)
+                {
+                    let reason = "the connection to the Docker Engine broke before it had done it, \
+                                  and the container is UP as before; try again";
+                    *one = Progress::Over(Exit::Failed, reason.into(), took);
+                }
+            }
             Verdict::Reached => *one = Progress::Over(Exit::Done, String::new(), took),
             Verdict::Failed(reason) => *one = Progress::Over(Exit::Failed, reason, took),
         }

@@ -5,7 +5,7 @@ use whaleware::lifecycle::State;
 use whaleware::protocol::{HealthStatus, RequestKind};
 
 use super::Context;
-use super::act::{Act, Before, Chosen, Plan, Verdict, choose, drive, report, stop_limit};
+use super::act::{Act, Before, Chosen, Plan, Sent, Verdict, choose, drive, report, stop_limit};
 use crate::cli::Restart;
 use crate::engine::Scope;
 use crate::exit::{Exit, Failure};
@@ -50,7 +50,7 @@ pub(super) fn hang_up(handle: &FeedHandle, container: &Container) -> Act {
     async move {
         announce(&handle, &key, "HUP").await;
         let engine = handle.engine(&key.host).await?;
-        Ok(engine.kill(&key.id, "HUP").await?)
+        Sent::from(engine.kill(&key.id, "HUP").await)
     }
     .boxed()
 }
@@ -70,7 +70,7 @@ fn renew(handle: &FeedHandle, container: &Container) -> Act {
     async move {
         announce(&handle, &key, "TERM").await;
         let engine = handle.engine(&key.host).await?;
-        Ok(engine.restart(&key.id, limit).await?)
+        Sent::from(engine.restart(&key.id, limit).await)
     }
     .boxed()
 }

@@ -6,7 +6,7 @@ use futures::FutureExt;
 use whaleware::lifecycle::State;
 
 use super::Context;
-use super::act::{Act, Before, Chosen, Plan, Verdict, choose, drive, report};
+use super::act::{Act, Before, Chosen, Plan, Sent, Verdict, choose, drive, report};
 use crate::cli::Start;
 use crate::engine::Scope;
 use crate::exit::{Exit, Failure};
@@ -45,7 +45,7 @@ fn start(handle: &FeedHandle, container: &Container) -> Act {
     let (handle, key) = (handle.clone(), container.key.clone());
     async move {
         let engine = handle.engine(&key.host).await?;
-        Ok(engine.start(&key.id).await?)
+        Sent::from(engine.start(&key.id).await)
     }
     .boxed()
 }

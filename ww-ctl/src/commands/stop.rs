@@ -4,7 +4,7 @@ use futures::FutureExt;
 use whaleware::lifecycle::State;
 
 use super::Context;
-use super::act::{Act, Chosen, Plan, Verdict, choose, drive, report, stop_limit};
+use super::act::{Act, Chosen, Plan, Sent, Verdict, choose, drive, report, stop_limit};
 use super::restart::announce;
 use crate::cli::Stop;
 use crate::engine::Scope;
@@ -62,7 +62,7 @@ pub(super) fn stop(handle: &FeedHandle, container: &Container) -> Act {
             announce(&handle, &key, "TERM").await;
         }
         let engine = handle.engine(&key.host).await?;
-        Ok(engine.stop(&key.id, limit).await?)
+        Sent::from(engine.stop(&key.id, limit).await)
     }
     .boxed()
 }

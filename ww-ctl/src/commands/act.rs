@@ -94,7 +94,7 @@ pub(super) async fn choose(
     live: &mut Live,
 ) -> Result<Chosen, Failure> {
     let selection = names.selection();
-    let keys = selection.pick(&live.fleet)?;
+    let keys = context.pick(&selection, &live.fleet).await?;
     live.introduced(&keys).await?;
     let before = Before::all(&live.fleet, &keys);
     if keys.len() > 1 || !selection.is_explicit() {

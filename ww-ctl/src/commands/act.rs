@@ -37,6 +37,8 @@ pub(super) enum Verdict {
     Pending,
     /// There.
     Reached,
+    /// This was asked for, and no more is wanted.
+    Asked(&'static str),
     /// It cannot get there; why, in words.
     Failed(String),
 }
@@ -50,6 +52,8 @@ pub(super) struct Outcome {
     /// What it counts for.
     pub exit: Exit,
     reason: String,
+    /// What to do next, where it is not done.
+    hint: Option<String>,
     took: Duration,
 }
 
@@ -69,6 +73,7 @@ impl Outcome {
             key,
             exit,
             reason,
+            hint: None,
             took,
         }
     }
@@ -171,7 +176,7 @@ enum Progress {
     Unanswered {
         answers: bool,
     },
-    Over(Exit, String, Duration),
+    Over(Failure, Duration),
 }
 
 /// Acts on all at once and watches until each is there, cannot get there, or the time is over.
@@ -194,7 +199,7 @@ pub(super) async fn drive(
             let reason = "it was restarted meanwhile; nothing was done to it".to_owned();
             progress.insert(
                 key.clone(),
-                Progress::Over(Exit::Failed, reason, Duration::ZERO),
+                Progress::Over(Failure::new(Exit::Failed, reason), Duration::ZERO),
             );
             continue;
         }
@@ -228,7 +233,7 @@ pub(super) async fn drive(
                         say_unanswered(context, &live.fleet, &key);
                         Progress::Unanswered { answers: false }
                     }
-                    Err(failure) => Progress::Over(failure.exit, failure.message, took),
+                    Err(failure) => Progress::Over(failure, took),
                 };
                 // What was seen already counts, whatever the answer.
                 if let Some(one) = progress.get_mut(&key)
@@ -246,9 +251,17 @@ pub(super) async fn drive(
     Ok(progress
         .into_iter()
         .map(|(key, one)| match one {
-            Progress::Over(exit, reason, took) => {
-                Outcome::new(&live.fleet, key, exit, reason, took)
-            }
+            Progress::Over(
+                Failure {
+                    exit,
+                    message,
+                    hint,
+                },
+                took,
+            ) => Outcome {
+                hint,
+                ..Outcome::new(&live.fleet, key, exit, message, took)
+            },
             Progress::Acting | Progress::Acted | Progress::Unanswered { .. } => Outcome::new(
                 &live.fleet,
                 key,
@@ -317,11 +330,17 @@ fn measure(
                 {
                     let reason = "the connection to the Docker Engine broke before it had done it, \
                                   and the container is UP as before; try again";
-                    *one = Progress::Over(Exit::Failed, reason.into(), took);
+                    *one = Progress::Over(Failure::new(Exit::Failed, reason), took);
                 }
             }
-            Verdict::Reached => *one = Progress::Over(Exit::Done, String::new(), took),
-            Verdict::Failed(reason) => *one = Progress::Over(Exit::Failed, reason, took),
+            Verdict::Asked(what) => {
+                let told = format!("{what} was asked for");
+                *one = Progress::Over(Failure::new(Exit::Done, told), took);
+            }
+            Verdict::Reached => *one = Progress::Over(Failure::new(Exit::Done, ""), took),
+            Verdict::Failed(reason) => {
+                *one = Progress::Over(Failure::new(Exit::Failed, reason), took);
+            }
         }
     }
 }
@@ -331,7 +350,7 @@ fn give_up(live: &Live, progress: &mut BTreeMap<ContainerKey, Progress>, took: D
         if !matches!(one, Progress::Over(..)) {
             let reason = live.fleet.get(key).map_or_else(String::new, laggard);
             let reason = format!("{reason} after {}", duration(took));
-            *one = Progress::Over(Exit::TimedOut, reason, took);
+            *one = Progress::Over(Failure::new(Exit::TimedOut, reason), took);
         }
     }
 }
@@ -393,14 +412,18 @@ pub(super) fn report(
     outcomes: &[Outcome],
 ) -> Result<Exit, Failure> {
     for one in outcomes.iter().filter(|one| one.exit != Exit::Done) {
-        context.output.failure(&Failure::new(
-            one.exit,
-            format!("{}: {}", one.name, one.reason),
-        ));
+        context.output.failure(&Failure {
+            exit: one.exit,
+            message: format!("{}: {}", one.name, one.reason),
+            hint: one.hint.clone(),
+        });
     }
     let good = || outcomes.iter().filter(|one| one.exit == Exit::Done);
     let text: String = match context.format {
         Format::Table | Format::Wide => lines(good().map(|one| {
+            if !one.reason.is_empty() {
+                return format!("{}: {}", one.name, one.reason);
+            }
             let state = one.state.map_or("done", State::name);
             format!("{} is {state} after {}", one.name, duration(one.took))
         })),
@@ -455,6 +478,7 @@ pub(super) struct Before {
     boot: Option<String>,
     number: u64,
     starts: u64,
+    running: bool,
 }
 
 impl Before {
@@ -474,7 +498,13 @@ impl Before {
                 .and_then(|agent| agent.transitions.last())
                 .map_or(0, |report| report.number),
             starts: container.starts,
+            running: container.engine.is_running(),
         }
+    }
+
+    /// Whether it ran.
+    pub(super) const fn was_running(&self) -> bool {
+        self.running
     }
 
     /// Whether it was started since.

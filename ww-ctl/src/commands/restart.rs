@@ -20,7 +20,7 @@ pub(super) async fn run(context: &Context, arguments: &Restart) -> Result<Exit, 
     let nothing = Before::default();
     let before = |one: &Container| before.get(&one.key).unwrap_or(&nothing);
     let judge = |one: &Container, acted: bool| match (arguments.no_wait, arguments.container) {
-        (true, _) if acted => Verdict::Reached,
+        (true, _) if acted => Verdict::Asked("restart"),
         (true, _) => Verdict::Pending,
         (false, true) => renewed(one, before(one), acted),
         (false, false) => restarted(one, before(one)),
@@ -43,8 +43,8 @@ pub(super) async fn run(context: &Context, arguments: &Restart) -> Result<Exit, 
 /// Tells the agent who asks, then sends the signal.
 pub(super) fn hang_up(handle: &FeedHandle, container: &Container) -> Act {
     if !container.engine.is_running() {
-        let reason = format!("it does not run ({}); start it", container.cause());
-        return std::future::ready(Err(Failure::new(Exit::Failed, reason))).boxed();
+        let failure = Failure::new(Exit::Failed, is_down(container));
+        return std::future::ready(Err(failure)).boxed();
     }
     let (handle, key) = (handle.clone(), container.key.clone());
     async move {
@@ -53,6 +53,14 @@ pub(super) fn hang_up(handle: &FeedHandle, container: &Container) -> Act {
         Sent::from(engine.kill(&key.id, "HUP").await)
     }
     .boxed()
+}
+
+fn is_down(container: &Container) -> String {
+    format!(
+        "it does not run ({}); start it with `ww-ctl start {}`",
+        container.cause(),
+        container.name
+    )
 }
 
 /// Tells the agent who is behind the signal that is about to come. It is a courtesy: an agent that
@@ -77,6 +85,9 @@ fn renew(handle: &FeedHandle, container: &Container) -> Act {
 
 /// RESTARTING was seen and UP reached again.
 fn restarted(one: &Container, before: &Before) -> Verdict {
+    if !one.engine.is_running() && !before.was_running() {
+        return Verdict::Failed(is_down(one));
+    }
     if !one.engine.is_running() {
         return Verdict::Failed(format!("it has ended: {}", one.cause()));
     }
@@ -110,7 +121,7 @@ fn renewed(one: &Container, before: &Before, acted: bool) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::scene::{HELLO, at, event, frame, one, snapshot, state, unheard, up};
+    use crate::fleet::scene::{EXITED, HELLO, at, event, frame, one, snapshot, state, unheard, up};
     use crate::fleet::{EngineEvent, Fleet, Input};
 
     /// How each input is judged, one after the other.
@@ -145,6 +156,14 @@ mod tests {
 
     fn failed(reason: &str) -> Verdict {
         Verdict::Failed(reason.into())
+    }
+
+    #[test]
+    fn one_that_is_down_is_to_be_started() {
+        let seen = verdicts_from(unheard(EXITED), Vec::new(), false);
+        let reason = "it does not run (exited 1, ended in ERROR); \
+                      start it with `ww-ctl start name-a`";
+        assert_eq!(seen, [failed(reason)]);
     }
 
     #[test]

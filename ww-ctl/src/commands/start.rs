@@ -22,7 +22,7 @@ pub(super) async fn run(context: &Context, arguments: &Start) -> Result<Exit, Fa
     let judge = |one: &Container, acted: bool| {
         if arguments.no_wait {
             return if acted {
-                Verdict::Reached
+                Verdict::Asked("start")
             } else {
                 Verdict::Pending
             };

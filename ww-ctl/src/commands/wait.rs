@@ -74,7 +74,7 @@ fn outcome(
     took: Duration,
 ) -> Outcome {
     let (exit, reason) = match verdict {
-        Verdict::Reached => (Exit::Done, String::new()),
+        Verdict::Reached | Verdict::Asked(_) => (Exit::Done, String::new()),
         Verdict::Failed(reason) => (Exit::Failed, reason),
         Verdict::Pending => {
             let state = fleet.get(&key).map_or_else(String::new, laggard);

@@ -178,16 +178,29 @@ impl Output {
         }
     }
 
-    /// Asks a question that is answered by yes or no; no unless the answer is yes.
-    pub(crate) fn confirm(question: &str) -> bool {
-        let mut stderr = io::stderr().lock();
-        let asked = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
-        drop(stderr);
-        let mut answer = String::new();
-        asked.is_ok()
-            && io::stdin().read_line(&mut answer).is_ok()
-            && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+    /// Asks a question that is answered by yes or no; no unless the answer is yes. Somebody who
+    /// waits for the answer may stop waiting at any time.
+    pub(crate) async fn confirm(question: String) -> bool {
+        // Reading a terminal blocks; signals must end the program all the same.
+        let asked = tokio::task::spawn_blocking(move || ask(&question));
+        asked.await.unwrap_or(false)
     }
+}
+
+fn ask(question: &str) -> bool {
+    let mut stderr = io::stderr().lock();
+    let asked = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
+    drop(stderr);
+    if asked.is_err() {
+        return false;
+    }
+    let mut answer = String::new();
+    let read = io::stdin().read_line(&mut answer);
+    if !answer.ends_with('\n') {
+        // Ctrl-D leaves the cursor behind the question.
+        talk("");
+    }
+    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
 /// stderr may be gone; there is nobody left to tell.

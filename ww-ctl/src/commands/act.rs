@@ -1,6 +1,6 @@
 //! Acting on containers and watching until it is true.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -8,14 +8,15 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
-use whaleware::lifecycle::{Moment, State};
+use whaleware::lifecycle::State;
 
 use super::live::Live;
 use super::timeline::Timeline;
 use super::{Context, record};
 use crate::cli::{Format, Names};
+use crate::engine::EngineError;
 use crate::exit::{Exit, Failure};
-use crate::fleet::{AgentView, Change, Container, ContainerKey, Fleet};
+use crate::fleet::{AgentView, Change, Container, ContainerKey, Fleet, Link};
 use crate::output::lines;
 use crate::units::duration;
 use crate::watch::FeedHandle;
@@ -36,6 +37,8 @@ pub(super) enum Verdict {
     Pending,
     /// There.
     Reached,
+    /// This was asked for, and no more is wanted.
+    Asked(&'static str),
     /// It cannot get there; why, in words.
     Failed(String),
 }
@@ -49,6 +52,8 @@ pub(super) struct Outcome {
     /// What it counts for.
     pub exit: Exit,
     reason: String,
+    /// What to do next, where it is not done.
+    hint: Option<String>,
     took: Duration,
 }
 
@@ -68,9 +73,19 @@ impl Outcome {
             key,
             exit,
             reason,
+            hint: None,
             took,
         }
     }
+}
+
+/// The containers a command is to act on.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    /// All of them.
+    pub keys: Vec<ContainerKey>,
+    /// Those that were started anew while it was being confirmed: another life than was meant.
+    pub changed: BTreeSet<ContainerKey>,
 }
 
 /// The containers a command is to act on, after asking where it takes more than was named.
@@ -82,10 +97,11 @@ pub(super) async fn choose(
     names: &Names,
     verb: &str,
     live: &mut Live,
-) -> Result<Vec<ContainerKey>, Failure> {
+) -> Result<Chosen, Failure> {
     let selection = names.selection();
-    let keys = selection.pick(&live.fleet)?;
+    let keys = context.pick(&selection, &live.fleet).await?;
     live.introduced(&keys).await?;
+    let before = Before::all(&live.fleet, &keys);
     if keys.len() > 1 || !selection.is_explicit() {
         let mut shown: Vec<&str> = keys
             .iter()
@@ -100,13 +116,45 @@ pub(super) async fn choose(
             1 => "1 container".to_owned(),
             several => format!("{several} containers"),
         };
-        context.confirm(&format!("{verb} {what}: {}", shown.join(", ")))?;
+        let question = format!("{verb} {what}: {}", shown.join(", "));
+        live.during(context.confirm(&question)).await??;
     }
-    Ok(keys)
+    let changed = keys
+        .iter()
+        .filter_map(|key| live.fleet.get(key))
+        .filter(|one| {
+            before
+                .get(&one.key)
+                .is_some_and(|before| before.is_over(one))
+        })
+        .map(|one| one.key.clone())
+        .collect();
+    Ok(Chosen { keys, changed })
 }
 
 /// What is done to one container.
-pub(super) type Act = BoxFuture<'static, Result<(), Failure>>;
+pub(super) type Act = BoxFuture<'static, Result<Sent, Failure>>;
+
+/// What became of a request that an Engine has been sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// It has answered.
+    Answered,
+    /// The connection broke first: only watching tells whether it was done.
+    Unanswered,
+}
+
+impl Sent {
+    /// # Errors
+    /// When the Engine has refused.
+    pub(super) fn from(result: Result<(), EngineError>) -> Result<Self, Failure> {
+        match result {
+            Ok(()) => Ok(Self::Answered),
+            Err(EngineError::Broken { .. }) => Ok(Self::Unanswered),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
 
 /// What is to be done and when it is true.
 pub(super) struct Plan<'a> {
@@ -114,6 +162,8 @@ pub(super) struct Plan<'a> {
     pub act: &'a dyn Fn(&FeedHandle, &Container) -> Act,
     /// Measures a container; `acted` says whether the act itself has ended.
     pub judge: &'a dyn Fn(&Container, bool) -> Verdict,
+    /// Those to which nothing is to be done, because they are not what was meant any more.
+    pub changed: &'a BTreeSet<ContainerKey>,
     /// How long it is watched.
     pub limit: Option<Duration>,
 }
@@ -122,7 +172,11 @@ pub(super) struct Plan<'a> {
 enum Progress {
     Acting,
     Acted,
-    Over(Exit, String, Duration),
+    /// It was sent, and nobody knows whether it was done; whether the host has answered again.
+    Unanswered {
+        answers: bool,
+    },
+    Over(Failure, Duration),
 }
 
 /// Acts on all at once and watches until each is there, cannot get there, or the time is over.
@@ -141,6 +195,14 @@ pub(super) async fn drive(
     let mut acts = FuturesUnordered::new();
     let mut progress: BTreeMap<ContainerKey, Progress> = BTreeMap::new();
     for key in keys {
+        if plan.changed.contains(key) {
+            let reason = "it was restarted meanwhile; nothing was done to it".to_owned();
+            progress.insert(
+                key.clone(),
+                Progress::Over(Failure::new(Exit::Failed, reason), Duration::ZERO),
+            );
+            continue;
+        }
         if let Some(container) = live.fleet.get(key) {
             let act = (plan.act)(live.handle(), container);
             let key = key.clone();
@@ -158,14 +220,27 @@ pub(super) async fn drive(
             break;
         }
         tokio::select! {
-            changes = live.next() => tell(context, &live.fleet, &mut timeline, &progress, &changes?),
+            changes = live.next() => {
+                let changes = changes?;
+                answers_again(&mut progress, &changes);
+                tell(context, &live.fleet, &mut timeline, &progress, &changes);
+            }
             Some((key, result)) = acts.next() => {
                 let took = context.clock.now().moment - begun;
                 let ended = match result {
-                    Ok(()) => Progress::Acted,
-                    Err(failure) => Progress::Over(failure.exit, failure.message, took),
+                    Ok(Sent::Answered) => Progress::Acted,
+                    Ok(Sent::Unanswered) => {
+                        say_unanswered(context, &live.fleet, &key);
+                        Progress::Unanswered { answers: false }
+                    }
+                    Err(failure) => Progress::Over(failure, took),
                 };
-                progress.insert(key, ended);
+                // What was seen already counts, whatever the answer.
+                if let Some(one) = progress.get_mut(&key)
+                    && !matches!(one, Progress::Over(..))
+                {
+                    *one = ended;
+                }
             }
             () = until(deadline) => {
                 give_up(live, &mut progress, context.clock.now().moment - begun);
@@ -176,10 +251,18 @@ pub(super) async fn drive(
     Ok(progress
         .into_iter()
         .map(|(key, one)| match one {
-            Progress::Over(exit, reason, took) => {
-                Outcome::new(&live.fleet, key, exit, reason, took)
-            }
-            Progress::Acting | Progress::Acted => Outcome::new(
+            Progress::Over(
+                Failure {
+                    exit,
+                    message,
+                    hint,
+                },
+                took,
+            ) => Outcome {
+                hint,
+                ..Outcome::new(&live.fleet, key, exit, message, took)
+            },
+            Progress::Acting | Progress::Acted | Progress::Unanswered { .. } => Outcome::new(
                 &live.fleet,
                 key,
                 Exit::TimedOut,
@@ -197,6 +280,33 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
+fn say_unanswered(context: &Context, fleet: &Fleet, key: &ContainerKey) {
+    let name = fleet.get(key).map_or("", |one| one.name.as_str());
+    context.output.warn(&format!(
+        "{name}: the connection to the Docker Engine broke before it answered; watching on"
+    ));
+}
+
+fn answers_again(progress: &mut BTreeMap<ContainerKey, Progress>, changes: &[Change]) {
+    for change in changes {
+        let Change::HostLive(host) = change else {
+            continue;
+        };
+        for (key, one) in progress.iter_mut() {
+            if let Progress::Unanswered { answers } = one
+                && key.host == *host
+            {
+                *answers = true;
+            }
+        }
+    }
+}
+
+/// Whether a container goes on as if nothing had been asked of it.
+fn is_untouched(container: &Container) -> bool {
+    matches!(container.link, Link::Live { .. }) && container.state() == Some(State::Up)
+}
+
 fn measure(
     live: &Live,
     progress: &mut BTreeMap<ContainerKey, Progress>,
@@ -206,7 +316,7 @@ fn measure(
     for (key, one) in progress {
         let acted = match one {
             Progress::Acting => false,
-            Progress::Acted => true,
+            Progress::Acted | Progress::Unanswered { .. } => true,
             Progress::Over(..) => continue,
         };
         let verdict = match live.fleet.get(key) {
@@ -214,9 +324,23 @@ fn measure(
             None => Verdict::Failed("it was removed".into()),
         };
         match verdict {
-            Verdict::Pending => {}
-            Verdict::Reached => *one = Progress::Over(Exit::Done, String::new(), took),
-            Verdict::Failed(reason) => *one = Progress::Over(Exit::Failed, reason, took),
+            Verdict::Pending => {
+                if matches!(one, Progress::Unanswered { answers: true })
+                    && live.fleet.get(key).is_some_and(is_untouched)
+                {
+                    let reason = "the connection to the Docker Engine broke before it had done it, \
+                                  and the container is UP as before; try again";
+                    *one = Progress::Over(Failure::new(Exit::Failed, reason), took);
+                }
+            }
+            Verdict::Asked(what) => {
+                let told = format!("{what} was asked for");
+                *one = Progress::Over(Failure::new(Exit::Done, told), took);
+            }
+            Verdict::Reached => *one = Progress::Over(Failure::new(Exit::Done, ""), took),
+            Verdict::Failed(reason) => {
+                *one = Progress::Over(Failure::new(Exit::Failed, reason), took);
+            }
         }
     }
 }
@@ -226,7 +350,7 @@ fn give_up(live: &Live, progress: &mut BTreeMap<ContainerKey, Progress>, took: D
         if !matches!(one, Progress::Over(..)) {
             let reason = live.fleet.get(key).map_or_else(String::new, laggard);
             let reason = format!("{reason} after {}", duration(took));
-            *one = Progress::Over(Exit::TimedOut, reason, took);
+            *one = Progress::Over(Failure::new(Exit::TimedOut, reason), took);
         }
     }
 }
@@ -288,14 +412,18 @@ pub(super) fn report(
     outcomes: &[Outcome],
 ) -> Result<Exit, Failure> {
     for one in outcomes.iter().filter(|one| one.exit != Exit::Done) {
-        context.output.failure(&Failure::new(
-            one.exit,
-            format!("{}: {}", one.name, one.reason),
-        ));
+        context.output.failure(&Failure {
+            exit: one.exit,
+            message: format!("{}: {}", one.name, one.reason),
+            hint: one.hint.clone(),
+        });
     }
     let good = || outcomes.iter().filter(|one| one.exit == Exit::Done);
     let text: String = match context.format {
         Format::Table | Format::Wide => lines(good().map(|one| {
+            if !one.reason.is_empty() {
+                return format!("{}: {}", one.name, one.reason);
+            }
             let state = one.state.map_or("done", State::name);
             format!("{} is {state} after {}", one.name, duration(one.took))
         })),
@@ -349,10 +477,19 @@ fn weigh(outcomes: &[Outcome]) -> Exit {
 pub(super) struct Before {
     boot: Option<String>,
     number: u64,
-    since: Moment,
+    starts: u64,
+    running: bool,
 }
 
 impl Before {
+    /// Each of these containers as it is now.
+    pub(super) fn all(fleet: &Fleet, keys: &[ContainerKey]) -> BTreeMap<ContainerKey, Self> {
+        keys.iter()
+            .filter_map(|key| fleet.get(key))
+            .map(|one| (one.key.clone(), Self::of(one)))
+            .collect()
+    }
+
     pub(super) fn of(container: &Container) -> Self {
         let agent = container.agent.as_ref();
         Self {
@@ -360,8 +497,19 @@ impl Before {
             number: agent
                 .and_then(|agent| agent.transitions.last())
                 .map_or(0, |report| report.number),
-            since: container.engine_since,
+            starts: container.starts,
+            running: container.engine.is_running(),
         }
+    }
+
+    /// Whether it ran.
+    pub(super) const fn was_running(&self) -> bool {
+        self.running
+    }
+
+    /// Whether it was started since.
+    pub(super) const fn was_started(&self, container: &Container) -> bool {
+        container.starts > self.starts
     }
 
     /// Whether this is another life than the one before.
@@ -369,7 +517,7 @@ impl Before {
         let now = boot(container.agent.as_ref());
         match (&self.boot, now) {
             (Some(before), Some(now)) => *before != now,
-            (Some(_), None) | (None, _) => container.engine_since > self.since,
+            (Some(_), None) | (None, _) => self.was_started(container),
         }
     }
 

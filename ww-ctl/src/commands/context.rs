@@ -2,6 +2,7 @@
 
 use futures::future::join_all;
 use jiff::SignedDuration;
+use whaleware::paths::LABEL_AGENT;
 
 use crate::cli::{Format, Global};
 use crate::clock::Clock;
@@ -114,6 +115,24 @@ impl Context {
         Ok((fleet, key))
     }
 
+    /// The containers that are meant among those with an agent.
+    ///
+    /// # Errors
+    /// As [`Selection::pick`]; a container that is there but has no agent is told from one that is
+    /// not there.
+    pub(crate) async fn pick(
+        &self,
+        selection: &Selection,
+        fleet: &Fleet,
+    ) -> Result<Vec<ContainerKey>, Failure> {
+        let failure = match selection.pick(fleet) {
+            Err(failure) if failure.exit == Exit::Absent && !selection.names.is_empty() => failure,
+            picked => return picked,
+        };
+        let (everything, _) = list(&self.targets, Scope::Everything, self.clock).await;
+        Err(without_agent(selection, &everything).unwrap_or(failure))
+    }
+
     /// The Engine a container is on.
     ///
     /// # Errors
@@ -206,7 +225,7 @@ impl Context {
     ///
     /// # Errors
     /// [`Exit::Refused`] when it is not, or nobody can be asked.
-    pub(crate) fn confirm(&self, what: &str) -> Result<(), Failure> {
+    pub(crate) async fn confirm(&self, what: &str) -> Result<(), Failure> {
         if self.yes {
             return Ok(());
         }
@@ -217,12 +236,28 @@ impl Context {
             )
             .hint("add --yes if that is what you want"));
         }
-        if Output::confirm(&format!("{}?", capital(what))) {
+        if Output::confirm(format!("{}?", capital(what))).await {
             Ok(())
         } else {
             Err(Failure::new(Exit::Refused, format!("did not {what}")))
         }
     }
+}
+
+/// Why containers that are there cannot be meant; none when it is not for want of an agent.
+fn without_agent(selection: &Selection, everything: &Fleet) -> Option<Failure> {
+    let keys = selection.pick(everything).ok()?;
+    let mut plain = keys
+        .iter()
+        .filter_map(|key| everything.get(key))
+        .filter(|one| !one.has_agent);
+    let name = &plain.next()?.name;
+    let message = format!("`{name}` has no agent (its image lacks the label {LABEL_AGENT})");
+    let hint = format!(
+        "plain `docker start {name}`, `docker stop {name}` and so on are what there is for it; \
+         `ww-ctl ls -a` shows it"
+    );
+    Some(Failure::new(Exit::Absent, message).hint(hint))
 }
 
 fn capital(text: &str) -> String {
@@ -231,4 +266,29 @@ fn capital(text: &str) -> String {
         .next()
         .map(|first| first.to_uppercase().chain(letters).collect())
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::EngineState;
+    use crate::fleet::scene::{at, listed, listing};
+
+    #[test]
+    fn what_has_no_agent_is_told_from_what_is_not_there() {
+        let mut plain = listed("a", EngineState::Running);
+        plain.has_agent = false;
+        let mut fleet = Fleet::new([std::sync::Arc::from(crate::fleet::scene::HOST)]);
+        let agent = listed("b", EngineState::Running);
+        fleet.apply(listing(vec![plain, agent]), at(0));
+        let failure = without_agent(&Selection::one("name-a"), &fleet).unwrap();
+        assert_eq!(failure.exit, Exit::Absent);
+        assert_eq!(
+            failure.message,
+            "`name-a` has no agent (its image lacks the label io.whaleware.agent)"
+        );
+        for name in ["name-b", "name-c"] {
+            assert_eq!(without_agent(&Selection::one(name), &fleet), None);
+        }
+    }
 }

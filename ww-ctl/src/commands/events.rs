@@ -27,7 +27,7 @@ pub(super) async fn run(context: &Context, arguments: &Events) -> Result<Exit, F
     };
     if !selection.names.is_empty() && selection.is_explicit() {
         // A name that is not there is a mistake; a pattern may match later.
-        selection.pick(&live.fleet)?;
+        context.pick(&selection, &live.fleet).await?;
     }
     let mut teller = Teller::new(&live.fleet, selection);
     context.output.detail("watching; end with Ctrl-C");

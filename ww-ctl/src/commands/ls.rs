@@ -33,7 +33,7 @@ pub(super) async fn run(context: &Context, arguments: &Ls) -> Result<Exit, Failu
             .filter(|one| selection.accepts(one))
             .collect()
     } else {
-        let keys = selection.pick(&fleet)?;
+        let keys = context.pick(&selection, &fleet).await?;
         keys.iter().filter_map(|key| fleet.get(key)).collect()
     };
     containers.sort_by(|one, other| {

@@ -1,32 +1,26 @@
 //! `restart`: the services by SIGHUP, or the whole container; watched until UP again.
 
-use std::collections::BTreeMap;
-
 use futures::FutureExt;
 use whaleware::lifecycle::State;
 use whaleware::protocol::{HealthStatus, RequestKind};
 
 use super::Context;
-use super::act::{Act, Before, Plan, Verdict, choose, drive, report, stop_limit};
+use super::act::{Act, Before, Chosen, Plan, Sent, Verdict, choose, drive, report, stop_limit};
 use crate::cli::Restart;
 use crate::engine::Scope;
 use crate::exit::{Exit, Failure};
-use crate::fleet::{Container, ContainerKey};
+use crate::fleet::{Container, ContainerKey, EngineState};
 use crate::watch::FeedHandle;
 
 pub(super) async fn run(context: &Context, arguments: &Restart) -> Result<Exit, Failure> {
     context.may_change("restart")?;
     let mut live = context.live(Scope::Agents).await?;
-    let keys = choose(context, &arguments.names, "restart", &mut live).await?;
-    let before: BTreeMap<ContainerKey, Before> = keys
-        .iter()
-        .filter_map(|key| live.fleet.get(key))
-        .map(|one| (one.key.clone(), Before::of(one)))
-        .collect();
+    let Chosen { keys, changed } = choose(context, &arguments.names, "restart", &mut live).await?;
+    let before = Before::all(&live.fleet, &keys);
     let nothing = Before::default();
     let before = |one: &Container| before.get(&one.key).unwrap_or(&nothing);
     let judge = |one: &Container, acted: bool| match (arguments.no_wait, arguments.container) {
-        (true, _) if acted => Verdict::Reached,
+        (true, _) if acted => Verdict::Asked("restart"),
         (true, _) => Verdict::Pending,
         (false, true) => renewed(one, before(one), acted),
         (false, false) => restarted(one, before(one)),
@@ -38,6 +32,7 @@ pub(super) async fn run(context: &Context, arguments: &Restart) -> Result<Exit, 
             &hang_up
         },
         judge: &judge,
+        changed: &changed,
         limit: Some(arguments.timeout),
     };
     let outcomes = drive(context, &mut live, &keys, &plan).await?;
@@ -48,16 +43,24 @@ pub(super) async fn run(context: &Context, arguments: &Restart) -> Result<Exit, 
 /// Tells the agent who asks, then sends the signal.
 pub(super) fn hang_up(handle: &FeedHandle, container: &Container) -> Act {
     if !container.engine.is_running() {
-        let reason = format!("it does not run ({}); start it", container.cause());
-        return std::future::ready(Err(Failure::new(Exit::Failed, reason))).boxed();
+        let failure = Failure::new(Exit::Failed, is_down(container));
+        return std::future::ready(Err(failure)).boxed();
     }
     let (handle, key) = (handle.clone(), container.key.clone());
     async move {
         announce(&handle, &key, "HUP").await;
         let engine = handle.engine(&key.host).await?;
-        Ok(engine.kill(&key.id, "HUP").await?)
+        Sent::from(engine.kill(&key.id, "HUP").await)
     }
     .boxed()
+}
+
+fn is_down(container: &Container) -> String {
+    format!(
+        "it does not run ({}); start it with `ww-ctl start {}`",
+        container.cause(),
+        container.name
+    )
 }
 
 /// Tells the agent who is behind the signal that is about to come. It is a courtesy: an agent that
@@ -75,13 +78,16 @@ fn renew(handle: &FeedHandle, container: &Container) -> Act {
     async move {
         announce(&handle, &key, "TERM").await;
         let engine = handle.engine(&key.host).await?;
-        Ok(engine.restart(&key.id, limit).await?)
+        Sent::from(engine.restart(&key.id, limit).await)
     }
     .boxed()
 }
 
 /// RESTARTING was seen and UP reached again.
 fn restarted(one: &Container, before: &Before) -> Verdict {
+    if !one.engine.is_running() && !before.was_running() {
+        return Verdict::Failed(is_down(one));
+    }
     if !one.engine.is_running() {
         return Verdict::Failed(format!("it has ended: {}", one.cause()));
     }
@@ -104,7 +110,8 @@ fn renewed(one: &Container, before: &Before, acted: bool) -> Verdict {
     match one.state() {
         Some(State::Up) if over && one.is_healthy() => Verdict::Reached,
         Some(State::Error) if over => Verdict::Failed(format!("ERROR: {}", one.cause())),
-        Some(State::Dockerdown) if acted && over => {
+        // Its death alone is what was asked for; that of its next life is not.
+        Some(State::Dockerdown) if acted && over && one.engine != EngineState::Restarting => {
             Verdict::Failed(format!("it has ended: {}", one.cause()))
         }
         Some(_) | None => Verdict::Pending,
@@ -114,12 +121,15 @@ fn renewed(one: &Container, before: &Before, acted: bool) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::scene::{HELLO, at, event, frame, one, snapshot, state, up};
-    use crate::fleet::{EngineEvent, Input};
+    use crate::fleet::scene::{EXITED, HELLO, at, event, frame, one, snapshot, state, unheard, up};
+    use crate::fleet::{EngineEvent, Fleet, Input};
 
     /// How each input is judged, one after the other.
     fn verdicts(inputs: Vec<Input>, renewing: bool) -> Vec<Verdict> {
-        let mut fleet = up();
+        verdicts_from(up(), inputs, renewing)
+    }
+
+    fn verdicts_from(mut fleet: Fleet, inputs: Vec<Input>, renewing: bool) -> Vec<Verdict> {
         let before = Before::of(one(&fleet));
         let judge = |one: &Container| {
             if renewing {
@@ -146,6 +156,14 @@ mod tests {
 
     fn failed(reason: &str) -> Verdict {
         Verdict::Failed(reason.into())
+    }
+
+    #[test]
+    fn one_that_is_down_is_to_be_started() {
+        let seen = verdicts_from(unheard(EXITED), Vec::new(), false);
+        let reason = "it does not run (exited 1, ended in ERROR); \
+                      start it with `ww-ctl start name-a`";
+        assert_eq!(seen, [failed(reason)]);
     }
 
     #[test]
@@ -205,6 +223,17 @@ mod tests {
         ];
         let seen = verdicts(inputs, false);
         assert_eq!(seen[3..], [Verdict::Pending, Verdict::Reached]);
+    }
+
+    #[test]
+    fn the_death_that_was_asked_for_is_no_end_of_a_silent_container() {
+        let inputs = vec![died(), event("a", EngineEvent::Started), died()];
+        let seen = verdicts_from(unheard(EngineState::Running), inputs, true);
+        assert_eq!(
+            seen[..3],
+            [Verdict::Pending, Verdict::Pending, Verdict::Pending]
+        );
+        assert_eq!(seen[3], failed("it has ended: exited 1, ended in ERROR"));
     }
 
     #[test]

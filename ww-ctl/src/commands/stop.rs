@@ -1,15 +1,18 @@
 //! `stop`: in order, for as long as it takes, watched until it has ended.
 
+use std::collections::BTreeSet;
+
 use futures::FutureExt;
 use whaleware::lifecycle::State;
 
 use super::Context;
-use super::act::{Act, Plan, Verdict, choose, drive, report, stop_limit};
+use super::act::{Act, Chosen, Plan, Sent, Verdict, choose, drive, report, stop_limit};
+use super::live::Live;
 use super::restart::announce;
 use crate::cli::Stop;
-use crate::engine::Scope;
+use crate::engine::{EngineError, Scope};
 use crate::exit::{Exit, Failure};
-use crate::fleet::{Container, EngineState, Link};
+use crate::fleet::{Container, ContainerKey, EngineState, Link};
 use crate::units::duration;
 use crate::watch::FeedHandle;
 
@@ -19,7 +22,8 @@ const KILLED: i64 = 137;
 pub(super) async fn run(context: &Context, arguments: &Stop) -> Result<Exit, Failure> {
     context.may_change("stop")?;
     let mut live = context.live(Scope::Agents).await?;
-    let keys = choose(context, &arguments.names, "stop", &mut live).await?;
+    let Chosen { keys, changed } = choose(context, &arguments.names, "stop", &mut live).await?;
+    thaw(context, &mut live, &keys, &changed).await?;
     for container in keys.iter().filter_map(|key| live.fleet.get(key)) {
         if container.engine.is_running() && matches!(container.link, Link::Silent { .. }) {
             context.output.warn(&format!(
@@ -38,6 +42,7 @@ pub(super) async fn run(context: &Context, arguments: &Stop) -> Result<Exit, Fai
     let plan = Plan {
         act: &stop,
         judge: &judge,
+        changed: &changed,
         limit: arguments.timeout,
     };
     let outcomes = drive(context, &mut live, &keys, &plan).await?;
@@ -51,6 +56,42 @@ pub(super) async fn run(context: &Context, arguments: &Stop) -> Result<Exit, Fai
     Ok(exit)
 }
 
+/// A paused container can neither say how long it needs nor end in order.
+async fn thaw(
+    context: &Context,
+    live: &mut Live,
+    keys: &[ContainerKey],
+    changed: &BTreeSet<ContainerKey>,
+) -> Result<(), Failure> {
+    let mut thawed = Vec::new();
+    for key in keys.iter().filter(|key| !changed.contains(key)) {
+        let Some(one) = live.fleet.get(key) else {
+            continue;
+        };
+        if one.engine != EngineState::Paused {
+            continue;
+        }
+        let name = one.name.clone();
+        match unpause(live.handle(), key).await {
+            Ok(()) => {
+                context
+                    .output
+                    .say(&format!("{name}: unpaused, to stop it in order"));
+                thawed.push(key.clone());
+            }
+            Err(error) => {
+                let message = Failure::from(error).message;
+                context.output.warn(&format!("{name}: {message}"));
+            }
+        }
+    }
+    live.heard(&thawed).await
+}
+
+async fn unpause(handle: &FeedHandle, key: &ContainerKey) -> Result<(), EngineError> {
+    handle.engine(&key.host).await?.unpause(&key.id).await
+}
+
 /// Tells the agent who asks, then has Docker stop the container for as long as that takes.
 pub(super) fn stop(handle: &FeedHandle, container: &Container) -> Act {
     let (handle, key) = (handle.clone(), container.key.clone());
@@ -61,7 +102,7 @@ pub(super) fn stop(handle: &FeedHandle, container: &Container) -> Act {
             announce(&handle, &key, "TERM").await;
         }
         let engine = handle.engine(&key.host).await?;
-        Ok(engine.stop(&key.id, limit).await?)
+        Sent::from(engine.stop(&key.id, limit).await)
     }
     .boxed()
 }

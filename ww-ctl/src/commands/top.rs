@@ -122,6 +122,8 @@ async fn act(handle: &FeedHandle, request: Request) -> Reply {
     };
     let result = act.await.map_err(|failure| failure.message);
     let key = container.key.clone();
+    // Where the answer was lost the row is watched on all the same.
+    let result = result.map(|_sent| ());
     Reply { key, verb, result }
 }
 

@@ -16,7 +16,9 @@ use crate::units::duration;
 
 pub(super) async fn run(context: &Context, arguments: &Wait) -> Result<Exit, Failure> {
     let mut live = context.live(Scope::Agents).await?;
-    let keys = arguments.names.selection().pick(&live.fleet)?;
+    let keys = context
+        .pick(&arguments.names.selection(), &live.fleet)
+        .await?;
     let begun = context.clock.now().moment;
     let deadline = Instant::now() + arguments.timeout;
     // An agent that is only being reached is no laggard yet.
@@ -72,7 +74,7 @@ fn outcome(
     took: Duration,
 ) -> Outcome {
     let (exit, reason) = match verdict {
-        Verdict::Reached => (Exit::Done, String::new()),
+        Verdict::Reached | Verdict::Asked(_) => (Exit::Done, String::new()),
         Verdict::Failed(reason) => (Exit::Failed, reason),
         Verdict::Pending => {
             let state = fleet.get(&key).map_or_else(String::new, laggard);

@@ -182,6 +182,15 @@ impl Engine {
             .map_err(|error| self.error("stop the container", &error))
     }
 
+    /// Thaws a container that is paused.
+    ///
+    /// # Errors
+    /// When it is not paused, is gone, or the Engine is.
+    pub(crate) async fn unpause(&self, id: &str) -> Result<(), EngineError> {
+        let thawed = self.inner.quick.unpause_container(id).await;
+        thawed.map_err(|error| self.error("unpause the container", &error))
+    }
+
     /// Stops a container in order and starts it again.
     ///
     /// # Errors

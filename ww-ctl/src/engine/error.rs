@@ -86,7 +86,7 @@ impl EngineError {
         let reason = if matches!(error, Bollard::RequestTimeoutError) {
             "no answer in time".into()
         } else {
-            clean(&chain(error), TEXT)
+            clean(&reason(error), TEXT)
         };
         Self::Broken {
             at: at.to_owned(),
@@ -146,6 +146,30 @@ impl EngineError {
             Self::Refused { .. } => return None,
         })
     }
+}
+
+/// Why a conversation with an Engine ended early, in words that need no knowledge of libraries.
+fn reason(error: &Bollard) -> String {
+    let mut next: Option<&dyn std::error::Error> = Some(error);
+    while let Some(cause) = next {
+        if let Some(error) = cause.downcast_ref::<std::io::Error>() {
+            return error.to_string();
+        }
+        next = cause.source();
+    }
+    if let Bollard::IOError { err } = error {
+        return err.to_string();
+    }
+    if let Bollard::DockerStreamError { error } = error {
+        return error.clone();
+    }
+    if matches!(
+        error,
+        Bollard::JsonDataError { .. } | Bollard::JsonSerdeError { .. }
+    ) {
+        return "its answer is not understood".into();
+    }
+    "it was closed before the answer was complete".into()
 }
 
 /// An error and its causes in one line, no cause said twice.

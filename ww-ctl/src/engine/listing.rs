@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use bollard::models::{ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum};
+use bollard::models::{
+    ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummary,
+    ContainerSummaryStateEnum, HostConfig, RestartPolicyNameEnum,
+};
 use bollard::query_parameters::ListContainersOptions;
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -92,8 +95,8 @@ impl Engine {
     /// When the Engine does not answer.
     pub(crate) async fn restarting(&self, id: &str) -> Result<Option<Listed>, EngineError> {
         // A listing is a little behind; to inspect waits until the Engine has made up its mind.
-        match self.exit(id).await {
-            Ok(exit) if matches!(exit.state, EngineState::Restarting | EngineState::Running) => {}
+        match self.inspect(id).await {
+            Ok(answer) if is_restarting(&answer) => {}
             Err(error) if error.is_engine_down() => return Err(error),
             Ok(_) | Err(_) => return Ok(None),
         }
@@ -153,37 +156,65 @@ impl Engine {
         Ok(())
     }
 
-    async fn exit(&self, id: &str) -> Result<Exit, EngineError> {
-        let answer = self
-            .inner
-            .quick
-            .inspect_container(id, None)
-            .await
-            .map_err(|error| self.error("inspect the container", &error))?;
-        let state = answer.state.unwrap_or_default();
-        let engine = match state.status {
-            Some(ContainerStateStatusEnum::CREATED) => EngineState::Created,
-            Some(ContainerStateStatusEnum::RUNNING | ContainerStateStatusEnum::STOPPING) => {
-                EngineState::Running
-            }
-            Some(ContainerStateStatusEnum::PAUSED) => EngineState::Paused,
-            Some(ContainerStateStatusEnum::RESTARTING) => EngineState::Restarting,
-            Some(ContainerStateStatusEnum::DEAD | ContainerStateStatusEnum::REMOVING) => {
-                EngineState::Dead
-            }
-            Some(ContainerStateStatusEnum::EXITED | ContainerStateStatusEnum::EMPTY) | None => {
-                EngineState::Exited {
-                    code: state.exit_code,
-                    out_of_memory: state.oom_killed.unwrap_or(false),
-                }
-            }
-        };
-        Ok(Exit {
-            state: engine,
-            started: state.started_at.as_deref().and_then(time),
-            finished: state.finished_at.as_deref().and_then(time),
-        })
+    async fn inspect(&self, id: &str) -> Result<ContainerInspectResponse, EngineError> {
+        let answer = self.inner.quick.inspect_container(id, None).await;
+        answer.map_err(|error| self.error("inspect the container", &error))
     }
+
+    async fn exit(&self, id: &str) -> Result<Exit, EngineError> {
+        let answer = self.inspect(id).await?;
+        Ok(exit(&answer.state.unwrap_or_default()))
+    }
+}
+
+fn exit(state: &ContainerState) -> Exit {
+    let engine = match state.status {
+        Some(ContainerStateStatusEnum::CREATED) => EngineState::Created,
+        Some(ContainerStateStatusEnum::RUNNING | ContainerStateStatusEnum::STOPPING) => {
+            EngineState::Running
+        }
+        Some(ContainerStateStatusEnum::PAUSED) => EngineState::Paused,
+        Some(ContainerStateStatusEnum::RESTARTING) => EngineState::Restarting,
+        Some(ContainerStateStatusEnum::DEAD | ContainerStateStatusEnum::REMOVING) => {
+            EngineState::Dead
+        }
+        Some(ContainerStateStatusEnum::EXITED | ContainerStateStatusEnum::EMPTY) | None => {
+            EngineState::Exited {
+                code: state.exit_code,
+                out_of_memory: state.oom_killed.unwrap_or(false),
+            }
+        }
+    };
+    Exit {
+        state: engine,
+        started: state.started_at.as_deref().and_then(time),
+        finished: state.finished_at.as_deref().and_then(time),
+    }
+}
+
+/// Whether one that has died is about to be started by its policy, or has been by now. One that
+/// runs again without such a policy was started by somebody, whose event is still to come.
+fn is_restarting(answer: &ContainerInspectResponse) -> bool {
+    match answer
+        .state
+        .as_ref()
+        .map_or(EngineState::Dead, |state| exit(state).state)
+    {
+        EngineState::Restarting => true,
+        EngineState::Running => answer.host_config.as_ref().is_some_and(has_policy),
+        EngineState::Created
+        | EngineState::Paused
+        | EngineState::Exited { .. }
+        | EngineState::Dead => false,
+    }
+}
+
+fn has_policy(host: &HostConfig) -> bool {
+    let name = host.restart_policy.as_ref().and_then(|policy| policy.name);
+    !matches!(
+        name,
+        None | Some(RestartPolicyNameEnum::NO | RestartPolicyNameEnum::EMPTY)
+    )
 }
 
 const fn is_over(listed: &Listed) -> bool {
@@ -238,6 +269,41 @@ const fn state(state: Option<ContainerSummaryStateEnum>) -> EngineState {
                 code: None,
                 out_of_memory: false,
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bollard::models::RestartPolicy;
+
+    #[test]
+    fn only_a_policy_or_docker_itself_says_that_it_comes_back() {
+        use ContainerStateStatusEnum::{EXITED, RESTARTING, RUNNING};
+        use RestartPolicyNameEnum::{ALWAYS, NO};
+        for (status, policy, expected) in [
+            (RUNNING, Some(ALWAYS), true),
+            (RUNNING, Some(NO), false),
+            (RUNNING, None, false),
+            (RESTARTING, None, true),
+            (EXITED, Some(ALWAYS), false),
+        ] {
+            let answer = ContainerInspectResponse {
+                state: Some(ContainerState {
+                    status: Some(status),
+                    ..ContainerState::default()
+                }),
+                host_config: Some(HostConfig {
+                    restart_policy: policy.map(|name| RestartPolicy {
+                        name: Some(name),
+                        ..RestartPolicy::default()
+                    }),
+                    ..HostConfig::default()
+                }),
+                ..ContainerInspectResponse::default()
+            };
+            assert_eq!(is_restarting(&answer), expected, "{status} {policy:?}");
         }
     }
 }

@@ -133,6 +133,8 @@ pub(crate) struct Container {
     pub finished: Option<Timestamp>,
     /// When the Engine's own state was first seen as it is, on the monotonic clock.
     pub engine_since: Moment,
+    /// How many of its starts were seen.
+    pub starts: u64,
     /// How its agent is reached.
     pub link: Link,
     /// What its agent has told in this life; kept after the end of it, to say how it ended.
@@ -152,6 +154,7 @@ impl Container {
             started: None,
             finished: None,
             engine_since: since,
+            starts: 0,
             link: Link::None,
             agent: None,
         };
@@ -263,6 +266,7 @@ impl Container {
 
     /// A new life: what the agent of the last one said is over.
     pub(super) fn forget_agent(&mut self) {
+        self.starts = self.starts.saturating_add(1);
         self.agent = None;
         self.link = Link::None;
     }

@@ -107,6 +107,13 @@ pub(crate) fn up() -> Fleet {
     fleet
 }
 
+/// A fleet with one container whose agent has not been heard.
+pub(crate) fn unheard(engine: EngineState) -> Fleet {
+    let mut fleet = Fleet::new([Arc::from(HOST)]);
+    fleet.apply(listing(vec![listed("a", engine)]), at(0));
+    fleet
+}
+
 pub(crate) fn one(fleet: &Fleet) -> &Container {
     fleet.get(&key("a")).unwrap()
 }

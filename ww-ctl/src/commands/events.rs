@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use whaleware::lifecycle::State;
 use whaleware::protocol::{HealthReport, HealthStatus, TransitionReport};
@@ -29,7 +29,7 @@ pub(super) async fn run(context: &Context, arguments: &Events) -> Result<Exit, F
         // A name that is not there is a mistake; a pattern may match later.
         selection.pick(&live.fleet)?;
     }
-    let mut teller = Teller::new(&live.fleet, selection);
+    let mut teller = Teller::new(&live.fleet, selection, context.clock.now().wall);
     context.output.detail("watching; end with Ctrl-C");
     loop {
         let changes = live.next().await?;
@@ -60,15 +60,18 @@ struct Event {
 /// Turns changes into lines, each thing told once.
 struct Teller {
     selection: Selection,
+    /// When telling began; what was before is no news.
+    began: Timestamp,
     timeline: Timeline,
     health: BTreeMap<ContainerKey, HealthStatus>,
     silent: BTreeSet<ContainerKey>,
 }
 
 impl Teller {
-    fn new(fleet: &Fleet, selection: Selection) -> Self {
+    fn new(fleet: &Fleet, selection: Selection, began: Timestamp) -> Self {
         Self {
             selection,
+            began,
             timeline: Timeline::from_now(fleet),
             health: BTreeMap::new(),
             silent: BTreeSet::new(),
@@ -98,7 +101,7 @@ impl Teller {
                 if !self.selection.accepts(&container) {
                     return Vec::new();
                 }
-                self.timeline.started(&container.key);
+                self.timeline.gone(&container.key);
                 return vec![plain(&container, "removed", "REMOVED", String::new(), now)];
             }
             Change::Appeared(ref key)
@@ -111,13 +114,23 @@ impl Teller {
         };
         match fleet.get(&key) {
             Some(container) if self.selection.accepts(container) => {
-                self.about(container, change, now)
+                let ahead = fleet
+                    .host(&key.host)
+                    .map_or(SignedDuration::ZERO, |host| host.skew);
+                self.about(container, change, ahead, now)
             }
             Some(_) | None => Vec::new(),
         }
     }
 
-    fn about(&mut self, container: &Container, change: Change, now: Timestamp) -> Vec<Event> {
+    /// What there is to say; `ahead` is by how much the host's clock is ahead of ours.
+    fn about(
+        &mut self,
+        container: &Container,
+        change: Change,
+        ahead: SignedDuration,
+        now: Timestamp,
+    ) -> Vec<Event> {
         match change {
             Change::Appeared(_) => {
                 let word = container.state().map_or("APPEARED", State::name);
@@ -141,14 +154,19 @@ impl Teller {
                 event.tone = super::ls::tone(container.severity());
                 vec![event]
             }
-            Change::State(key, _) | Change::Details(key) => {
+            Change::State(ref key, _) | Change::Details(ref key) => {
+                let is_live = matches!(change, Change::State(..));
+                let key = key.clone();
                 // What the checks said when an agent was first heard is no news.
                 if container.is_introduced() {
                     self.health.entry(key).or_insert_with(|| container.health());
                 }
                 let fresh = self.timeline.fresh(container);
+                // A host may be reached for the first time long after telling began.
+                let began = self.began.checked_add(ahead).unwrap_or(self.began);
                 fresh
                     .iter()
+                    .filter(|report| is_live || report.at >= began)
                     .map(|report| transition(container, report))
                     .collect()
             }

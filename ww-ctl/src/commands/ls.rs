@@ -26,8 +26,12 @@ pub(super) async fn run(context: &Context, arguments: &Ls) -> Result<Exit, Failu
         filters: arguments.filters.filters.clone(),
     };
     let (fleet, exit) = context.look(scope).await?;
-    // Nothing there is an answer; a name that is not there is a mistake.
-    let mut containers: Vec<&Container> = if selection.names.is_empty() {
+    // Nothing there at all is an answer; a name or a filter that nothing matches is a mistake. A
+    // host that is not reached may have what was meant: that is said already.
+    let nothing_there = fleet.containers().next().is_none();
+    let mut containers: Vec<&Container> = if selection.is_empty()
+        || (selection.names.is_empty() && (nothing_there || exit != Exit::Done))
+    {
         fleet
             .containers()
             .filter(|one| selection.accepts(one))

@@ -84,7 +84,7 @@ async fn last_lines(engine: &Engine, id: &str, tty: bool) -> Vec<String> {
     lines
         .into_iter()
         .filter_map(Result::ok)
-        .map(|line| clean(&String::from_utf8_lossy(&line.text), LINE))
+        .map(|line| clean(&line.to_text(), LINE))
         .collect()
 }
 

@@ -88,7 +88,11 @@ fn values(context: &Context, result: Value) -> Result<Exit, Failure> {
             "values".to_owned(),
             Value::Array(values),
         )])),
-        Format::Jsonl => lines(values.iter().map(Value::to_string)),
+        Format::Jsonl => lines(
+            values
+                .iter()
+                .map(|value| record::escaped(&value.to_string())),
+        ),
         Format::Table | Format::Wide | Format::Name => lines(values.iter().map(raw)),
     };
     context.output.data(&text)?;
@@ -104,7 +108,7 @@ fn raw(value: &Value) -> String {
             .collect::<Vec<_>>()
             .join("\n"),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            format!("{value:#}")
+            record::escaped(&format!("{value:#}"))
         }
     }
 }
@@ -121,7 +125,11 @@ fn origins(context: &Context, result: Value) -> Result<Exit, Failure> {
             "origins".to_owned(),
             Value::Array(origins),
         )])),
-        Format::Jsonl => lines(origins.iter().map(Value::to_string)),
+        Format::Jsonl => lines(
+            origins
+                .iter()
+                .map(|origin| record::escaped(&origin.to_string())),
+        ),
         Format::Name => lines(origins.iter().map(|origin| field(origin, "path"))),
         Format::Table | Format::Wide => {
             let columns = [

@@ -60,6 +60,9 @@ struct Event {
 /// Turns changes into lines, each thing told once.
 struct Teller {
     selection: Selection,
+    /// The containers that were named once and by which name they were told of last: who is
+    /// renamed is the same.
+    known: BTreeMap<ContainerKey, String>,
     /// When telling began; what was before is no news.
     began: Timestamp,
     timeline: Timeline,
@@ -69,8 +72,14 @@ struct Teller {
 
 impl Teller {
     fn new(fleet: &Fleet, selection: Selection, began: Timestamp) -> Self {
+        let known = fleet
+            .containers()
+            .filter(|one| selection.names_it(one))
+            .map(|one| (one.key.clone(), one.name.clone()))
+            .collect();
         Self {
             selection,
+            known,
             began,
             timeline: Timeline::from_now(fleet),
             health: BTreeMap::new(),
@@ -98,10 +107,12 @@ impl Teller {
                 return vec![about_host(host, "host", "LOST", reason, Tone::Bad, now)];
             }
             Change::Gone(container) => {
-                if !self.selection.accepts(&container) {
+                let accepted = self.accepts(&container);
+                self.timeline.gone(&container.key);
+                self.known.remove(&container.key);
+                if !accepted {
                     return Vec::new();
                 }
-                self.timeline.gone(&container.key);
                 return vec![plain(&container, "removed", "REMOVED", String::new(), now)];
             }
             Change::Appeared(ref key)
@@ -113,14 +124,35 @@ impl Teller {
             | Change::Details(ref key) => (key.clone(), change),
         };
         match fleet.get(&key) {
-            Some(container) if self.selection.accepts(container) => {
+            Some(container) if self.accepts(container) => {
                 let ahead = fleet
                     .host(&key.host)
                     .map_or(SignedDuration::ZERO, |host| host.skew);
-                self.about(container, change, ahead, now)
+                let renamed = self.renamed(container, now);
+                let told = self.about(container, change, ahead, now);
+                renamed.into_iter().chain(told).collect()
             }
             Some(_) | None => Vec::new(),
         }
+    }
+
+    fn accepts(&self, container: &Container) -> bool {
+        (self.known.contains_key(&container.key) || self.selection.names_it(container))
+            && self.selection.filters_accept(container)
+    }
+
+    fn renamed(&mut self, container: &Container, now: Timestamp) -> Option<Event> {
+        let name = container.name.clone();
+        let before = self.known.insert(container.key.clone(), name)?;
+        (before != container.name).then(|| {
+            plain(
+                container,
+                "renamed",
+                "RENAMED",
+                format!("was {before}"),
+                now,
+            )
+        })
     }
 
     /// What there is to say; `ahead` is by how much the host's clock is ahead of ours.
@@ -330,4 +362,35 @@ fn json(event: &Event) -> Map<String, Value> {
         fields.insert("text".into(), json!(event.text));
     }
     fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::EngineEvent;
+    use crate::fleet::scene::{at, event, up, wall};
+
+    fn words(teller: &mut Teller, fleet: &Fleet, changes: Vec<Change>) -> Vec<String> {
+        let tell = |change| teller.tell(fleet, change, wall());
+        let told: Vec<_> = changes.into_iter().flat_map(tell).collect();
+        told.iter()
+            .map(|event| format!("{} {}", event.word, event.text).trim().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn who_is_renamed_is_still_told_of() {
+        let mut fleet = up();
+        let mut teller = Teller::new(&fleet, Selection::one("name-a"), wall());
+        let changes = fleet.apply(event("a", EngineEvent::Renamed("b".into())), at(10));
+        assert_eq!(words(&mut teller, &fleet, changes), ["RENAMED was name-a"]);
+        let died = EngineEvent::Died {
+            code: 0,
+            out_of_memory: false,
+        };
+        let changes = fleet.apply(event("a", died), at(20));
+        assert_eq!(words(&mut teller, &fleet, changes).len(), 1);
+        let changes = fleet.apply(event("a", EngineEvent::Removed), at(30));
+        assert_eq!(words(&mut teller, &fleet, changes), ["REMOVED"]);
+    }
 }

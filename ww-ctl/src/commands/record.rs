@@ -51,7 +51,9 @@ pub(crate) fn container(container: &Container, fleet: &Fleet, now: Moment) -> Ma
         json!(resources.and_then(|used| used.memory_limit)),
     );
     put("created", json!(container.created));
-    put("started", json!(container.started));
+    // A listing does not say since when a container runs; its agent does.
+    let booted = live.and_then(|agent| agent.booted);
+    put("started", json!(container.started.or(booted)));
     put("finished", json!(container.finished));
     let stale = fleet.stale_since(container).map(|since| now - since);
     put("stale_ms", stale.map_or(Value::Null, millis));

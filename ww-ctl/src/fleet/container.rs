@@ -84,6 +84,8 @@ pub(crate) enum Link {
 pub(crate) struct AgentView {
     /// Who it is.
     pub hello: Option<Hello>,
+    /// When its boot began, by its clock.
+    pub booted: Option<Timestamp>,
     /// Its state.
     pub state: State,
     /// Since when, on this program's monotonic clock.
@@ -328,6 +330,7 @@ impl AgentView {
     fn unknown(hello: Hello, since: Moment) -> Self {
         Self {
             hello: Some(hello),
+            booted: None,
             state: State::Dockerup,
             since,
             cause: String::new(),
@@ -358,12 +361,13 @@ impl AgentView {
             resources,
             degraded,
             at: _,
-            booted: _,
+            booted,
             since: _,
             omitted: _,
         } = snapshot;
         Self {
             hello,
+            booted: Some(booted),
             state,
             since: back(now, since_ms),
             cause: clean(&cause, TEXT),

@@ -41,6 +41,10 @@ fn the_fleet_comes_up_lives_and_leaves_nothing() {
         let listed = ww_ctl(["ls", "--filter", "label=io.whaleware.demo"]).stdout;
         listed.contains("ERROR").then_some(())
     });
+    let (made, built) = (containers(), images());
+    let again = ww_ctl(["demo", "up"]).expect(0);
+    assert!(!again.stderr.contains("replacing"), "{}", again.stderr);
+    assert_eq!((containers(), images()), (made, built), "nothing is new");
     drop(down);
     assert_eq!((containers(), images()), (String::new(), String::new()));
     ww_ctl(["demo", "down"]).expect(0);

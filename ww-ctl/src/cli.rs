@@ -320,8 +320,8 @@ pub(crate) struct Cfg {
     pub name: String,
     /// A jq filter; everything when none is given
     pub filter: Option<String>,
-    /// Say which layer each value came from
-    #[arg(long, conflicts_with = "filter")]
+    /// Say which layer each value came from; FILTER is a plain path then, such as .db.host
+    #[arg(long)]
     pub origin: bool,
 }
 

@@ -115,14 +115,23 @@ impl Selection {
     /// Whether a container is meant; for those that come later than the selection was made.
     /// Names given as ids match by what they begin with.
     pub(crate) fn accepts(&self, container: &Container) -> bool {
-        let named = self.names.is_empty()
+        self.names_it(container) && self.filters_accept(container)
+    }
+
+    /// Whether all filters hold for a container.
+    pub(crate) fn filters_accept(&self, container: &Container) -> bool {
+        self.filters.iter().all(|filter| filter.accepts(container))
+    }
+
+    /// Whether a container is named, or none is.
+    pub(crate) fn names_it(&self, container: &Container) -> bool {
+        self.names.is_empty()
             || self.names.iter().any(|name| {
                 let (host, name) = split_host(name, container);
                 host && (container.name == name
                     || (is_glob(name) && matches_glob(name, &container.name))
-                    || (is_id(name) && container.key.id.starts_with(name)))
-            });
-        named && self.filters.iter().all(|filter| filter.accepts(container))
+                    || (is_id(name) && container.key.id.starts_with(&name.to_ascii_lowercase())))
+            })
     }
 
     /// The containers that are meant, in the order of their names.

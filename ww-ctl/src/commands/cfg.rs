@@ -19,6 +19,16 @@ const ANSWER: Duration = Duration::from_secs(5);
 const TEXT: usize = 64 * 1024;
 
 pub(super) async fn run(context: &Context, arguments: &Cfg) -> Result<Exit, Failure> {
+    let below = match (&arguments.filter, arguments.origin) {
+        (Some(filter), true) => plain_path(filter).ok_or_else(|| {
+            Failure::new(
+                Exit::Usage,
+                format!("cannot say where the values of `{filter}` come from: it is no plain path"),
+            )
+            .hint("with --origin FILTER is a path such as .db or db.host")
+        })?,
+        (Some(_) | None, _) => String::new(),
+    };
     let (fleet, key) = context.find_one(&arguments.name).await?;
     let name = fleet
         .get(&key)
@@ -45,7 +55,7 @@ pub(super) async fn run(context: &Context, arguments: &Cfg) -> Result<Exit, Fail
         .await
         .map_err(|error| failed(format!("its agent is not reached: {error}")))?;
     let kind = RequestKind::Cfg {
-        filter: arguments.filter.clone(),
+        filter: arguments.filter.clone().filter(|_| !arguments.origin),
         origin: arguments.origin,
     };
     let answer = tokio::time::timeout(ANSWER, ask(&mut session, kind, &context.by))
@@ -64,7 +74,7 @@ pub(super) async fn run(context: &Context, arguments: &Cfg) -> Result<Exit, Fail
     }
     let result = answer.result.unwrap_or(Value::Null);
     if arguments.origin {
-        origins(context, result)
+        origins(context, result, &below)
     } else {
         values(context, result)
     }
@@ -88,7 +98,11 @@ fn values(context: &Context, result: Value) -> Result<Exit, Failure> {
             "values".to_owned(),
             Value::Array(values),
         )])),
-        Format::Jsonl => lines(values.iter().map(Value::to_string)),
+        Format::Jsonl => lines(
+            values
+                .iter()
+                .map(|value| record::escaped(&value.to_string())),
+        ),
         Format::Table | Format::Wide | Format::Name => lines(values.iter().map(raw)),
     };
     context.output.data(&text)?;
@@ -104,13 +118,23 @@ fn raw(value: &Value) -> String {
             .collect::<Vec<_>>()
             .join("\n"),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            format!("{value:#}")
+            record::escaped(&format!("{value:#}"))
         }
     }
 }
 
-fn origins(context: &Context, result: Value) -> Result<Exit, Failure> {
-    let origins = list(result, "origins");
+/// Where the values at and below a path come from.
+fn origins(context: &Context, result: Value, below: &str) -> Result<Exit, Failure> {
+    let mut origins = list(result, "origins");
+    origins.retain(|origin| match origin.get("path") {
+        Some(Value::String(path)) => path
+            .strip_prefix(below)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
+        Some(_) | None => false,
+    });
+    if origins.is_empty() && !below.is_empty() {
+        context.output.say(&format!("no layer sets {below}"));
+    }
     let field = |origin: &Value, name: &str| match origin.get(name) {
         Some(Value::String(text)) if name != "value" => clean(text, TEXT),
         Some(value) => clean(&value.to_string(), TEXT),
@@ -121,7 +145,11 @@ fn origins(context: &Context, result: Value) -> Result<Exit, Failure> {
             "origins".to_owned(),
             Value::Array(origins),
         )])),
-        Format::Jsonl => lines(origins.iter().map(Value::to_string)),
+        Format::Jsonl => lines(
+            origins
+                .iter()
+                .map(|origin| record::escaped(&origin.to_string())),
+        ),
         Format::Name => lines(origins.iter().map(|origin| field(origin, "path"))),
         Format::Table | Format::Wide => {
             let columns = [
@@ -150,5 +178,70 @@ fn list(mut result: Value, name: &str) -> Vec<Value> {
     match result.get_mut(name).map(Value::take) {
         Some(Value::Array(values)) => values,
         Some(_) | None => Vec::new(),
+    }
+}
+
+/// A filter that only names a place, in the form in which places are told: `db.host` is
+/// `.db.host`. None for any other filter.
+fn plain_path(filter: &str) -> Option<String> {
+    let filter = filter.trim();
+    if matches!(filter, "" | ".") {
+        return Some(String::new());
+    }
+    let dotted = match filter.strip_prefix('.') {
+        Some(_) => filter.to_owned(),
+        None => format!(".{filter}"),
+    };
+    let mut rest = dotted.as_str();
+    let mut path = String::new();
+    while let Some(step) = rest.strip_prefix('.') {
+        let word = step
+            .find(|c: char| !is_word(c))
+            .map_or(step, |end| &step[..end]);
+        let (key, end) = if step.starts_with('"') {
+            let mut quoted = serde_json::Deserializer::from_str(step).into_iter::<String>();
+            let key = quoted.next()?.ok()?;
+            (key, quoted.byte_offset())
+        } else if word.starts_with(|c: char| !c.is_ascii_digit()) {
+            (word.to_owned(), word.len())
+        } else {
+            return None;
+        };
+        let is_plain = key.chars().all(is_word) && key.starts_with(|c: char| !c.is_ascii_digit());
+        path.push('.');
+        path.push_str(&if is_plain {
+            key
+        } else {
+            Value::String(key).to_string()
+        });
+        rest = &step[end..];
+    }
+    rest.is_empty().then_some(path)
+}
+
+const fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_names_a_place_and_nothing_more() {
+        for (filter, path) in [
+            (".", Some("")),
+            (".db", Some(".db")),
+            ("db.host", Some(".db.host")),
+            (".\"odd key\".\"x\"", Some(".\"odd key\".x")),
+            (".db | keys", None),
+            (".db[0]", None),
+            (".db.", None),
+            ("..", None),
+            ("1", None),
+            (".\"open", None),
+        ] {
+            assert_eq!(plain_path(filter).as_deref(), path, "{filter}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use whaleware::lifecycle::State;
 use whaleware::protocol::{HealthReport, HealthStatus, TransitionReport};
@@ -29,7 +29,7 @@ pub(super) async fn run(context: &Context, arguments: &Events) -> Result<Exit, F
         // A name that is not there is a mistake; a pattern may match later.
         context.pick(&selection, &live.fleet).await?;
     }
-    let mut teller = Teller::new(&live.fleet, selection);
+    let mut teller = Teller::new(&live.fleet, selection, context.clock.now().wall);
     context.output.detail("watching; end with Ctrl-C");
     loop {
         let changes = live.next().await?;
@@ -60,15 +60,27 @@ struct Event {
 /// Turns changes into lines, each thing told once.
 struct Teller {
     selection: Selection,
+    /// The containers that were named once and by which name they were told of last: who is
+    /// renamed is the same.
+    known: BTreeMap<ContainerKey, String>,
+    /// When telling began; what was before is no news.
+    began: Timestamp,
     timeline: Timeline,
     health: BTreeMap<ContainerKey, HealthStatus>,
     silent: BTreeSet<ContainerKey>,
 }
 
 impl Teller {
-    fn new(fleet: &Fleet, selection: Selection) -> Self {
+    fn new(fleet: &Fleet, selection: Selection, began: Timestamp) -> Self {
+        let known = fleet
+            .containers()
+            .filter(|one| selection.names_it(one))
+            .map(|one| (one.key.clone(), one.name.clone()))
+            .collect();
         Self {
             selection,
+            known,
+            began,
             timeline: Timeline::from_now(fleet),
             health: BTreeMap::new(),
             silent: BTreeSet::new(),
@@ -95,10 +107,12 @@ impl Teller {
                 return vec![about_host(host, "host", "LOST", reason, Tone::Bad, now)];
             }
             Change::Gone(container) => {
-                if !self.selection.accepts(&container) {
+                let accepted = self.accepts(&container);
+                self.timeline.gone(&container.key);
+                self.known.remove(&container.key);
+                if !accepted {
                     return Vec::new();
                 }
-                self.timeline.started(&container.key);
                 return vec![plain(&container, "removed", "REMOVED", String::new(), now)];
             }
             Change::Appeared(ref key)
@@ -110,14 +124,45 @@ impl Teller {
             | Change::Details(ref key) => (key.clone(), change),
         };
         match fleet.get(&key) {
-            Some(container) if self.selection.accepts(container) => {
-                self.about(container, change, now)
+            Some(container) if self.accepts(container) => {
+                let ahead = fleet
+                    .host(&key.host)
+                    .map_or(SignedDuration::ZERO, |host| host.skew);
+                let renamed = self.renamed(container, now);
+                let told = self.about(container, change, ahead, now);
+                renamed.into_iter().chain(told).collect()
             }
             Some(_) | None => Vec::new(),
         }
     }
 
-    fn about(&mut self, container: &Container, change: Change, now: Timestamp) -> Vec<Event> {
+    fn accepts(&self, container: &Container) -> bool {
+        (self.known.contains_key(&container.key) || self.selection.names_it(container))
+            && self.selection.filters_accept(container)
+    }
+
+    fn renamed(&mut self, container: &Container, now: Timestamp) -> Option<Event> {
+        let name = container.name.clone();
+        let before = self.known.insert(container.key.clone(), name)?;
+        (before != container.name).then(|| {
+            plain(
+                container,
+                "renamed",
+                "RENAMED",
+                format!("was {before}"),
+                now,
+            )
+        })
+    }
+
+    /// What there is to say; `ahead` is by how much the host's clock is ahead of ours.
+    fn about(
+        &mut self,
+        container: &Container,
+        change: Change,
+        ahead: SignedDuration,
+        now: Timestamp,
+    ) -> Vec<Event> {
         match change {
             Change::Appeared(_) => {
                 let word = container.state().map_or("APPEARED", State::name);
@@ -141,14 +186,19 @@ impl Teller {
                 event.tone = super::ls::tone(container.severity());
                 vec![event]
             }
-            Change::State(key, _) | Change::Details(key) => {
+            Change::State(ref key, _) | Change::Details(ref key) => {
+                let is_live = matches!(change, Change::State(..));
+                let key = key.clone();
                 // What the checks said when an agent was first heard is no news.
                 if container.is_introduced() {
                     self.health.entry(key).or_insert_with(|| container.health());
                 }
                 let fresh = self.timeline.fresh(container);
+                // A host may be reached for the first time long after telling began.
+                let began = self.began.checked_add(ahead).unwrap_or(self.began);
                 fresh
                     .iter()
+                    .filter(|report| is_live || report.at >= began)
                     .map(|report| transition(container, report))
                     .collect()
             }
@@ -312,4 +362,35 @@ fn json(event: &Event) -> Map<String, Value> {
         fields.insert("text".into(), json!(event.text));
     }
     fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::EngineEvent;
+    use crate::fleet::scene::{at, event, up, wall};
+
+    fn words(teller: &mut Teller, fleet: &Fleet, changes: Vec<Change>) -> Vec<String> {
+        let tell = |change| teller.tell(fleet, change, wall());
+        let told: Vec<_> = changes.into_iter().flat_map(tell).collect();
+        told.iter()
+            .map(|event| format!("{} {}", event.word, event.text).trim().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn who_is_renamed_is_still_told_of() {
+        let mut fleet = up();
+        let mut teller = Teller::new(&fleet, Selection::one("name-a"), wall());
+        let changes = fleet.apply(event("a", EngineEvent::Renamed("b".into())), at(10));
+        assert_eq!(words(&mut teller, &fleet, changes), ["RENAMED was name-a"]);
+        let died = EngineEvent::Died {
+            code: 0,
+            out_of_memory: false,
+        };
+        let changes = fleet.apply(event("a", died), at(20));
+        assert_eq!(words(&mut teller, &fleet, changes).len(), 1);
+        let changes = fleet.apply(event("a", EngineEvent::Removed), at(30));
+        assert_eq!(words(&mut teller, &fleet, changes), ["REMOVED"]);
+    }
 }

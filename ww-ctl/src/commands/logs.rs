@@ -5,8 +5,8 @@ use futures::stream::SelectAll;
 use jiff::Timestamp;
 
 use super::Context;
-use crate::cli::Logs;
-use crate::engine::{LogLine, LogQuery};
+use crate::cli::{Format, Logs};
+use crate::engine::{LogLine, LogQuery, LogSource};
 use crate::exit::{Exit, Failure};
 use crate::fleet::clean;
 use crate::output::Tone;
@@ -16,6 +16,13 @@ use crate::units::parse_duration;
 const LINE: usize = 16 * 1024;
 
 pub(super) async fn run(context: &Context, arguments: &Logs) -> Result<Exit, Failure> {
+    if matches!(context.format, Format::Json | Format::Jsonl | Format::Name) {
+        return Err(Failure::new(
+            Exit::Usage,
+            "cannot print logs in another form than the containers wrote them",
+        )
+        .hint("leave out -o; `ww-ctl events -o jsonl` tells what happens as JSON"));
+    }
     let query = LogQuery {
         follow: arguments.follow,
         tail: arguments.tail,
@@ -41,18 +48,54 @@ pub(super) async fn run(context: &Context, arguments: &Logs) -> Result<Exit, Fai
             .map(move |line| (prefix.clone(), line));
         lines.push(Box::pin(stream));
     }
+    let mut printer = Printer::default();
     while let Some((prefix, line)) = lines.next().await {
-        print(context, &prefix, &line?)?;
+        let line = line?;
+        let bytes = if context.output.is_terminal() {
+            shown(&context.output.paint(&prefix, Tone::Dim), &line)
+        } else {
+            printer.raw(&prefix, &line)
+        };
+        context.output.bytes(&bytes)?;
     }
     Ok(Exit::Done)
 }
 
-/// As it is to a file or a pipe; without anything a terminal would obey to a terminal.
-fn print(context: &Context, prefix: &str, line: &LogLine) -> Result<(), Failure> {
-    let mut bytes = context.output.paint(prefix, Tone::Dim).into_bytes();
-    bytes.extend_from_slice(clean(&String::from_utf8_lossy(&line.text), LINE).as_bytes());
-    bytes.push(b'\n');
-    context.output.bytes(&bytes)
+/// For a terminal: without anything it would obey.
+fn shown(prefix: &str, line: &LogLine) -> Vec<u8> {
+    let text = clean(&line.to_text(), LINE);
+    format!("{prefix}{text}\n").into_bytes()
+}
+
+/// Prints to a file or a pipe: every byte as it was written. A long line comes in pieces.
+#[derive(Default)]
+struct Printer {
+    /// Whose line has begun and not ended.
+    open: Option<(String, LogSource)>,
+}
+
+impl Printer {
+    fn raw(&mut self, prefix: &str, line: &LogLine) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(prefix.len() + line.text.len() + 2);
+        let goes_on = self
+            .open
+            .take()
+            .map(|(whose, source)| whose == prefix && source == line.source);
+        // Two lines are never mixed.
+        if goes_on == Some(false) {
+            bytes.push(b'\n');
+        }
+        if goes_on != Some(true) {
+            bytes.extend_from_slice(prefix.as_bytes());
+        }
+        bytes.extend_from_slice(&line.text);
+        if line.is_whole {
+            bytes.push(b'\n');
+        } else {
+            self.open = Some((prefix.to_owned(), line.source));
+        }
+        bytes
+    }
 }
 
 fn since(text: &str, now: Timestamp) -> Result<i32, Failure> {
@@ -72,6 +115,32 @@ fn since(text: &str, now: Timestamp) -> Result<i32, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn line(source: LogSource, text: &'static [u8], is_whole: bool) -> LogLine {
+        LogLine {
+            source,
+            text: bytes::Bytes::from_static(text),
+            is_whole,
+        }
+    }
+
+    #[test]
+    fn what_goes_to_a_file_is_what_was_written() {
+        let mut printer = Printer::default();
+        let mut file = Vec::new();
+        for line in [
+            line(LogSource::Stdout, b"\x1b[31mred\xff\r", true),
+            line(LogSource::Stdout, b"long, ", false),
+            line(LogSource::Stdout, b"longer", true),
+            line(LogSource::Stdout, b"cut off", false),
+            line(LogSource::Stderr, b"no end", false),
+        ] {
+            file.extend(printer.raw("", &line));
+        }
+        assert_eq!(file, b"\x1b[31mred\xff\r\nlong, longer\ncut off\nno end");
+        let red = line(LogSource::Stdout, b"\x1b[31mred\r", true);
+        assert_eq!(shown("a | ", &red), b"a | red\n");
+    }
 
     #[test]
     fn a_time_is_a_time_or_how_long_ago() {

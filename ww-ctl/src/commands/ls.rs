@@ -14,6 +14,9 @@ use crate::selection::Selection;
 use crate::table::{Cell, Column, lines};
 use crate::units::{age, size};
 
+/// The place of its column, where it is shown.
+const CPU: usize = 5;
+
 pub(super) async fn run(context: &Context, arguments: &Ls) -> Result<Exit, Failure> {
     let scope = if arguments.all {
         Scope::Everything
@@ -26,8 +29,12 @@ pub(super) async fn run(context: &Context, arguments: &Ls) -> Result<Exit, Failu
         filters: arguments.filters.filters.clone(),
     };
     let (fleet, exit) = context.look(scope).await?;
-    // Nothing there is an answer; a name that is not there is a mistake.
-    let mut containers: Vec<&Container> = if selection.names.is_empty() {
+    // Nothing there at all is an answer; a name or a filter that nothing matches is a mistake. A
+    // host that is not reached may have what was meant: that is said already.
+    let nothing_there = fleet.containers().next().is_none();
+    let mut containers: Vec<&Container> = if selection.is_empty()
+        || (selection.names.is_empty() && (nothing_there || exit != Exit::Done))
+    {
         fleet
             .containers()
             .filter(|one| selection.accepts(one))
@@ -86,11 +93,15 @@ fn table(context: &Context, containers: &[&Container], now: Moment, wide: bool) 
         Column::number("FOR"),
         Column::fixed("HEALTH"),
         Column::number("RESTARTS"),
-        Column::number("CPU"),
         Column::number("MEM"),
         Column::elastic("CAUSE", 8),
         Column::elastic("IMAGE", 8),
     ];
+    // Nobody who looks but once sees a share of the processor: it takes two samples.
+    let has_cpu = wide || containers.iter().any(|one| cpu(one).is_some());
+    if has_cpu {
+        columns.insert(CPU, Column::number("CPU"));
+    }
     if several {
         columns.push(Column::elastic("HOST", 5));
     }
@@ -101,6 +112,10 @@ fn table(context: &Context, containers: &[&Container], now: Moment, wide: bool) 
         .iter()
         .map(|one| {
             let mut row = row(one, now, context.output.is_terminal());
+            if has_cpu {
+                let percent = cpu(one).map(|percent| format!("{percent:.1}%"));
+                row.insert(CPU, Cell::plain(percent.unwrap_or_else(|| "–".to_owned())));
+            }
             if several {
                 row.push(Cell::plain(&*one.key.host));
             }
@@ -113,6 +128,11 @@ fn table(context: &Context, containers: &[&Container], now: Moment, wide: bool) 
         .collect();
     let width = if wide { None } else { context.output.width() };
     lines(&columns, &rows, width, context.output)
+}
+
+fn cpu(one: &Container) -> Option<f64> {
+    let live = one.agent.as_ref().filter(|_| one.engine.is_running())?;
+    live.resources.as_ref()?.cpu_percent
 }
 
 fn row(one: &Container, now: Moment, glyphs: bool) -> Vec<Cell> {
@@ -132,10 +152,6 @@ fn row(one: &Container, now: Moment, glyphs: bool) -> Vec<Cell> {
         Cell::plain(age(one.age(now))),
         Cell::new(health, health_tone),
         Cell::plain(live.map_or_else(unknown, |agent| agent.restarts.total.to_string())),
-        Cell::plain(
-            used.and_then(|used| used.cpu_percent)
-                .map_or_else(unknown, |percent| format!("{percent:.1}%")),
-        ),
         Cell::plain(
             used.and_then(|used| used.memory_bytes)
                 .map_or_else(unknown, size),

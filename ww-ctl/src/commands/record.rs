@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use whaleware::lifecycle::Moment;
 
-use crate::fleet::{Container, EngineState, Fleet, Link, Route};
+use crate::fleet::{Container, EngineState, Fleet, Link, Route, is_deceptive};
 
 /// The version of every JSON this program prints. Additions do not change it.
 pub(crate) const SCHEMA: u32 = 1;
@@ -51,7 +51,9 @@ pub(crate) fn container(container: &Container, fleet: &Fleet, now: Moment) -> Ma
         json!(resources.and_then(|used| used.memory_limit)),
     );
     put("created", json!(container.created));
-    put("started", json!(container.started));
+    // A listing does not say since when a container runs; its agent does.
+    let booted = live.and_then(|agent| agent.booted);
+    put("started", json!(container.started.or(booted)));
     put("finished", json!(container.finished));
     let stale = fleet.stale_since(container).map(|since| now - since);
     put("stale_ms", stale.map_or(Value::Null, millis));
@@ -89,7 +91,7 @@ const fn link(link: &Link, has_agent: bool) -> &'static str {
 /// One JSON document, with its version.
 pub(crate) fn document(mut fields: Map<String, Value>) -> String {
     fields.insert("schema".into(), json!(SCHEMA));
-    let mut text = format!("{:#}", Value::Object(fields));
+    let mut text = escaped(&format!("{:#}", Value::Object(fields)));
     text.push('\n');
     text
 }
@@ -97,7 +99,49 @@ pub(crate) fn document(mut fields: Map<String, Value>) -> String {
 /// One JSON object on a line, with its version.
 pub(crate) fn line(mut fields: Map<String, Value>) -> String {
     fields.insert("schema".into(), json!(SCHEMA));
-    let mut text = Value::Object(fields).to_string();
+    let mut text = escaped(&Value::Object(fields).to_string());
     text.push('\n');
     text
+}
+
+/// The same JSON with everything escaped that a terminal would obey or not show. Such characters
+/// are in its strings only; serde escapes none of them but those below a space.
+pub(crate) fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c >= ' ' && is_deceptive(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                text.push_str("\\u");
+                let digits = [12, 8, 4, 0].map(|shift| u32::from(*unit >> shift) & 0xf);
+                text.extend(
+                    digits
+                        .iter()
+                        .filter_map(|digit| char::from_digit(*digit, 16)),
+                );
+            }
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_json_reaches_a_terminal_unseen_and_its_meaning_stays() {
+        let value = json!({"a\u{202e}": "b\u{7f}\u{9b}31m\u{e0041}\u{1b}\n\u{200b}é漢🐳"});
+        let Value::Object(fields) = value.clone() else {
+            panic!("an object");
+        };
+        let printed = line(fields.clone());
+        assert!(printed.contains(r#""a\u202e":"b\u007f\u009b31m\udb40\udc41\u001b\n\u200bé漢🐳""#));
+        for printed in [printed, document(fields)] {
+            let mut read: Value = serde_json::from_str(&printed).unwrap();
+            read.as_object_mut().unwrap().remove("schema");
+            assert_eq!(read, value);
+        }
+    }
 }

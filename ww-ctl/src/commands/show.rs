@@ -12,7 +12,7 @@ use super::{Context, record};
 use crate::cli::{Format, Show};
 use crate::engine::{Details, Engine, LogQuery};
 use crate::exit::{Exit, Failure};
-use crate::fleet::{AgentView, Container, Fleet, Link, Route, clean};
+use crate::fleet::{AgentView, Container, EngineState, Fleet, Link, Route, clean};
 use crate::output::{Output, Tone};
 use crate::table::cut;
 use crate::units::{age, duration, size};
@@ -40,7 +40,7 @@ pub(super) async fn run(context: &Context, arguments: &Show) -> Result<Exit, Fai
     let engine = context.engine(&key.host).await?;
     if fleet
         .get(&key)
-        .is_some_and(|one| one.has_agent && one.engine.is_running())
+        .is_some_and(|one| one.has_agent && one.engine == EngineState::Running)
     {
         ask(&engine, &key, &mut fleet, context.clock).await;
     }
@@ -84,7 +84,7 @@ async fn last_lines(engine: &Engine, id: &str, tty: bool) -> Vec<String> {
     lines
         .into_iter()
         .filter_map(Result::ok)
-        .map(|line| clean(&String::from_utf8_lossy(&line.text), LINE))
+        .map(|line| clean(&line.to_text(), LINE))
         .collect()
 }
 

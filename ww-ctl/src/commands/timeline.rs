@@ -35,8 +35,16 @@ impl Timeline {
         timeline
     }
 
-    /// A new life: all of it is news.
+    /// A new life: all of it is news. How far the last one was told stays known: it may have been
+    /// heard of the new one already.
     pub(super) fn started(&mut self, key: &ContainerKey) {
+        if self.told.get(key) == Some(&Told::AllSoFar) {
+            self.told.remove(key);
+        }
+    }
+
+    /// It is gone for good.
+    pub(super) fn gone(&mut self, key: &ContainerKey) {
         self.told.remove(key);
     }
 
@@ -126,5 +134,19 @@ mod tests {
         fleet.apply(frame("a", &HELLO.replace("b1", "b2")), at(11));
         fleet.apply(frame("a", &snapshot("BOOT", 0)), at(12));
         assert_eq!(numbers(&mut timeline, &fleet), [5]);
+    }
+
+    #[test]
+    fn a_life_that_ended_unseen_is_not_told_again() {
+        let mut fleet = up();
+        let mut timeline = Timeline::from_now(&fleet);
+        fleet.apply(frame("a", &HELLO.replace("b1", "b2")), at(10));
+        assert!(numbers(&mut timeline, &fleet).is_empty());
+        let anew = snapshot("BOOT", 0).replace("\"number\":5", "\"number\":1");
+        fleet.apply(frame("a", &anew), at(11));
+        assert_eq!(numbers(&mut timeline, &fleet), [1]);
+        // The Engine is reached again only now, and tells of the start.
+        timeline.started(&key("a"));
+        assert!(numbers(&mut timeline, &fleet).is_empty());
     }
 }

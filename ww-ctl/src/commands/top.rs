@@ -137,7 +137,6 @@ async fn read_logs(handle: &FeedHandle, key: &ContainerKey) -> Result<Vec<String
         timestamps: false,
     };
     let stream = engine.logs(&key.id, details.tty, &query);
-    let lines =
-        stream.map(|line| line.map(|line| String::from_utf8_lossy(&line.text).into_owned()));
+    let lines = stream.map(|line| line.map(|line| line.to_text()));
     Ok(lines.try_collect().await?)
 }

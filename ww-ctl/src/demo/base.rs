@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use whaleware::{paths, protocol};
 
+use super::content;
 use crate::engine::Engine;
 use crate::image::build::{BuildError, SCRATCH, send};
 use crate::image::context::{Context, Kind, ROOT};
@@ -59,7 +60,8 @@ pub(crate) enum BaseError {
     Build(#[from] BuildError),
 }
 
-/// Builds and tags the base image.
+/// Builds and tags the base image, unless it is there already with the same content. Returns what
+/// stands for that content.
 ///
 /// # Errors
 /// When the busybox is not fit, or the Engine cannot build.
@@ -67,16 +69,25 @@ pub(crate) async fn build(
     engine: &Engine,
     agent: &StaticBinary,
     busybox: &StaticBinary,
-) -> Result<(), BaseError> {
+) -> Result<String, BaseError> {
     let (mut context, _) = tree::context(&Tree::None, agent).map_err(BuildError::from)?;
     fill(&mut context, busybox, &applets(busybox).await?);
     let (key, value) = super::LABEL;
     let (agent, version) = (paths::LABEL_AGENT, protocol::VERSION);
-    context.dockerfile(format!(
+    let recipe = format!(
         "FROM {SCRATCH}\nLABEL {key}={value} {agent}={version}\nCOPY {ROOT}/ /\nENV PATH=/bin\nCMD [\"/bin/sh\"]\n"
-    ));
+    );
+    context.dockerfile(recipe.clone());
+    let (mut context, hash) = content::of_context(context)
+        .await
+        .map_err(BuildError::Send)?;
+    let there = engine.image(NAME).await.map_err(BuildError::from)?;
+    if there.is_some_and(|image| content::is(&image, &hash)) {
+        return Ok(hash);
+    }
+    context.dockerfile(format!("{recipe}LABEL {}={hash}\n", content::LABEL));
     send(engine, SCRATCH, NAME, true, context, &mut |_| {}).await?;
-    Ok(())
+    Ok(hash)
 }
 
 async fn applets(busybox: &StaticBinary) -> Result<Vec<String>, BaseError> {

@@ -3,6 +3,7 @@
 
 mod base;
 pub(crate) mod busybox;
+mod content;
 mod members;
 
 use std::collections::{BTreeMap, HashMap};
@@ -63,7 +64,7 @@ pub(crate) enum DemoError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// This signal came, SIGINT or SIGTERM.
-    #[error("interrupted; what was made of the demonstration is removed again")]
+    #[error("interrupted; what this call had made is removed again")]
     Interrupted(u8),
     /// Signals could not be listened to.
     #[error("cannot listen to signals")]
@@ -213,30 +214,20 @@ async fn raise(
     progress: &mut (dyn FnMut(String) + Send),
 ) -> Result<(), DemoError> {
     progress(format!(
-        "building {} from {}",
+        "making {} from {}, if it is not there",
         base::NAME,
         options.busybox.path().display()
     ));
-    base::build(engine, &options.agent, &options.busybox).await?;
+    let base = base::build(engine, &options.agent, &options.busybox).await?;
     for member in MEMBERS {
         let (name, image) = (container_name(member), image_name(member));
-        progress(format!("building {image}"));
-        let request = BuildRequest {
-            base: base::NAME.into(),
-            tree: Tree::Carried(member.files),
-            tag: image.clone(),
-            agent: options.agent.clone(),
-            labels: BTreeMap::from([(LABEL.0.into(), LABEL.1.into())]),
-            healthcheck: false,
-            check: Check::Skip,
-        };
-        let id = crate::image::build(engine, &request, &mut |_: Progress| {}).await?;
+        let id = image_of(engine, options, &base, member, progress).await?;
         match before.iter().find(|container| container.name == name) {
-            Some(there) if there.image == id.0 && there.running => {
+            Some(there) if there.image == id && there.running => {
                 progress(format!("{name} is there already: {}", member.about));
                 continue;
             }
-            Some(there) if there.image == id.0 => {
+            Some(there) if there.image == id => {
                 progress(format!("starting {name} again: {}", member.about));
                 engine.start(&there.id).await?;
                 continue;
@@ -254,6 +245,38 @@ async fn raise(
         engine.start(&id).await?;
     }
     Ok(())
+}
+
+/// The id of a member's image, which is built unless one with the same content is there.
+async fn image_of(
+    engine: &Engine,
+    options: &DemoOptions,
+    base: &str,
+    member: &Member,
+    progress: &mut (dyn FnMut(String) + Send),
+) -> Result<String, DemoError> {
+    let image = image_name(member);
+    let content = content::of_tree(base, member.files);
+    if let Some(there) = engine.image(&image).await?
+        && content::is(&there, &content)
+    {
+        return Ok(there.id);
+    }
+    progress(format!("building {image}"));
+    let request = BuildRequest {
+        base: base::NAME.into(),
+        tree: Tree::Carried(member.files),
+        tag: image,
+        agent: options.agent.clone(),
+        labels: BTreeMap::from([
+            (LABEL.0.into(), LABEL.1.into()),
+            (content::LABEL.into(), content),
+        ]),
+        healthcheck: false,
+        check: Check::Skip,
+    };
+    let built = crate::image::build(engine, &request, &mut |_: Progress| {}).await?;
+    Ok(built.0)
 }
 
 async fn take_back(engine: &Engine, all: bool, made: &[String]) -> Result<(), DemoError> {

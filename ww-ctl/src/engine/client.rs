@@ -21,6 +21,7 @@ use super::endpoint::{DEFAULT_SOCKETS, Endpoint, Target};
 use super::error::EngineError;
 use super::ping;
 use crate::clock::Clock;
+use crate::fleet::Stamp;
 
 /// How long an Engine may take to answer a ping.
 const PING: Duration = Duration::from_secs(5);
@@ -132,8 +133,12 @@ impl Engine {
 
     /// Its clock.
     pub(crate) fn time(&self) -> Timestamp {
-        let wall = self.inner.clock.now().wall;
-        wall.checked_add(self.inner.skew).unwrap_or(wall)
+        self.time_at(self.inner.clock.now())
+    }
+
+    /// What its clock showed at this time of ours, as far as can be told.
+    pub(crate) fn time_at(&self, at: Stamp) -> Timestamp {
+        at.wall.checked_add(self.inner.skew).unwrap_or(at.wall)
     }
 
     /// Asks whether it is there.

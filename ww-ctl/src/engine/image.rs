@@ -15,6 +15,8 @@ use super::error::EngineError;
 /// What the Engine knows of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Known {
+    /// Its id, `sha256:…`.
+    pub(crate) id: String,
     /// The machine it is for.
     pub(crate) architecture: Option<String>,
     /// Its working directory; empty where it names none.
@@ -48,6 +50,7 @@ impl Engine {
             Ok(image) => {
                 let config = image.config.unwrap_or_default();
                 Ok(Some(Known {
+                    id: image.id.unwrap_or_default(),
                     architecture: image.architecture.filter(|name| !name.is_empty()),
                     workdir: config.working_dir.unwrap_or_default(),
                     entry_point: config.entrypoint.is_some_and(|words| !words.is_empty()),

@@ -33,13 +33,23 @@ pub(crate) enum Source {
     Stderr,
 }
 
-/// A line, without its end.
+/// A line, without its end, or a piece of one that is too long to be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogLine {
     /// Where it was printed.
     pub source: Source,
     /// The line, as it was printed: untrusted.
     pub text: Bytes,
+    /// Whether its end was there; what comes next from the same source goes on with it otherwise.
+    pub is_whole: bool,
+}
+
+impl LogLine {
+    /// As text, without the carriage return a terminal puts at its end.
+    pub(crate) fn to_text(&self) -> String {
+        let text = self.text.strip_suffix(b"\r").unwrap_or(&self.text);
+        String::from_utf8_lossy(text).into_owned()
+    }
 }
 
 impl Engine {
@@ -105,11 +115,11 @@ impl Lines {
         let mut found = Found::new();
         while let Some(end) = buffer.iter().position(|&byte| byte == b'\n') {
             let line = buffer.split_to(end + 1).freeze();
-            found.push(Ok(line_of(source, &line[..end])));
+            found.push(Ok(line_of(source, &line[..end], true)));
         }
         if buffer.len() > MAX_LINE {
             let line = buffer.split().freeze();
-            found.push(Ok(line_of(source, &line)));
+            found.push(Ok(line_of(source, &line, false)));
         }
         found
     }
@@ -121,15 +131,15 @@ impl Lines {
         ]
         .into_iter()
         .filter(|(_, rest)| !rest.is_empty())
-        .map(|(source, rest)| Ok(line_of(source, &rest)))
+        .map(|(source, rest)| Ok(line_of(source, &rest, false)))
         .collect()
     }
 }
 
-fn line_of(source: Source, line: &[u8]) -> LogLine {
-    let text = line.strip_suffix(b"\r").unwrap_or(line);
+fn line_of(source: Source, text: &[u8], is_whole: bool) -> LogLine {
     LogLine {
         source,
         text: Bytes::copy_from_slice(text),
+        is_whole,
     }
 }

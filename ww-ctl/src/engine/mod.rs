@@ -19,4 +19,4 @@ pub(crate) use events::Told;
 pub(crate) use image::{BuildFailure, Known};
 pub(crate) use labelled::Labelled;
 pub(crate) use listing::{Exits, Scope};
-pub(crate) use logs::{LogLine, LogQuery};
+pub(crate) use logs::{LogLine, LogQuery, Source as LogSource};

@@ -84,6 +84,8 @@ pub(crate) enum Link {
 pub(crate) struct AgentView {
     /// Who it is.
     pub hello: Option<Hello>,
+    /// When its boot began, by its clock.
+    pub booted: Option<Timestamp>,
     /// Its state.
     pub state: State,
     /// Since when, on this program's monotonic clock.
@@ -280,8 +282,11 @@ impl Container {
                 hello.boot = clean(&hello.boot, 64);
                 hello.hostname = clean(&hello.hostname, TEXT);
                 match &mut self.agent {
-                    Some(agent) => agent.hello = Some(hello),
-                    None => self.agent = Some(AgentView::unknown(hello, moment)),
+                    Some(agent) if agent.boot().is_none_or(|boot| boot == hello.boot) => {
+                        agent.hello = Some(hello);
+                    }
+                    // Another boot: what the last one told is over, though nobody saw its end.
+                    Some(_) | None => self.agent = Some(AgentView::unknown(hello, moment)),
                 }
             }
             FromAgent::Snapshot(snapshot) => {
@@ -320,10 +325,16 @@ impl Container {
 }
 
 impl AgentView {
+    /// By which name the agent knows this life; none before it has said who it is.
+    fn boot(&self) -> Option<&str> {
+        self.hello.as_ref().map(|hello| hello.boot.as_str())
+    }
+
     /// After `hello` and before `snapshot`: it speaks, but has not said what it does.
     fn unknown(hello: Hello, since: Moment) -> Self {
         Self {
             hello: Some(hello),
+            booted: None,
             state: State::Dockerup,
             since,
             cause: String::new(),
@@ -354,12 +365,13 @@ impl AgentView {
             resources,
             degraded,
             at: _,
-            booted: _,
+            booted,
             since: _,
             omitted: _,
         } = snapshot;
         Self {
             hello,
+            booted: Some(booted),
             state,
             since: back(now, since_ms),
             cause: clean(&cause, TEXT),

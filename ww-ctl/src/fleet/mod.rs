@@ -19,4 +19,4 @@ pub(crate) use container::{AgentView, Container, EngineState, Link, Route};
 pub(crate) use input::{ContainerKey, EngineEvent, HostName, Input, Listed, Stamp};
 pub(crate) use model::{Change, Fleet, HostStatus};
 pub(crate) use rank::Severity;
-pub(crate) use text::clean;
+pub(crate) use text::{clean, is_deceptive};

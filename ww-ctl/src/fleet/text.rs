@@ -45,7 +45,7 @@ impl vte::Perform for Printable<'_> {
 }
 
 /// Characters that print nothing but change what is seen around them.
-const fn is_deceptive(c: char) -> bool {
+pub(crate) const fn is_deceptive(c: char) -> bool {
     matches!(c,
         '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}'
         | '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}'

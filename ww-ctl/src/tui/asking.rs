@@ -96,7 +96,10 @@ fn go_ahead(model: &mut Model) -> Vec<Cmd> {
         .map(|container| (container.key.clone(), Operation::new(verb, container, now)))
         .collect();
     model.operations.extend(operations);
-    model.marks.clear();
+    // Marks that were hidden were not asked about.
+    for target in &confirmation.targets {
+        model.marks.remove(&target.key);
+    }
     model.say(Tone::Calm, format!("$ {line}"));
     commands
 }

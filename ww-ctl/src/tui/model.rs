@@ -282,23 +282,30 @@ impl Model {
         self.shown().get(self.rows.get(self.place()?)?)
     }
 
-    /// The containers a key acts on, as they are now: the marked ones, else the one under the
-    /// cursor.
+    /// The containers a key acts on, as they are now: the marked ones among the rows, else the one
+    /// under the cursor. What is not seen is never acted on.
     pub(crate) fn targets(&self) -> Vec<&Container> {
-        if self.marks.is_empty() {
+        let mut marked: Vec<_> = self
+            .rows
+            .iter()
+            .filter(|key| self.marks.contains(key))
+            .filter_map(|key| self.fleet.get(key))
+            .collect();
+        if marked.is_empty() {
             let key = self.place().and_then(|place| self.rows.get(place));
-            key.and_then(|key| self.fleet.get(key))
+            return key
+                .and_then(|key| self.fleet.get(key))
                 .into_iter()
-                .collect()
-        } else {
-            let mut marked: Vec<_> = self
-                .marks
-                .iter()
-                .filter_map(|key| self.fleet.get(key))
                 .collect();
-            marked.sort_by(|a, b| a.name.cmp(&b.name));
-            marked
         }
+        marked.sort_by(|a, b| a.name.cmp(&b.name));
+        marked
+    }
+
+    /// How many marked containers have no row, as the filter or the scope hides them.
+    pub(crate) fn hidden_marks(&self) -> usize {
+        let seen = self.rows.iter().filter(|key| self.marks.contains(key));
+        self.marks.len().saturating_sub(seen.count())
     }
 
     /// The containers the dashboard was started for, as they are shown.

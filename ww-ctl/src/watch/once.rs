@@ -12,12 +12,15 @@ use whaleware::protocol::FromAgent;
 use crate::agent::{Reach, ReachError, Session};
 use crate::clock::Clock;
 use crate::engine::{Engine, EngineError, Exits, Scope, Target};
-use crate::fleet::{ContainerKey, Fleet, Input};
+use crate::fleet::{ContainerKey, EngineState, Fleet, Input, Stamp};
 
 /// So many agents are spoken to at a time.
 const AT_ONCE: usize = 64;
 /// The first two lines are there within this, or the agent is silent.
 const INTRODUCTION: Duration = Duration::from_secs(2);
+
+/// What was learned, and when: an agent that is waited for makes nothing else older.
+type Learned = (Stamp, Input);
 
 /// Looks once. Hosts that do not answer are in the model as lost, and their errors are returned
 /// beside it.
@@ -37,15 +40,15 @@ pub(crate) async fn list(
 ) -> (Fleet, Vec<EngineError>) {
     let inputs = |target| async move {
         let engine = Engine::connect(target, clock).await?;
-        Ok(vec![listing(target, &engine, scope).await?.0])
+        Ok(vec![listing(target, &engine, scope, clock).await?.0])
     };
     gather(targets, clock, inputs).await
 }
 
 /// Asks one agent what it does.
 pub(crate) async fn ask(engine: &Engine, key: &ContainerKey, fleet: &mut Fleet, clock: Clock) {
-    for input in visit(&Reach::new(engine.clone()), key.clone()).await {
-        fleet.apply(input, clock.now());
+    for (at, input) in visit(&Reach::new(engine.clone()), key.clone(), clock).await {
+        fleet.apply(input, at);
     }
 }
 
@@ -55,7 +58,7 @@ async fn gather<'a, Seen>(
     seen: impl Fn(&'a Target) -> Seen,
 ) -> (Fleet, Vec<EngineError>)
 where
-    Seen: Future<Output = Result<Vec<Input>, EngineError>>,
+    Seen: Future<Output = Result<Vec<Learned>, EngineError>>,
 {
     let mut fleet = Fleet::new(targets.iter().map(|target| target.name.clone()));
     let mut errors = Vec::new();
@@ -69,8 +72,8 @@ where
     while let Some((target, seen)) = looks.next().await {
         match seen {
             Ok(inputs) => {
-                for input in inputs {
-                    fleet.apply(input, clock.now());
+                for (at, input) in inputs {
+                    fleet.apply(input, at);
                 }
             }
             Err(error) => {
@@ -86,16 +89,18 @@ where
     (fleet, errors)
 }
 
-/// The listing of a host, and the containers whose agents can be asked.
+/// The listing of a host, and the containers whose agents can be asked: a frozen one cannot answer.
 async fn listing(
     target: &Target,
     engine: &Engine,
     scope: Scope,
-) -> Result<(Input, Vec<ContainerKey>), EngineError> {
+    clock: Clock,
+) -> Result<(Learned, Vec<ContainerKey>), EngineError> {
     let containers = engine.list(scope, &mut Exits::default()).await?;
+    let at = clock.now();
     let keys = containers
         .iter()
-        .filter(|one| one.has_agent && one.engine.is_running())
+        .filter(|one| one.has_agent && one.engine == EngineState::Running)
         .map(|one| ContainerKey {
             host: target.name.clone(),
             id: one.id.clone(),
@@ -103,13 +108,13 @@ async fn listing(
         .collect();
     let listing = Input::Listing {
         host: target.name.clone(),
-        clock: engine.time(),
+        clock: engine.time_at(at),
         containers,
     };
-    Ok((listing, keys))
+    Ok(((at, listing), keys))
 }
 
-async fn look_at(target: &Target, scope: Scope, clock: Clock) -> Result<Vec<Input>, EngineError> {
+async fn look_at(target: &Target, scope: Scope, clock: Clock) -> Result<Vec<Learned>, EngineError> {
     let engine = Engine::connect(target, clock).await?;
     let reach = Reach::new(engine.clone());
     let key = |id: &str| ContainerKey {
@@ -119,11 +124,11 @@ async fn look_at(target: &Target, scope: Scope, clock: Clock) -> Result<Vec<Inpu
     // The Engine takes a while to list; meanwhile those that seem to run are asked already.
     let guessed: BTreeSet<ContainerKey> = reach.guess().iter().map(|id| key(id)).collect();
     let mut early = futures::stream::iter(guessed.clone())
-        .map(|key| visit_early(&reach, key))
+        .map(|key| visit_early(&reach, key, clock))
         .buffer_unordered(AT_ONCE);
     let mut heard = BTreeMap::new();
     let listed = {
-        let mut listing = pin!(listing(target, &engine, scope));
+        let mut listing = pin!(listing(target, &engine, scope, clock));
         loop {
             tokio::select! {
                 listed = &mut listing => break listed?,
@@ -153,7 +158,7 @@ async fn look_at(target: &Target, scope: Scope, clock: Clock) -> Result<Vec<Inpu
         }
     }
     let mut visits = futures::stream::iter(missed)
-        .map(|key| visit(&reach, key))
+        .map(|key| visit(&reach, key, clock))
         .buffer_unordered(AT_ONCE);
     while let Some(heard) = visits.next().await {
         inputs.extend(heard);
@@ -162,29 +167,35 @@ async fn look_at(target: &Target, scope: Scope, clock: Clock) -> Result<Vec<Inpu
 }
 
 /// What an agent says of itself, if it can be reached without the Engine's help.
-async fn visit_early(reach: &Reach, key: ContainerKey) -> (ContainerKey, Option<Vec<Input>>) {
+async fn visit_early(
+    reach: &Reach,
+    key: ContainerKey,
+    clock: Clock,
+) -> (ContainerKey, Option<Vec<Learned>>) {
     let told = match reach.connect_directly(&key.id).await {
-        Ok(session) => Some(introduce(session, key.clone()).await),
+        Ok(session) => Some(introduce(session, key.clone(), clock).await),
         Err(ReachError::NoWay(_) | ReachError::NotListening) => None,
-        Err(error) => Some(lost(key.clone(), error.to_string())),
+        Err(error) => Some(lost(key.clone(), error.to_string(), clock)),
     };
     (key, told)
 }
 
-async fn visit(reach: &Reach, key: ContainerKey) -> Vec<Input> {
+async fn visit(reach: &Reach, key: ContainerKey, clock: Clock) -> Vec<Learned> {
     match reach.connect(&key.id).await {
-        Ok(session) => introduce(session, key).await,
-        Err(error) => lost(key, error.to_string()),
+        Ok(session) => introduce(session, key, clock).await,
+        Err(error) => lost(key, error.to_string(), clock),
     }
 }
 
-fn lost(key: ContainerKey, reason: String) -> Vec<Input> {
-    vec![Input::AgentLost { key, reason }]
+fn lost(key: ContainerKey, reason: String, clock: Clock) -> Vec<Learned> {
+    vec![(clock.now(), Input::AgentLost { key, reason })]
 }
 
-async fn introduce(mut session: Session, key: ContainerKey) -> Vec<Input> {
+async fn introduce(mut session: Session, key: ContainerKey, clock: Clock) -> Vec<Learned> {
     let route = session.route();
-    match tokio::time::timeout(INTRODUCTION, session.introduction()).await {
+    let introduced = tokio::time::timeout(INTRODUCTION, session.introduction()).await;
+    let now = clock.now();
+    let told = match introduced {
         Ok(Ok((hello, snapshot))) => vec![
             Input::Reached {
                 key: key.clone(),
@@ -199,10 +210,11 @@ async fn introduce(mut session: Session, key: ContainerKey) -> Vec<Input> {
                 frame: Box::new(FromAgent::Snapshot(snapshot)),
             },
         ],
-        Ok(Err(error)) => lost(key, error.to_string()),
-        Err(_) => lost(
-            key,
-            format!("it said nothing for {} s", INTRODUCTION.as_secs()),
-        ),
-    }
+        Ok(Err(error)) => return lost(key, error.to_string(), clock),
+        Err(_) => {
+            let reason = format!("it said nothing for {} s", INTRODUCTION.as_secs());
+            return lost(key, reason, clock);
+        }
+    };
+    told.into_iter().map(|input| (now, input)).collect()
 }

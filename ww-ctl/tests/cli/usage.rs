@@ -35,7 +35,7 @@ fn wrong_uses_are_two_and_say_what_is_wrong() {
             &["-c", "nowhere", "ls"],
             "there is no Docker context `nowhere`",
         ),
-        (&["cfg", "shop", ".memory", "--origin"], "--origin"),
+        (&["cfg", "shop", ".memory | keys", "--origin"], "plain path"),
     ] {
         let ran = ctl(arguments);
         assert_eq!(ran.code, Some(2), "{arguments:?}: {ran:?}");

@@ -459,6 +459,28 @@ fn marks() {
 }
 
 #[test]
+fn what_is_marked_but_hidden_is_never_acted_on() {
+    let asked = |model: &Model| match &model.mode {
+        Mode::Confirming(confirmation) => confirmation
+            .targets
+            .iter()
+            .map(|target| target.name.clone())
+            .collect::<Vec<_>>(),
+        Mode::Normal | Mode::Filtering { .. } | Mode::Help { .. } => Vec::new(),
+    };
+    let mut model = fleet();
+    press(&mut model, "/api-1<enter> ", 0);
+    press(&mut model, "/<^u>api-2<enter>S", 0);
+    assert_eq!(asked(&model), ["api-2"], "the row under the cursor");
+    assert_eq!(model.hidden_marks(), 1);
+    press(&mut model, "n S", 0);
+    assert_eq!(asked(&model), ["api-2"], "the marked row that is seen");
+    press(&mut model, "y", 0);
+    let marked: Vec<_> = model.marks.iter().cloned().collect();
+    assert_eq!(marked, [key("api-1")], "it was not asked about");
+}
+
+#[test]
 fn frozen_the_screen_stands_still_and_acts_on_what_is() {
     let mut model = fleet();
     press(&mut model, "z", 0);

@@ -202,6 +202,7 @@ fn modes() {
     for (name, keys) in [
         ("confirm-restart", "/api<enter>R"),
         ("confirm-stop-marked", "/api<enter>*S"),
+        ("confirm-hidden-mark", "/api-1<enter> /<^u>api-2<enter>S"),
         ("confirm-count", "a*S1"),
         ("help", "?"),
         ("filtering", "/state=up !heal"),

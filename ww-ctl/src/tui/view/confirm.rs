@@ -117,6 +117,18 @@ fn tail(model: &Model, confirmation: &Confirmation, look: Look) -> Vec<Line<'sta
         };
         lines.push(Line::from(span(text, Role::Warn, look)));
     }
+    match model.hidden_marks() {
+        0 => {}
+        hidden => {
+            let text = match hidden {
+                1 => "   1 marked row is hidden by the filter and left alone".to_owned(),
+                several => {
+                    format!("   {several} marked rows are hidden by the filter and left alone")
+                }
+            };
+            lines.push(Line::from(span(text, Role::Warn, look)));
+        }
+    }
     let containers = confirmation
         .targets
         .iter()

@@ -76,23 +76,22 @@ fn one_sees_filters_restarts_and_leaves() {
 #[test]
 fn the_terminal_is_restored_when_it_is_killed() {
     for (signal, code) in [("TERM", 143), ("HUP", 129), ("INT", 130), ("QUIT", 131)] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("pid");
         let shell = format!(
-            "B=$(stty -g); {} top; C=$?; A=$(stty -g); [ \"$A\" = \"$B\" ] && echo same modes; echo left with $C",
+            "B=$(stty -g); sh -c 'echo $$ > {}; exec {} top'; C=$?; A=$(stty -g); [ \"$A\" = \"$B\" ] && echo same modes; echo left with $C",
+            file.display(),
             ww_ctl_path().display()
         );
         let mut terminal = Terminal::new(&shell, 24, 80);
         terminal.shows("the dashboard", |screen| {
             screen.contains("ww-ctl") || screen.contains("NAME")
         });
-        let pattern = format!("{} top", ww_ctl_path().display());
-        let pids = until("its process", || {
-            let found = run(Command::new("pgrep").args(["-x", "-f", &pattern]));
-            let pids: Vec<_> = found.stdout.lines().map(str::to_owned).collect();
-            (!pids.is_empty()).then_some(pids)
+        let pid = until("its process", || {
+            let pid = std::fs::read_to_string(&file).ok()?;
+            pid.ends_with('\n').then(|| pid.trim().to_owned())
         });
-        for pid in pids {
-            run(Command::new("kill").args([&format!("-{signal}"), &pid]));
-        }
+        run(Command::new("kill").args([&format!("-{signal}"), &pid])).expect(0);
         terminal.shows(&format!("exit {code} after {signal}"), |screen| {
             screen.contains(&format!("left with {code}"))
         });

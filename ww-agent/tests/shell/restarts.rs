@@ -44,7 +44,8 @@ fn ten_hups_at_once_give_at_most_two_restarts() {
 
 #[test]
 fn what_the_services_left_in_their_group_is_gone_before_they_start_again() {
-    let svcup = "echo alive: $(pgrep -f 'sleep 4711' | wc -l) >> $LOG; sleep 4711 &";
+    let svcup = "echo alive: $(cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c 'sleep[ ]4711') \
+                 >> $LOG; sleep 4711 &";
     let mut agent = Image::new()
         .script("svcup", svcup)
         .cfg(r#"{"ww":{"stop":{"grace":"100ms"}}}"#)

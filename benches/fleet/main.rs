@@ -9,7 +9,7 @@
     clippy::print_stdout,
     reason = "a benchmark that cannot measure ends, and printing is what it is for"
 )]
-#![allow(
+#![expect(
     dead_code,
     reason = "the laboratory of the end-to-end tests is shared, not all of it is used here"
 )]

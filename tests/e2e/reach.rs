@@ -135,32 +135,29 @@ fn a_planted_link_to_a_socket_of_the_host_gets_nothing() {
 }
 
 #[test]
-fn an_agent_that_lies_is_shown_as_such_and_holds_nothing_up() {
+fn an_agent_that_is_silent_is_shown_as_such_and_hides_nobody() {
     let lab = Lab::new("reach");
     let tree = lab.tree("app");
-    tree.file("usr/boot", 0o755, "#!/bin/sh\n");
+    tree.all_scripts();
     let image = lab.image(&tree);
-    let script = "mkdir -p /run/ww; echo listening >> /data/log; while true; do nc -l -U /run/ww/agent.sock; done || sleep 600";
-    let guest = lab.start("mute", &image, &[], &["/bin/sh", "-c", script]);
-    guest.wrote("listening", 1);
-    let honest = lab.tree("honest");
-    honest.all_scripts();
-    let other = lab.start("honest", &lab.image(&honest), &[], &[]);
+    let frozen = lab.start("frozen", &image, &[], &[]);
+    let other = lab.start("honest", &image, &[], &[]);
+    frozen.reaches("UP");
     other.reaches("UP");
+    // A stopped agent still has its socket: the kernel takes the connection, nobody says hello.
+    run(Command::new("kill").args(["-STOP", &frozen.inspect("{{.State.Pid}}")])).expect(0);
     let filter = format!("name={}", lab.named("*"));
     let listed = ww_ctl(["ls", "--filter", &filter, "-o", "jsonl"]).expect(0);
     assert_eq!(listed.stdout.lines().count(), 2, "{}", listed.stdout);
+    let line = |name: &str| {
+        let mut lines = listed.stdout.lines();
+        lines.find(|line| line.contains(name)).expect("its line")
+    };
+    assert!(line(&other.name).contains("\"UP\""), "{}", listed.stdout);
+    let silent = line(&frozen.name);
     assert!(
-        listed
-            .stdout
-            .lines()
-            .any(|line| line.contains(&other.name) && line.contains("\"UP\""))
-    );
-    assert!(
-        listed
-            .stdout
-            .lines()
-            .any(|line| line.contains(&guest.name) && line.contains("DOCKERUP"))
+        silent.contains("DOCKERUP") && silent.contains("agent silent"),
+        "{silent}"
     );
 }
 

@@ -16,8 +16,12 @@ pub enum FromAgent {
     Snapshot(Box<Snapshot>),
     /// The state changed.
     State(TransitionReport),
-    /// A script began or ended.
+    /// A script began, told how far it is, or ended.
     Hook(HookRun),
+    /// A service began, became ready, said something, or ended.
+    Service(ServiceReport),
+    /// A stop has come to its next stage.
+    Stopping(Stopping),
     /// A check changed the health, or confirmed it.
     Health(HealthReport),
     /// A check has ended; what it printed.
@@ -75,6 +79,18 @@ pub struct Snapshot {
     pub running: Option<HookRun>,
     /// How long a stop may take.
     pub stop: StopBudget,
+    /// Where a stop is; none while none is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopping: Option<Stopping>,
+    /// The services of `/ww/usr/svc.d`, in the order they are started.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceReport>,
+    /// The image's version, `ww.version`; none where it is not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// How the boot before this one ended; none where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<PreviousBoot>,
     /// The transitions of this boot, oldest first. The first ones are kept, the middle goes first.
     #[serde(default)]
     pub transitions: Vec<TransitionReport>,
@@ -92,11 +108,17 @@ pub struct Snapshot {
     pub degraded: Vec<String>,
 }
 
+/// An agent that does not tell knows no services.
+#[expect(clippy::unnecessary_wraps, reason = "the type of the field")]
+const fn no_services() -> Option<u64> {
+    Some(0)
+}
+
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "serde calls it with a reference"
 )]
-const fn is_zero(number: &u32) -> bool {
+pub(super) const fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
@@ -163,6 +185,110 @@ pub struct HookRun {
     /// What went wrong, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// What the script last said it is doing, through `ww-agent notify --status`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// How far it last said it is, in percent, through `ww-agent notify --progress`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<u8>,
+}
+
+/// How a service stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServiceStatus {
+    /// Not wanted: before its start, and after its stop.
+    Down,
+    /// It runs and has not said yet that it is ready.
+    Starting,
+    /// It runs, and is ready where it was asked to say so.
+    Up,
+    /// It ended by itself and is started again after a pause.
+    Waiting,
+    /// It was told to end.
+    Stopping,
+    /// A word of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// One service of `/ww/usr/svc.d`, or the command of `ww-agent run -- CMD`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceReport {
+    /// The file's name.
+    pub service: String,
+    /// How it stands.
+    pub status: ServiceStatus,
+    /// Since when.
+    pub since: Timestamp,
+    /// Its process, by the container's numbers; none while none runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i32>,
+    /// How often it was started again since the container's start, restarts of all services apart.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub restarts: u32,
+    /// How it last ended, as a shell would report it; none before it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<i32>,
+    /// How it last ended, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// What it last said of itself (`STATUS=`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// How far it last said it is, in percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<u8>,
+}
+
+/// A stage of a stop, in their order. Stages with nothing to do are left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StopStage {
+    /// The script in the way is being ended.
+    Cutting,
+    /// `ww.drain` passes.
+    Draining,
+    /// The services of `svc.d` are being ended, the last one first.
+    Services,
+    /// `svcdown` runs.
+    Svcdown,
+    /// Every process left was asked to end.
+    Terminating,
+    /// Those that did not are killed.
+    Killing,
+    /// A word of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Where a stop is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopping {
+    /// The stage that has begun.
+    pub stage: StopStage,
+    /// When it began.
+    pub at: Timestamp,
+    /// How long it may take at most, in milliseconds; none when it has no cap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_ms: Option<u64>,
+}
+
+/// How a boot before this one ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviousBoot {
+    /// Its id.
+    pub boot: String,
+    /// When the last thing was written of it.
+    pub at: Timestamp,
+    /// The last state it told.
+    pub state: State,
+    /// Why it was in that state.
+    pub cause: String,
+    /// The exit code it left with; none when it was not given the time to, as by KILL or by a fault of
+    /// the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<i32>,
 }
 
 /// Health as a word.
@@ -269,6 +395,9 @@ pub struct StopBudget {
     /// The cap on `svcdown`, in milliseconds; none when there is no cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub svcdown_ms: Option<u64>,
+    /// How long the services of `svc.d` may take in all, in milliseconds; none when one has no cap.
+    #[serde(default = "no_services")]
+    pub services_ms: Option<u64>,
     /// `ww.stop.grace`, in milliseconds.
     pub grace_ms: u64,
 }
@@ -358,6 +487,15 @@ pub enum RequestKind {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         origin: bool,
     },
+    /// What was seen before a restart by the watchdog. Answered with `{"kept": N, "report": {…}}`.
+    Evidence {
+        /// Which of those that are kept, the newest (0) when left out.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        index: u32,
+    },
+    /// The transitions and ends of this boot and those before it, as far as they are kept. Answered
+    /// with `{"entries": [{…}]}`, oldest first.
+    History,
     /// A type of request this version does not know; answered with the error `unknown`.
     #[serde(other)]
     Unknown,

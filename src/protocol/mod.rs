@@ -4,14 +4,18 @@
 //! ignored and unknown types read as [`FromAgent::Unknown`]. `docs/protocol.md` has an example of
 //! each line, which the tests hold against these types.
 
+mod evidence;
 mod frame;
 mod message;
 
+pub use evidence::{
+    Evidence, EvidenceAnswer, HistoryAnswer, HistoryEntry, HistoryEvent, Pressure, ProcessReport,
+};
 pub use frame::{Decoder, FrameError, encode};
 pub use message::{
     Answer, FromAgent, HealthReport, HealthStatus, Hello, HookResult, HookRun, MonitorReport, Note,
-    Request, RequestId, RequestKind, Resources, Restarts, Snapshot, StopBudget, TransitionReport,
-    WireError,
+    PreviousBoot, Request, RequestId, RequestKind, Resources, Restarts, ServiceReport,
+    ServiceStatus, Snapshot, StopBudget, StopStage, Stopping, TransitionReport, WireError,
 };
 
 /// The version of the protocol, told in `hello` and in the image's label.
@@ -24,6 +28,10 @@ pub const MAX_LINE: usize = 64 * 1024;
 
 /// The most a monitor's JSON may take on the wire, in bytes; beyond it, it is shown as cut text.
 pub const MAX_MONITOR: usize = 16 * 1024;
+
+/// The most the evidence of one restart may take on the wire, in bytes; the answer around it has to fit
+/// into a line too.
+pub const MAX_EVIDENCE: usize = 48 * 1024;
 
 /// How deep a JSON value on the wire may be nested. Readers stop somewhere beyond a hundred, the
 /// message around it included; a line one of them cannot read would look like no agent at all.

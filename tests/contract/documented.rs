@@ -38,8 +38,10 @@ fn every_line_of_the_agent_is_read_and_written_the_same() {
         "monitor",
         "note",
         "resources",
+        "service",
         "snapshot",
         "state",
+        "stopping",
     ];
     assert_eq!(
         types.into_iter().collect::<Vec<_>>(),
@@ -51,7 +53,7 @@ fn every_line_of_the_agent_is_read_and_written_the_same() {
 #[test]
 fn every_request_is_read_and_written_the_same() {
     let lines = examples("request");
-    assert_eq!(lines.len(), 6);
+    assert_eq!(lines.len(), 9);
     for line in lines {
         let request: Request = serde_json::from_str(line).unwrap();
         assert_ne!(request.kind, RequestKind::Unknown, "{line}");

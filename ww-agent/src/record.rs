@@ -70,6 +70,7 @@ impl Record {
                 svcdown_ms: policy
                     .timeout(whaleware::lifecycle::Hook::Svcdown)
                     .map(clock::milliseconds),
+                services_ms: Some(0),
                 grace_ms: clock::milliseconds(policy.stop_grace),
             },
             resources: None,
@@ -178,6 +179,10 @@ impl Record {
                 ..run.clone()
             }),
             stop: self.stop.clone(),
+            stopping: None,
+            services: Vec::new(),
+            version: None,
+            previous: None,
             transitions: self.first.iter().chain(&self.newest).cloned().collect(),
             hooks: self.runs.iter().cloned().collect(),
             omitted: self.omitted,
@@ -251,6 +256,8 @@ mod tests {
                 duration_ms: 1,
                 exit: Some(1),
                 detail: Some(long.clone()),
+                status: None,
+                progress: None,
             });
             record.degrade(&format!("{number} {long}"));
         }

@@ -110,6 +110,8 @@ impl Runtime {
             duration_ms: 0,
             exit: None,
             detail: None,
+            status: None,
+            progress: None,
         };
         self.record.began(run.clone(), clock::now());
         self.tell(&FromAgent::Hook(run));

@@ -63,6 +63,8 @@ impl Runtime {
             exit: outcome.exit_code(),
             detail: (!outcome.is_success() && outcome != Outcome::Missing)
                 .then(|| log::plain(&outcome.to_string(), MAX_TEXT)),
+            status: None,
+            progress: None,
         };
         self.record.ended(report.clone());
         self.tell(&FromAgent::Hook(report));

@@ -118,6 +118,8 @@ impl Session {
             FromAgent::Snapshot(_)
             | FromAgent::State(_)
             | FromAgent::Hook(_)
+            | FromAgent::Service(_)
+            | FromAgent::Stopping(_)
             | FromAgent::Health(_)
             | FromAgent::Monitor(_)
             | FromAgent::Resources(_)
@@ -218,6 +220,8 @@ impl Session {
                 }
                 FromAgent::State(_)
                 | FromAgent::Hook(_)
+                | FromAgent::Service(_)
+                | FromAgent::Stopping(_)
                 | FromAgent::Health(_)
                 | FromAgent::Monitor(_)
                 | FromAgent::Resources(_)

@@ -319,7 +319,11 @@ impl Container {
                 }
             }
             // Answers go to whoever asked; notes are shown by `events`, not kept.
-            FromAgent::Answer(_) | FromAgent::Note(_) | FromAgent::Unknown => {}
+            FromAgent::Answer(_)
+            | FromAgent::Note(_)
+            | FromAgent::Service(_)
+            | FromAgent::Stopping(_)
+            | FromAgent::Unknown => {}
         }
     }
 }
@@ -368,6 +372,10 @@ impl AgentView {
             booted,
             since: _,
             omitted: _,
+            stopping: _,
+            services: _,
+            version: _,
+            previous: _,
         } = snapshot;
         Self {
             hello,

@@ -311,6 +311,8 @@ impl Fleet {
             | FromAgent::Snapshot(_)
             | FromAgent::State(_)
             | FromAgent::Hook(_)
+            | FromAgent::Service(_)
+            | FromAgent::Stopping(_)
             | FromAgent::Health(_)
             | FromAgent::Monitor(_)
             | FromAgent::Resources(_) => None,

@@ -113,6 +113,8 @@ fn is_routine(model: &Model, input: &Input) -> bool {
         | FromAgent::Snapshot(_)
         | FromAgent::State(_)
         | FromAgent::Hook(_)
+        | FromAgent::Service(_)
+        | FromAgent::Stopping(_)
         | FromAgent::Answer(_)
         | FromAgent::Note(_)
         | FromAgent::Unknown => false,

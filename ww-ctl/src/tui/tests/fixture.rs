@@ -150,6 +150,8 @@ impl Life {
             duration_ms: u64::try_from(millis).unwrap(),
             exit,
             detail: None,
+            status: None,
+            progress: None,
         };
         self.now += millis;
         run
@@ -244,8 +246,13 @@ impl Life {
             stop: StopBudget {
                 drain_ms: 0,
                 svcdown_ms: None,
+                services_ms: Some(0),
                 grace_ms: 5000,
             },
+            stopping: None,
+            services: Vec::new(),
+            version: None,
+            previous: None,
             transitions: self.transitions.clone(),
             hooks: self.hooks,
             omitted: 0,

@@ -14,7 +14,7 @@ mod stop;
 use std::time::Duration;
 
 use self::phase::{
-    Check, Cut, Overdue, Phase, Restart, RestartStep, Run, Services, Stage, Step, Stop, StopStep,
+    Check, Cut, Overdue, Phase, Restart, RestartStep, Run, Stage, Step, Stop, StopStep, Svcup,
 };
 pub use self::policy::Policy;
 use super::backoff::Backoff;
@@ -43,7 +43,7 @@ pub struct Machine {
     announced: u64,
     patience: Duration,
     initialised: bool,
-    services: Services,
+    svcup: Svcup,
     been_up: bool,
     health: Health,
     healthy_since: Option<Moment>,
@@ -69,7 +69,7 @@ impl Machine {
             announced: 0,
             patience: PATIENCE,
             initialised: false,
-            services: Services::Down,
+            svcup: Svcup::Undone,
             been_up: false,
             health: Health::Unknown,
             healthy_since: None,
@@ -117,7 +117,7 @@ impl Machine {
     /// What of its past and its policy decides about its future; for the tests of every cell.
     #[cfg(test)]
     pub(super) fn past(&self) -> String {
-        let begun = matches!(self.services, Services::Begun(_));
+        let begun = matches!(self.svcup, Svcup::Begun(_));
         let Self {
             initialised,
             been_up,

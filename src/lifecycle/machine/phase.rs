@@ -218,11 +218,11 @@ pub(super) enum Phase {
     Done,
 }
 
-/// Whether there are services to stop.
+/// Whether there is something for `svcdown` to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Services {
+pub(super) enum Svcup {
     /// `svcup` was not begun, or `svcdown` has ended since.
-    Down,
+    Undone,
     /// `svcup` was begun by this run.
     Begun(RunId),
 }

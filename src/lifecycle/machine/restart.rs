@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::phase::{Overdue, Part, Phase, Restart, RestartStep, Services, Told};
+use super::phase::{Overdue, Part, Phase, Restart, RestartStep, Svcup, Told};
 use super::{Effects, GIVE_UP, Machine, PATIENCE};
 use crate::lifecycle::{Cause, Effect, Health, Hook, Moment, Outcome, RunId, State};
 
@@ -82,7 +82,7 @@ impl Machine {
         // Counts start anew with the services.
         self.set_health(Health::Unknown, out);
         let run = self.run(Hook::Svcup, now, out);
-        self.services = Services::Begun(run.id);
+        self.svcup = Svcup::Begun(run.id);
         restart.step = RestartStep::Running(Part::Svcup, run);
         self.phase = Phase::Restarting(restart);
     }
@@ -105,9 +105,9 @@ impl Machine {
         }
         match part {
             Part::Svcdown => {
-                let svcup = match std::mem::replace(&mut self.services, Services::Down) {
-                    Services::Begun(svcup) => Some(svcup),
-                    Services::Down => None,
+                let svcup = match std::mem::replace(&mut self.svcup, Svcup::Undone) {
+                    Svcup::Begun(svcup) => Some(svcup),
+                    Svcup::Undone => None,
                 };
                 self.empty_group(restart, id, svcup, now, out);
             }

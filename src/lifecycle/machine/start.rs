@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::phase::{Check, Phase, Services, Stage, Step};
+use super::phase::{Check, Phase, Stage, Step, Svcup};
 use super::{Effects, Machine};
 use crate::lifecycle::{Cause, Effect, Health, Moment, Outcome, State};
 
@@ -41,7 +41,7 @@ impl Machine {
     ) {
         let run = self.run(stage.hook(), now, out);
         if stage == Stage::Svcup {
-            self.services = Services::Begun(run.id);
+            self.svcup = Svcup::Begun(run.id);
         }
         self.phase = Phase::Starting {
             stage,

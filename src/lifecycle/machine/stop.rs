@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::phase::{
-    Check, Cut, Overdue, Part, Phase, Restart, RestartStep, Run, Services, Step, Stop, StopStep,
+    Check, Cut, Overdue, Part, Phase, Restart, RestartStep, Run, Step, Stop, StopStep, Svcup,
 };
 use super::{Effects, GIVE_UP, HURRY, Machine, PATIENCE};
 use crate::lifecycle::{Cause, Effect, Hook, Moment, Outcome, State};
@@ -88,12 +88,12 @@ impl Machine {
     }
 
     pub(super) fn stop_told(&mut self, mut stop: Stop, now: Moment, out: &mut Effects) {
-        stop.step = match self.services {
-            Services::Begun(_) if stop.drain > Duration::ZERO => StopStep::Draining {
+        stop.step = match self.svcup {
+            Svcup::Begun(_) if stop.drain > Duration::ZERO => StopStep::Draining {
                 until: now + stop.drain,
             },
-            Services::Begun(_) => StopStep::Svcdown(self.run(Hook::Svcdown, now, out)),
-            Services::Down => terminate_all(stop.grace, now, out),
+            Svcup::Begun(_) => StopStep::Svcdown(self.run(Hook::Svcdown, now, out)),
+            Svcup::Undone => terminate_all(stop.grace, now, out),
         };
         self.phase = Phase::Stopping(stop);
     }
@@ -109,7 +109,7 @@ impl Machine {
         if !outcome.is_success() {
             out.push(Effect::Tolerated(Hook::Svcdown, outcome));
         }
-        self.services = Services::Down;
+        self.svcup = Svcup::Undone;
         stop.step = terminate_all(stop.grace, now, out);
         self.phase = Phase::Stopping(stop);
     }

@@ -1,7 +1,7 @@
 //! The few system calls that need `unsafe`, and only those.
 
 use std::io;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -172,4 +172,83 @@ pub(crate) fn give_back_start() {
     unsafe {
         libc::madvise(start, end.saturating_sub(begin), libc::MADV_DONTNEED);
     }
+}
+
+/// Bits that nobody can guess. Needs no `/dev`.
+#[expect(unsafe_code, reason = "getrandom writes through a pointer")]
+pub(crate) fn random() -> io::Result<[u8; 16]> {
+    let mut bytes = [0_u8; 16];
+    // SAFETY: the buffer is valid for its length during the call.
+    let count = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    if usize::try_from(count).is_ok_and(|count| count == bytes.len()) {
+        Ok(bytes)
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// A datagram as it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Datagram {
+    /// How many bytes of the buffer it fills.
+    pub(crate) length: usize,
+    /// Whether it was longer than the buffer.
+    pub(crate) is_cut: bool,
+    /// Who sent it, where the socket asks for credentials; 0 for a process that has no number here.
+    pub(crate) pid: Option<i32>,
+}
+
+/// Takes the next datagram without waiting; none when there is none.
+///
+/// There is room for the sender's credentials only, which the kernel writes first: descriptors that
+/// come along are closed by the kernel and never get a number here. (nix's own wrapper hands out no
+/// credentials when something was left out, and would leak what did fit.)
+#[expect(unsafe_code, reason = "recvmsg and its control messages are pointers")]
+pub(crate) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> nix::Result<Option<Datagram>> {
+    #[repr(C, align(8))]
+    struct Control([u8; 64]);
+    const CREDENTIALS: libc::c_uint = size_of::<libc::ucred>() as libc::c_uint;
+    let mut control = Control([0; 64]);
+    // SAFETY: all zero is a valid msghdr; CMSG_SPACE only calculates.
+    let (mut header, room): (libc::msghdr, usize) =
+        unsafe { (std::mem::zeroed(), libc::CMSG_SPACE(CREDENTIALS) as usize) };
+    let mut part = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
+    header.msg_iov = &raw mut part;
+    header.msg_iovlen = 1;
+    header.msg_control = control.0.as_mut_ptr().cast();
+    header.msg_controllen = room.min(control.0.len()) as _;
+    let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
+    let count = loop {
+        // SAFETY: everything the header points to outlives the call, with the lengths it says.
+        let count = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, flags) };
+        match usize::try_from(count) {
+            Ok(count) => break count,
+            Err(_) => match nix::errno::Errno::last() {
+                nix::errno::Errno::EINTR => {}
+                nix::errno::Errno::EAGAIN => return Ok(None),
+                error => return Err(error),
+            },
+        }
+    };
+    // SAFETY: the header is as the kernel left it, its control messages lie in `control`; the data
+    // of one that is long enough for credentials are read without assuming that they are aligned.
+    let pid = unsafe {
+        let first = libc::CMSG_FIRSTHDR(&raw const header);
+        let is_credentials = !first.is_null()
+            && (*first).cmsg_level == libc::SOL_SOCKET
+            && (*first).cmsg_type == libc::SCM_CREDENTIALS
+            && (*first).cmsg_len as usize >= libc::CMSG_LEN(CREDENTIALS) as usize;
+        is_credentials.then(|| {
+            let data = libc::CMSG_DATA(first).cast::<libc::ucred>();
+            std::ptr::read_unaligned(data).pid
+        })
+    };
+    Ok(Some(Datagram {
+        length: count,
+        is_cut: header.msg_flags & libc::MSG_TRUNC != 0,
+        pid,
+    }))
 }

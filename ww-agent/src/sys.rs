@@ -203,14 +203,13 @@ pub(crate) struct Datagram {
 /// There is room for the sender's credentials only, which the kernel writes first: descriptors that
 /// come along are closed by the kernel and never get a number here. (nix's own wrapper hands out no
 /// credentials when something was left out, and would leak what did fit.)
-#[expect(unsafe_code, reason = "recvmsg and its control messages are pointers")]
+#[expect(unsafe_code, reason = "recvmsg takes pointers")]
 pub(crate) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> nix::Result<Option<Datagram>> {
     #[repr(C, align(8))]
     struct Control([u8; 64]);
-    const CREDENTIALS: libc::c_uint = size_of::<libc::ucred>() as libc::c_uint;
     let mut control = Control([0; 64]);
     // SAFETY: all zero is a valid msghdr; CMSG_SPACE only calculates.
-    let (mut header, room): (libc::msghdr, usize) =
+    let (mut header, room): (libc::msghdr, _) =
         unsafe { (std::mem::zeroed(), libc::CMSG_SPACE(CREDENTIALS) as usize) };
     let mut part = libc::iovec {
         iov_base: buffer.as_mut_ptr().cast(),
@@ -221,34 +220,60 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> nix::Result<
     header.msg_control = control.0.as_mut_ptr().cast();
     header.msg_controllen = room.min(control.0.len()) as _;
     let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
-    let count = loop {
+    let length = loop {
         // SAFETY: everything the header points to outlives the call, with the lengths it says.
         let count = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, flags) };
-        match usize::try_from(count) {
-            Ok(count) => break count,
-            Err(_) => match nix::errno::Errno::last() {
-                nix::errno::Errno::EINTR => {}
-                nix::errno::Errno::EAGAIN => return Ok(None),
-                error => return Err(error),
-            },
+        if let Ok(length) = usize::try_from(count) {
+            break length;
+        }
+        let error = nix::errno::Errno::last();
+        if error == nix::errno::Errno::EAGAIN {
+            return Ok(None);
+        }
+        if error != nix::errno::Errno::EINTR {
+            return Err(error);
         }
     };
-    // SAFETY: the header is as the kernel left it, its control messages lie in `control`; the data
-    // of one that is long enough for credentials are read without assuming that they are aligned.
-    let pid = unsafe {
-        let first = libc::CMSG_FIRSTHDR(&raw const header);
-        let is_credentials = !first.is_null()
-            && (*first).cmsg_level == libc::SOL_SOCKET
-            && (*first).cmsg_type == libc::SCM_CREDENTIALS
-            && (*first).cmsg_len as usize >= libc::CMSG_LEN(CREDENTIALS) as usize;
-        is_credentials.then(|| {
-            let data = libc::CMSG_DATA(first).cast::<libc::ucred>();
-            std::ptr::read_unaligned(data).pid
-        })
-    };
+    // SAFETY: the header is as the kernel left it, and `control` still there.
+    let pid = unsafe { sender(&header) };
     Ok(Some(Datagram {
-        length: count,
+        length,
         is_cut: header.msg_flags & libc::MSG_TRUNC != 0,
         pid,
     }))
+}
+
+/// The length of what the kernel says of a sender.
+#[expect(clippy::cast_possible_truncation, reason = "it is three numbers long")]
+const CREDENTIALS: libc::c_uint = size_of::<libc::ucred>() as libc::c_uint;
+
+/// Who sent what was received with this header, if its first control message says so.
+///
+/// # Safety
+/// The header must be as recvmsg left it, and what it points to still there.
+#[expect(unsafe_code, reason = "control messages are read through pointers")]
+unsafe fn sender(header: &libc::msghdr) -> Option<i32> {
+    let mut credentials = libc::ucred {
+        pid: 0,
+        uid: 0,
+        gid: 0,
+    };
+    // SAFETY: CMSG_FIRSTHDR answers null or a whole header within the buffer; data are copied only
+    // when the message says that it holds credentials in full, byte by byte as they may lie anywhere.
+    unsafe {
+        let first = libc::CMSG_FIRSTHDR(header);
+        let holds_credentials = !first.is_null()
+            && (*first).cmsg_level == libc::SOL_SOCKET
+            && (*first).cmsg_type == libc::SCM_CREDENTIALS
+            && (*first).cmsg_len as usize >= libc::CMSG_LEN(CREDENTIALS) as usize;
+        if !holds_credentials {
+            return None;
+        }
+        std::ptr::copy_nonoverlapping(
+            libc::CMSG_DATA(first),
+            (&raw mut credentials).cast::<u8>(),
+            size_of::<libc::ucred>(),
+        );
+    }
+    Some(credentials.pid)
 }

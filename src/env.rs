@@ -10,6 +10,13 @@ pub const WW_SOCKET: &str = "WW_SOCKET";
 pub const WW_LOG_FORMAT: &str = "WW_LOG_FORMAT";
 /// Set for every script: the life cycle state it runs in.
 pub const WW_STATE: &str = "WW_STATE";
+/// Set for every script: where `ww-agent notify` sends what it is to tell, `@` and an abstract name.
+///
+/// Not [`NOTIFY_SOCKET`]: what a script starts would take that for its own.
+pub const WW_NOTIFY_SOCKET: &str = "WW_NOTIFY_SOCKET";
+/// systemd's own (`sd_notify(3)`): where a service says that it is ready; a path, or `@` and an
+/// abstract name.
+pub const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 /// Overrides the root below which the agent looks for `/ww` and `/data`; for tests and `check`.
 pub const WW_ROOT: &str = "WW_ROOT";
 /// Docker's own: which Engine to talk to.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use nix::errno::Errno;
 use nix::libc::{SIGCONT, SIGKILL, SIGTERM};
+use nix::unistd::{Pid, getpgid};
 use whaleware::env;
 use whaleware::lifecycle::{Hook, Moment, Outcome, RunId, State};
 
@@ -117,6 +118,8 @@ pub(crate) struct Hooks {
     groups: BTreeMap<RunId, i32>,
     /// What they print.
     pub(crate) pipes: Pipes,
+    /// Where a script may say how far it is, if there is such a place.
+    pub(crate) notify: Option<String>,
     /// What keeps a script from being started for now, to be told once.
     pub(crate) trouble: Option<String>,
 }
@@ -131,6 +134,7 @@ impl Hooks {
             pids: BTreeMap::new(),
             groups: BTreeMap::new(),
             pipes: Pipes::default(),
+            notify: None,
             trouble: None,
         }
     }
@@ -230,6 +234,10 @@ impl Hooks {
             .stdin(Stdio::null())
             .stdout(ends.stdout)
             .stderr(ends.stderr);
+        match &self.notify {
+            Some(address) => command.env(env::WW_NOTIFY_SOCKET, address),
+            None => command.env_remove(env::WW_NOTIFY_SOCKET),
+        };
         sys::isolate(&mut command);
         match command.spawn() {
             // The handle is let go: dropping it neither waits nor kills.
@@ -278,6 +286,22 @@ impl Hooks {
     /// A run that is under way.
     pub(crate) fn get(&self, owner: Owner) -> Option<&Run> {
         self.runs.get(&owner)
+    }
+
+    /// Whether a process is of a script that runs beside the life cycle, as far as its group tells: one
+    /// that has ended and was taken, or has left its group, is nobody's.
+    pub(crate) fn is_beside(&self, pid: i32) -> bool {
+        let Ok(group) = getpgid(Some(Pid::from_raw(pid))) else {
+            return false;
+        };
+        match self.pids.get(&group.as_raw()) {
+            Some(owner @ Owner::Cycle(_)) => {
+                let run = self.runs.get(owner);
+                run.is_some_and(|run| run.hook == Hook::Monitor)
+            }
+            Some(Owner::Lifecycle | Owner::Pushstats) => true,
+            Some(Owner::Filter(_)) | None => false,
+        }
     }
 
     /// Asks the group of a run to end. Answers with its end when it had not been started.

@@ -12,6 +12,7 @@ mod filters;
 mod hooks;
 mod log;
 mod monitor;
+mod notify;
 mod output;
 mod pipes;
 mod poller;

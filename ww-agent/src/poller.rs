@@ -17,6 +17,8 @@ pub(crate) enum Token {
     Stdout,
     /// The agent's stderr takes more.
     Stderr,
+    /// A script says how far it is.
+    Notices,
     /// A script has printed something.
     Pipe(u32),
     /// A client has written, takes more, or is gone.
@@ -32,6 +34,7 @@ impl Token {
             Self::Listener => 1,
             Self::Stdout => 2,
             Self::Stderr => 3,
+            Self::Notices => 4,
             Self::Pipe(id) => 1 << KIND | id as u64,
             Self::Client(id) => 2 << KIND | id as u64,
         }
@@ -44,6 +47,7 @@ impl Token {
             (0, 1) => Some(Self::Listener),
             (0, 2) => Some(Self::Stdout),
             (0, 3) => Some(Self::Stderr),
+            (0, 4) => Some(Self::Notices),
             (1, id) => Some(Self::Pipe(id)),
             (2, id) => Some(Self::Client(id)),
             _ => None,

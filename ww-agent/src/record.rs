@@ -23,6 +23,15 @@ const DEGRADED: usize = 16;
 /// The most characters of a text in the history; what is new is told at full length.
 const OLD_TEXT: usize = 160;
 
+/// What a script said that is new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Changed {
+    /// Something is.
+    pub(crate) any: bool,
+    /// Its status is.
+    pub(crate) status: bool,
+}
+
 /// What is known of this boot.
 #[derive(Debug)]
 pub(crate) struct Record {
@@ -128,6 +137,32 @@ impl Record {
         self.running = Some((run, now));
     }
 
+    /// The script that runs says how it stands. What it does not speak of stays; an empty status takes
+    /// the one before back.
+    pub(crate) fn said(&mut self, status: Option<String>, progress: Option<u8>) -> Changed {
+        let Some((run, _)) = &mut self.running else {
+            return Changed::default();
+        };
+        let before = (run.status.clone(), run.progress);
+        if let Some(status) = status {
+            run.status = Some(status).filter(|status| !status.is_empty());
+        }
+        run.progress = progress.or(run.progress);
+        let status = run.status != before.0;
+        Changed {
+            any: status || run.progress != before.1,
+            status,
+        }
+    }
+
+    /// The script that runs, as it stands now.
+    pub(crate) fn running(&self, now: Moment) -> Option<HookRun> {
+        self.running.as_ref().map(|(run, began)| HookRun {
+            duration_ms: clock::milliseconds(now - *began),
+            ..run.clone()
+        })
+    }
+
     /// A script has ended.
     pub(crate) fn ended(&mut self, mut run: HookRun) {
         if self
@@ -142,6 +177,7 @@ impl Record {
             self.omitted = self.omitted.saturating_add(1);
         }
         run.detail = run.detail.map(|text| log::plain(&text, OLD_TEXT));
+        run.status = run.status.map(|text| log::plain(&text, OLD_TEXT));
         self.runs.push_back(run);
     }
 
@@ -174,10 +210,7 @@ impl Record {
             health: self.health.clone(),
             monitor: self.monitor.clone(),
             restarts: self.restarts.clone(),
-            running: self.running.as_ref().map(|(run, began)| HookRun {
-                duration_ms: clock::milliseconds(now - *began),
-                ..run.clone()
-            }),
+            running: self.running(now),
             stop: self.stop.clone(),
             stopping: None,
             services: Vec::new(),
@@ -256,8 +289,8 @@ mod tests {
                 duration_ms: 1,
                 exit: Some(1),
                 detail: Some(long.clone()),
-                status: None,
-                progress: None,
+                status: Some(long.clone()),
+                progress: Some(100),
             });
             record.degrade(&format!("{number} {long}"));
         }

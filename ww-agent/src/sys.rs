@@ -1,7 +1,7 @@
 //! The few system calls that need `unsafe`, and only those.
 
 use std::io;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -172,4 +172,108 @@ pub(crate) fn give_back_start() {
     unsafe {
         libc::madvise(start, end.saturating_sub(begin), libc::MADV_DONTNEED);
     }
+}
+
+/// Bits that nobody can guess. Needs no `/dev`.
+#[expect(unsafe_code, reason = "getrandom writes through a pointer")]
+pub(crate) fn random() -> io::Result<[u8; 16]> {
+    let mut bytes = [0_u8; 16];
+    // SAFETY: the buffer is valid for its length during the call.
+    let count = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    if usize::try_from(count).is_ok_and(|count| count == bytes.len()) {
+        Ok(bytes)
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// A datagram as it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Datagram {
+    /// How many bytes of the buffer it fills.
+    pub(crate) length: usize,
+    /// Whether it was longer than the buffer.
+    pub(crate) is_cut: bool,
+    /// Who sent it, where the socket asks for credentials; 0 for a process that has no number here.
+    pub(crate) pid: Option<i32>,
+}
+
+/// Takes the next datagram without waiting; none when there is none.
+///
+/// There is room for the sender's credentials only, which the kernel writes first: descriptors that
+/// come along are closed by the kernel and never get a number here. (nix's own wrapper hands out no
+/// credentials when something was left out, and would leak what did fit.)
+#[expect(unsafe_code, reason = "recvmsg takes pointers")]
+pub(crate) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> nix::Result<Option<Datagram>> {
+    #[repr(C, align(8))]
+    struct Control([u8; 64]);
+    let mut control = Control([0; 64]);
+    // SAFETY: all zero is a valid msghdr; CMSG_SPACE only calculates.
+    let (mut header, room): (libc::msghdr, _) =
+        unsafe { (std::mem::zeroed(), libc::CMSG_SPACE(CREDENTIALS) as usize) };
+    let mut part = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
+    header.msg_iov = &raw mut part;
+    header.msg_iovlen = 1;
+    header.msg_control = control.0.as_mut_ptr().cast();
+    header.msg_controllen = room.min(control.0.len()) as _;
+    let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
+    let length = loop {
+        // SAFETY: everything the header points to outlives the call, with the lengths it says.
+        let count = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, flags) };
+        if let Ok(length) = usize::try_from(count) {
+            break length;
+        }
+        let error = nix::errno::Errno::last();
+        if error == nix::errno::Errno::EAGAIN {
+            return Ok(None);
+        }
+        if error != nix::errno::Errno::EINTR {
+            return Err(error);
+        }
+    };
+    // SAFETY: the header is as the kernel left it, and `control` still there.
+    let pid = unsafe { sender(&header) };
+    Ok(Some(Datagram {
+        length,
+        is_cut: header.msg_flags & libc::MSG_TRUNC != 0,
+        pid,
+    }))
+}
+
+/// The length of what the kernel says of a sender.
+#[expect(clippy::cast_possible_truncation, reason = "it is three numbers long")]
+const CREDENTIALS: libc::c_uint = size_of::<libc::ucred>() as libc::c_uint;
+
+/// Who sent what was received with this header, if its first control message says so.
+///
+/// # Safety
+/// The header must be as recvmsg left it, and what it points to still there.
+#[expect(unsafe_code, reason = "control messages are read through pointers")]
+unsafe fn sender(header: &libc::msghdr) -> Option<i32> {
+    let mut credentials = libc::ucred {
+        pid: 0,
+        uid: 0,
+        gid: 0,
+    };
+    // SAFETY: CMSG_FIRSTHDR answers null or a whole header within the buffer; data are copied only
+    // when the message says that it holds credentials in full, byte by byte as they may lie anywhere.
+    unsafe {
+        let first = libc::CMSG_FIRSTHDR(header);
+        let holds_credentials = !first.is_null()
+            && (*first).cmsg_level == libc::SOL_SOCKET
+            && (*first).cmsg_type == libc::SCM_CREDENTIALS
+            && (*first).cmsg_len as usize >= libc::CMSG_LEN(CREDENTIALS) as usize;
+        if !holds_credentials {
+            return None;
+        }
+        std::ptr::copy_nonoverlapping(
+            libc::CMSG_DATA(first),
+            (&raw mut credentials).cast::<u8>(),
+            size_of::<libc::ucred>(),
+        );
+    }
+    Some(credentials.pid)
 }

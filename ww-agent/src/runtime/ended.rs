@@ -41,6 +41,7 @@ impl Runtime {
     fn on_stage_ended(&mut self, id: RunId, ended: Ended) {
         let Ended { run, outcome, .. } = ended;
         let now = clock::now();
+        let (status, progress) = self.hear_last(id, now);
         let effects = self.machine.handle(Event::Ended(id, outcome.clone()), now);
         let tolerated = effects
             .iter()
@@ -63,8 +64,8 @@ impl Runtime {
             exit: outcome.exit_code(),
             detail: (!outcome.is_success() && outcome != Outcome::Missing)
                 .then(|| log::plain(&outcome.to_string(), MAX_TEXT)),
-            status: None,
-            progress: None,
+            status,
+            progress,
         };
         self.record.ended(report.clone());
         self.tell(&FromAgent::Hook(report));

@@ -7,6 +7,7 @@
 mod effects;
 mod emergency;
 mod ended;
+mod notices;
 mod requests;
 mod signalled;
 mod telling;
@@ -34,6 +35,7 @@ use crate::resources::Sampler;
 use crate::server::Server;
 use crate::signals::Signals;
 use crate::teller::{States, Stats};
+use notices::Notices;
 use whaleware::config::Settings;
 
 /// The pause between two samples of resources.
@@ -101,6 +103,7 @@ pub(crate) struct Runtime {
     reach: Reach,
     states: States,
     stats: Stats,
+    notices: Notices,
     filters: Filters,
     sampler: Sampler,
     next_sample: Option<Moment>,
@@ -141,6 +144,7 @@ impl Runtime {
             server: None,
             states: States::default(),
             stats: Stats::default(),
+            notices: Notices::new(),
             filters: Filters::default(),
             sampler: Sampler::here(),
             next_sample: None,
@@ -219,6 +223,7 @@ impl Runtime {
             None => self.degrade("there is no socket: nobody can watch this agent or ask it"),
         }
         self.server = server;
+        self.open_notices();
         let mark = self.environment.path(paths::INITIALISED_MARK);
         let initialised = fs::symlink_metadata(mark).is_ok();
         self.events.push_back(Event::Start { initialised });
@@ -262,6 +267,7 @@ impl Runtime {
             Token::Signals => self.on_signals(),
             Token::Listener => self.accept(),
             Token::Stdout | Token::Stderr => self.output.flush(),
+            Token::Notices => self.hear(),
             Token::Pipe(id) => self.hooks.pipes.read(id, &mut self.output, &self.poller),
             Token::Client(id) => {
                 let asked = self
@@ -334,6 +340,7 @@ impl Runtime {
             retry,
             self.next_cut(),
             self.next_sample,
+            self.notices.next_deadline(),
             look,
             server,
         ];
@@ -367,6 +374,7 @@ impl Runtime {
         if self.next_sample.is_some_and(|at| at <= now) {
             self.sample(now);
         }
+        self.tell_notices(now);
     }
 
     fn report_losses(&mut self) {

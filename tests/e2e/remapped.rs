@@ -1,0 +1,181 @@
+//! A container whose root is nobody on the host: an Engine with `--userns-remap`, of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::lab::{Lab, Ran, docker, run, until};
+use crate::worlds::spoken;
+
+/// An Engine besides the one that is there: its own directories, socket, network, mounts and
+/// processes. All that it starts ends with it.
+struct Engine {
+    daemon: Child,
+    root: PathBuf,
+}
+
+/// The user the containers' root is on the host, and how many there are.
+const SUBORDINATE: &str = "nobody:200000:65536\n";
+
+impl Engine {
+    /// `/etc` is a copy, so that the users to map to are known to this Engine only.
+    fn start(root: PathBuf) -> Self {
+        let etc = root.join("etc");
+        run(Command::new("cp").args(["-a", "/etc"]).arg(&etc)).expect(0);
+        for file in ["subuid", "subgid"] {
+            std::fs::write(etc.join(file), SUBORDINATE.replace("nobody", name_of(file)))
+                .expect("the users");
+        }
+        let log = std::fs::File::create(root.join("log")).expect("its log");
+        let script = "mount --make-rprivate / && mount --bind $ROOT/etc /etc && \
+            exec dockerd --userns-remap=nobody:nogroup --data-root $ROOT/data --exec-root $ROOT/exec \
+            --pidfile $ROOT/pid -H unix://$ROOT/sock --bridge=none --iptables=false \
+            --storage-driver=vfs";
+        let daemon = Command::new("unshare")
+            .args([
+                "--net",
+                "--mount",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--mount-proc",
+            ])
+            .args(["sh", "-c", script])
+            .env("ROOT", &root)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("its log"))
+            .stderr(log)
+            .spawn()
+            .expect("`unshare` and the right to use it (root)");
+        let mut engine = Self { daemon, root };
+        until("the second Engine", || {
+            if let Some(status) = engine.daemon.try_wait().expect("its state") {
+                let log = std::fs::read_to_string(engine.root.join("log"));
+                panic!(
+                    "the second Engine ended with {status}: {}",
+                    log.unwrap_or_default()
+                );
+            }
+            (engine.docker(&["version"]).code() == 0).then_some(())
+        });
+        engine
+    }
+
+    fn docker(&self, arguments: &[&str]) -> Ran {
+        let socket = format!("unix://{}", self.root.join("sock").display());
+        run(Command::new("docker").args(["-H", &socket]).args(arguments))
+    }
+
+    fn output(&self, name: &str) -> String {
+        let ran = self.docker(&["logs", name]).expect(0);
+        ran.stdout + &ran.stderr
+    }
+
+    #[track_caller]
+    fn wait(&self, name: &str, word: &str, times: usize) {
+        until(&format!("{word} in the log of {name}"), || {
+            (self.output(name).matches(word).count() >= times).then_some(())
+        });
+    }
+}
+
+fn name_of(file: &str) -> &'static str {
+    if file == "subuid" {
+        "nobody"
+    } else {
+        "nogroup"
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // The end of the first of its processes is the end of all of them, and of their mounts.
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
+/// The socket of the only container, as the host sees it.
+fn socket_below(directory: &Path) -> Option<PathBuf> {
+    std::fs::read_dir(directory)
+        .ok()?
+        .flatten()
+        .find_map(|layer| {
+            let socket = layer.path().join("run/ww/agent.sock");
+            socket.exists().then_some(socket)
+        })
+}
+
+#[test]
+fn an_engine_that_maps_users_gives_the_hosts_root_no_rights() {
+    let lab = Lab::new("remapped");
+    let image = lab.image(spoken(&lab.tree("app")));
+    let engine = Engine::start(lab.directory("engine"));
+    let archive = lab.directory("images").join("image.tar");
+    let archive = archive.to_str().expect("UTF-8");
+    docker(["save", "-o", archive, &image]).expect(0);
+    engine.docker(&["load", "-i", archive]).expect(0);
+    let name = lab.named("app");
+    engine
+        .docker(&["run", "-d", "--net=none", "--name", &name, &image])
+        .expect(0);
+    engine.wait(&name, "= LIFECYCLE: UP", 1);
+    let id = engine
+        .docker(&["exec", &name, "cat", "/proc/self/uid_map"])
+        .expect(0);
+    assert!(id.stdout.contains("200000"), "{id:?}");
+
+    // From the host, root is nobody that the container knows.
+    let layers = engine.root.join("data/200000.200000/vfs/dir");
+    let socket = socket_below(&layers).expect("the socket in the container's root");
+    let answer = asked(&socket);
+    assert!(
+        answer.contains("\"forbidden\"") && answer.contains("65534"),
+        "{answer}"
+    );
+    assert!(!engine.output(&name).contains("STOPPED"));
+
+    // Root of the container may ask.
+    let status = engine
+        .docker(&["exec", &name, "/ww/bin/ww-agent", "status", "--json"])
+        .expect(0);
+    assert!(status.stdout.contains("\"state\":\"UP\""), "{status:?}");
+    engine.docker(&["kill", "-s", "HUP", &name]).expect(0);
+    engine.wait(&name, "= LIFECYCLE: UP", 2);
+    for boot in 1..=2 {
+        engine.docker(&["stop", "-t", "60", &name]).expect(0);
+        let code = engine
+            .docker(&["inspect", "-f", "{{.State.ExitCode}}", &name])
+            .expect(0);
+        assert_eq!(code.stdout.trim(), "0");
+        if boot == 1 {
+            engine.docker(&["start", &name]).expect(0);
+            engine.wait(&name, "= LIFECYCLE: UP", 3);
+        }
+    }
+    assert!(!engine.output(&name).contains("ERROR"));
+    engine.docker(&["rm", "-fv", &name]).expect(0);
+}
+
+/// Asks for a stop, and answers what is said to that.
+fn asked(socket: &Path) -> String {
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::net::UnixStream;
+    // The path is longer than an address of a socket may be; the directory stands in for it.
+    let directory = std::fs::File::open(socket.parent().expect("its directory")).expect("open");
+    let short = format!(
+        "/proc/self/fd/{}/agent.sock",
+        std::os::fd::AsRawFd::as_raw_fd(&directory)
+    );
+    let mut stream = UnixStream::connect(short).expect("a connection");
+    stream
+        .set_read_timeout(Some(crate::lab::PATIENCE))
+        .expect("a timeout");
+    stream
+        .write_all(b"{\"id\":1,\"type\":\"stop\"}\n")
+        .expect("a request");
+    BufReader::new(stream)
+        .lines()
+        .map_while(Result::ok)
+        .find(|line| line.contains("\"answer\""))
+        .expect("an answer")
+}

@@ -8,6 +8,7 @@
     reason = "all of this is test code, which only a failure ends early"
 )]
 
+mod clocks;
 mod configuration;
 mod degraded;
 mod firstboot;

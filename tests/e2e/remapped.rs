@@ -1,11 +1,13 @@
 //! A container whose root is nobody on the host: an Engine with `--userns-remap`, of its own.
 
 use std::fs::Permissions;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use crate::lab::{Lab, Ran, docker, run, until};
+use crate::lab::{Lab, PATIENCE, Ran, docker, run, until};
 use crate::worlds::spoken;
 
 /// An Engine besides the one that is there: its own directories, socket, network, mounts and
@@ -93,15 +95,21 @@ impl Drop for Engine {
     }
 }
 
-/// The socket of the only container, as the host sees it.
-fn socket_below(directory: &Path) -> Option<PathBuf> {
-    std::fs::read_dir(directory)
-        .ok()?
-        .flatten()
-        .find_map(|layer| {
-            let socket = layer.path().join("run/ww/agent.sock");
-            socket.exists().then_some(socket)
+/// The first process of the only container whose agent is this user of the host.
+fn agent_of(uid: u32) -> String {
+    let status = |name: &str| std::fs::read_to_string(format!("/proc/{name}/status")).ok();
+    let wanted = format!("Uid:\t{uid}\t");
+    until("the container's first process", || {
+        let entries = std::fs::read_dir("/proc").expect("/proc");
+        entries.flatten().find_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let status = status(&name)?;
+            let is_first = status
+                .lines()
+                .any(|line| line.starts_with("NSpid:") && line.ends_with("\t1"));
+            (is_first && status.contains(&wanted)).then_some(name)
         })
+    })
 }
 
 #[test]
@@ -113,21 +121,31 @@ fn an_engine_that_maps_users_gives_the_hosts_root_no_rights() {
     let archive = archive.to_str().expect("UTF-8");
     docker(["save", "-o", archive, &image]).expect(0);
     engine.docker(&["load", "-i", archive]).expect(0);
+
+    // An agent that runs as the very user that stands for everybody unknown.
+    let nobody = lab.named("nobody");
+    let options = ["run", "-d", "--net=none", "--user=65534:65534", "--name"];
+    engine
+        .docker(&[&options[..], &[&nobody, &image]].concat())
+        .expect(0);
+    engine.wait(&nobody, "= LIFECYCLE: UP", 1);
+    is_refused(&format!(
+        "/proc/{}/root/dev/shm/ww/agent.sock",
+        agent_of(265_534)
+    ));
+    assert!(!engine.output(&nobody).contains("STOPPED"));
+    engine.docker(&["stop", "-t", "60", &nobody]).expect(0);
+
     let name = lab.named("app");
     engine
         .docker(&["run", "-d", "--net=none", "--name", &name, &image])
         .expect(0);
     engine.wait(&name, "= LIFECYCLE: UP", 1);
-    let id = engine
-        .docker(&["exec", &name, "cat", "/proc/self/uid_map"])
-        .expect(0);
-    assert!(id.stdout.contains("200000"), "{id:?}");
-
     // From the host, root is nobody that the container knows.
-    let layers = engine.root.join("data/200000.200000/vfs/dir");
-    let socket = socket_below(&layers).expect("the socket in the container's root");
-    let answer = asked(&socket);
-    assert!(answer.contains("\"forbidden\""), "{answer}");
+    is_refused(&format!(
+        "/proc/{}/root/run/ww/agent.sock",
+        agent_of(200_000)
+    ));
     assert!(!engine.output(&name).contains("STOPPED"));
 
     // Root of the container may ask.
@@ -152,26 +170,18 @@ fn an_engine_that_maps_users_gives_the_hosts_root_no_rights() {
     engine.docker(&["rm", "-fv", &name]).expect(0);
 }
 
-/// Asks for a stop, and answers what is said to that.
-fn asked(socket: &Path) -> String {
-    use std::io::{BufRead, BufReader, Write};
-    use std::os::unix::net::UnixStream;
-    // The path is longer than an address of a socket may be; the directory stands in for it.
-    let directory = std::fs::File::open(socket.parent().expect("its directory")).expect("open");
-    let short = format!(
-        "/proc/self/fd/{}/agent.sock",
-        std::os::fd::AsRawFd::as_raw_fd(&directory)
-    );
-    let mut stream = UnixStream::connect(short).expect("a connection");
-    stream
-        .set_read_timeout(Some(crate::lab::PATIENCE))
-        .expect("a timeout");
+/// Asks for a stop as the host's root.
+#[track_caller]
+fn is_refused(socket: &str) {
+    let mut stream = UnixStream::connect(socket).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream
         .write_all(b"{\"id\":1,\"type\":\"stop\"}\n")
         .expect("a request");
-    BufReader::new(stream)
+    let answer = BufReader::new(stream)
         .lines()
         .map_while(Result::ok)
         .find(|line| line.contains("\"answer\""))
-        .expect("an answer")
+        .expect("an answer");
+    assert!(answer.contains("\"forbidden\""), "{answer}");
 }

@@ -296,6 +296,7 @@ impl Runtime {
                 .reaped(pid, ending, &mut self.output, &self.poller);
             self.ended.extend(ended);
         }
+        self.hooks.forget_empty_groups();
         self.reap_again = harvest.more;
         match self.watch {
             Watch::Nobody => {}

@@ -11,6 +11,7 @@
 mod clocks;
 mod configuration;
 mod degraded;
+mod faults;
 mod firstboot;
 mod harness;
 mod idle;

@@ -19,6 +19,10 @@ pub const WW_NOTIFY_SOCKET: &str = "WW_NOTIFY_SOCKET";
 pub const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 /// Overrides the root below which the agent looks for `/ww` and `/data`; for tests and `check`.
 pub const WW_ROOT: &str = "WW_ROOT";
+/// For tests of builds with debug assertions: the state in which the agent meets a fault.
+pub const WW_TEST_FAULT: &str = "WW_TEST_FAULT";
+/// Where programs are looked for by their name.
+pub const PATH: &str = "PATH";
 /// Docker's own: which Engine to talk to.
 pub const DOCKER_HOST: &str = "DOCKER_HOST";
 /// Docker's own: which context to use.

@@ -28,5 +28,7 @@ pub const SOCKET: &str = "/run/ww/agent.sock";
 pub const SOCKET_FALLBACK: &str = "/dev/shm/ww/agent.sock";
 /// Directory of the merged configuration where `/ww/etc` cannot be written (read-only root).
 pub const ETC_FALLBACK: &str = "/dev/shm/ww/etc";
+/// Where the cause of an end in error is left for whoever runs the container, if there is such a file.
+pub const TERMINATION_LOG: &str = "/dev/termination-log";
 /// The image label that marks a whaleware image; its value is the protocol version.
 pub const LABEL_AGENT: &str = "io.whaleware.agent";

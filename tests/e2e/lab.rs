@@ -304,11 +304,23 @@ impl Lab {
         let name = self.named(what);
         let data = self.directory(&format!("data-{what}"));
         let mount = format!("{}:/data", data.display());
+        self.start_bare(what, image, &[&["-v", &mount], options].concat(), command);
+        Guest { name, data }
+    }
+
+    /// Starts a container that has no `/data` but what the options give it.
+    pub(crate) fn start_bare(
+        &self,
+        what: &str,
+        image: &str,
+        options: &[&str],
+        command: &[&str],
+    ) -> Guest {
+        let name = self.named(what);
+        let data = self.directory(&format!("data-{what}"));
         let label = format!("{LABEL}={}", self.name);
         let started = run(Command::new("docker")
-            .args([
-                "run", "-d", "--name", &name, "--label", &label, "-v", &mount,
-            ])
+            .args(["run", "-d", "--name", &name, "--label", &label])
             .args(options)
             .arg(image)
             .args(command));

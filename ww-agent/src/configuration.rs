@@ -167,6 +167,8 @@ mod tests {
             cfg_file: None,
             socket: None,
             log_format: LogFormat::Text,
+            #[cfg(debug_assertions)]
+            test_fault: None,
         }
     }
 

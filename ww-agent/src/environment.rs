@@ -27,6 +27,10 @@ pub(crate) struct Environment {
     pub(crate) socket: Option<PathBuf>,
     /// `WW_LOG_FORMAT`.
     pub(crate) log_format: LogFormat,
+    /// `WW_TEST_FAULT`: the state in which the agent meets a fault. Only in builds with debug
+    /// assertions; what is shipped does not look.
+    #[cfg(debug_assertions)]
+    pub(crate) test_fault: Option<OsString>,
 }
 
 impl Environment {
@@ -41,6 +45,8 @@ impl Environment {
                 Some(word) if word == "json" => LogFormat::Json,
                 Some(_) | None => LogFormat::Text,
             },
+            #[cfg(debug_assertions)]
+            test_fault: variable(env::WW_TEST_FAULT),
         }
     }
 
@@ -70,6 +76,14 @@ impl Environment {
     pub(crate) fn script(&self, name: &str) -> PathBuf {
         self.path(paths::SCRIPTS).join(Path::new(name))
     }
+}
+
+/// Where programs are looked for by their name; the C library's own answer where nothing is said.
+pub(crate) fn search_path() -> String {
+    variable(env::PATH).map_or_else(
+        || "/bin:/usr/bin".to_owned(),
+        |path| path.to_string_lossy().into_owned(),
+    )
 }
 
 /// A variable that is set to nothing counts as not set.

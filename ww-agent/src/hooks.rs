@@ -368,10 +368,15 @@ impl Hooks {
         })
     }
 
-    /// Whether no process of this run's group is left. Groups found empty are forgotten, their
-    /// numbers may soon be somebody else's.
-    pub(crate) fn group_is_empty(&mut self, id: RunId) -> bool {
+    /// Forgets groups that have become empty: their numbers may soon be somebody else's. To be
+    /// called whenever a process has ended, so that a number cannot have come round meanwhile.
+    pub(crate) fn forget_empty_groups(&mut self) {
         self.groups.retain(|_, group| sys::group_exists(*group));
+    }
+
+    /// Whether no process of this run's group is left.
+    pub(crate) fn group_is_empty(&mut self, id: RunId) -> bool {
+        self.forget_empty_groups();
         !self.groups.contains_key(&id) && !self.runs.contains_key(&Owner::Cycle(id))
     }
 }

@@ -7,6 +7,7 @@ mod clock;
 mod configuration;
 mod durable;
 mod environment;
+mod epitaph;
 mod filter;
 mod filters;
 mod hooks;

@@ -138,11 +138,13 @@ impl Poller {
                 .and_then(|milliseconds| EpollTimeout::try_from(milliseconds).ok())
                 .unwrap_or(EpollTimeout::MAX)
         });
-        let count = match self.epoll.wait(&mut events, timeout) {
-            Ok(count) => count,
-            Err(Errno::EINTR) => 0,
-            Err(error) => return Err(error),
-        };
+        let mut count = self.epoll.wait(&mut events, timeout);
+        // So ends a time in which the agent was stopped. What happened meanwhile counts before the
+        // deadlines that passed: a check that has ended is not cut.
+        while count == Err(Errno::EINTR) {
+            count = self.epoll.wait(&mut events, EpollTimeout::ZERO);
+        }
+        let count = count?;
         let ready = events[..count].iter().filter_map(|event| {
             let flags = event.events();
             let gone = flags.intersects(EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR);

@@ -13,6 +13,7 @@ use whaleware::lifecycle::Moment;
 use crate::clock;
 use crate::configuration::{Configuration, LoadError};
 use crate::environment::Environment;
+use crate::epitaph;
 use crate::log::Level;
 use crate::output::Output;
 use crate::poller::{Interest, Poller, Token};
@@ -55,7 +56,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(waiting) => waiting,
         Err(error) => {
             let text = format!("cannot wait for signals: {error}");
-            return give_up(output, NO_SYSTEM, &text);
+            return give_up(output, &environment, NO_SYSTEM, &text);
         }
     };
     if let Some(pid) = other_agent(&environment) {
@@ -63,11 +64,17 @@ pub(crate) fn main() -> ExitCode {
             "an agent runs in this container already, as process {pid}: two of them would start and \
              stop the same services; ask it with `ww-agent status`"
         );
-        return give_up(output, FAILED, &text);
+        // The end of this one is not that of the container.
+        output.log(Level::Error, &text);
+        output.settle(LAST_LINE);
+        return ExitCode::from(FAILED);
     }
     let (configuration, settings) = match load(&environment) {
         Ok(loaded) => loaded,
-        Err(error) => return give_up(output, BAD_CONFIGURATION, &error.to_string()),
+        Err(error) => {
+            let text = error.to_string();
+            return give_up(output, &environment, BAD_CONFIGURATION, &text);
+        }
     };
     let mut runtime = Runtime::new(
         environment,
@@ -87,9 +94,12 @@ pub(crate) fn main() -> ExitCode {
     }
     let place = PLACE.with_borrow(Clone::clone);
     // A second fault, in the clearing up of the first, must not keep the code from being told.
-    let _ = catch_unwind(AssertUnwindSafe(|| {
-        runtime.emergency(&format!("at {place}"));
+    let in_order = catch_unwind(AssertUnwindSafe(|| {
+        runtime.stop_after_fault(&format!("at {place}"))
     }));
+    if !in_order.unwrap_or(false) {
+        let _ = catch_unwind(AssertUnwindSafe(|| runtime.emergency()));
+    }
     ExitCode::from(FAULT)
 }
 
@@ -115,8 +125,9 @@ fn other_agent(environment: &Environment) -> Option<i32> {
         .find_map(|path| server::who_listens(&path))
 }
 
-fn give_up(mut output: Output, code: u8, text: &str) -> ExitCode {
+fn give_up(mut output: Output, environment: &Environment, code: u8, text: &str) -> ExitCode {
     output.log(Level::Error, text);
+    epitaph::leave(environment, text);
     output.settle(LAST_LINE);
     ExitCode::from(code)
 }

@@ -12,8 +12,12 @@ use nix::fcntl::AtFlags;
 use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::{AccessFlags, faccessat};
 
+use crate::environment::search_path;
+
 /// As much of a file's beginning as the kernel looks at.
 const HEAD: usize = 256;
+/// Where programs are looked for in an image that is not running: its own PATH is not known.
+const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Links followed before a path is taken for a loop.
 const MAX_LINKS: u32 = 40;
 
@@ -85,6 +89,18 @@ pub(crate) enum ScriptFault {
         /// The interpreter's path.
         interpreter: String,
     },
+    /// `env` is there, the program it is to find is not.
+    #[error(
+        "its interpreter `{name}`, which {env} is to find, is in no directory of PATH ({path})"
+    )]
+    NotOnPath {
+        /// The program that is looked for.
+        name: String,
+        /// The interpreter of the first line.
+        env: String,
+        /// Where it was looked for.
+        path: String,
+    },
     /// The interpreter is there but cannot be run.
     #[error("its interpreter {interpreter} cannot be run: {reason}")]
     BadInterpreter {
@@ -114,6 +130,7 @@ impl ScriptFault {
             Self::DanglingLink { .. }
             | Self::CarriageReturn { .. }
             | Self::MissingInterpreter { .. }
+            | Self::NotOnPath { .. }
             | Self::MissingLoader { .. } => 127,
             Self::Directory
             | Self::NotAFile
@@ -215,11 +232,12 @@ fn judge(file: &File, head: &[u8], root: &Path) -> Result<Form, ScriptFault> {
     let (line, carriage_return) = line
         .strip_suffix(b"\r")
         .map_or((line, false), |line| (line, true));
-    let interpreter = line
-        .trim_ascii_start()
-        .split(|byte| matches!(byte, b' ' | b'\t' | 0))
-        .next()
-        .unwrap_or_default();
+    let line = line.trim_ascii();
+    let length = line
+        .iter()
+        .position(|byte| matches!(byte, b' ' | b'\t' | 0))
+        .unwrap_or(line.len());
+    let (interpreter, argument) = line.split_at(length);
     let interpreter = String::from_utf8_lossy(interpreter).into_owned();
     if interpreter.is_empty() {
         return Err(ScriptFault::NoInterpreter);
@@ -234,12 +252,51 @@ fn judge(file: &File, head: &[u8], root: &Path) -> Result<Form, ScriptFault> {
         "it is a directory"
     } else if metadata.mode() & 0o111 == 0 {
         "it has no run bit"
+    } else if let Some(name) = wanted_of_env(&interpreter, argument) {
+        let path = if root == Path::new("/") {
+            search_path()
+        } else {
+            USUAL_PATH.to_owned()
+        };
+        return if is_found(root, &name, &path) {
+            Ok(Form::Native)
+        } else {
+            Err(ScriptFault::NotOnPath {
+                name,
+                env: interpreter,
+                path,
+            })
+        };
     } else {
         return Ok(Form::Native);
     };
     Err(ScriptFault::BadInterpreter {
         interpreter,
         reason,
+    })
+}
+
+/// The program that `env` is asked to find by its name, as far as that can be told for sure.
+fn wanted_of_env(interpreter: &str, argument: &[u8]) -> Option<String> {
+    if Path::new(interpreter).file_name()? != "env" {
+        return None;
+    }
+    // The kernel hands on the rest of the line as one word; `-S` takes it apart.
+    let argument = std::str::from_utf8(argument).ok()?.trim();
+    let name = match argument.strip_prefix("-S") {
+        Some(rest) => rest
+            .split_ascii_whitespace()
+            .find(|word| !word.contains('='))?,
+        None => argument,
+    };
+    let is_plain = !name.is_empty() && !name.starts_with('-') && !name.contains(['/', '=', '"']);
+    is_plain.then(|| name.to_owned())
+}
+
+fn is_found(root: &Path, name: &str, path: &str) -> bool {
+    path.split(':').any(|directory| {
+        look_up(root, &Path::new("/").join(directory).join(name))
+            .is_some_and(|found| found.is_file() && found.mode() & 0o111 != 0)
     })
 }
 
@@ -383,6 +440,12 @@ mod tests {
             (code, text.as_str()),
             (127, "its interpreter /usr/bin/nosuch does not exist")
         );
+        let (code, text) = fault(b"#!/usr/bin/env nosuch-python\n");
+        assert_eq!(code, 127);
+        assert!(
+            text.starts_with("its interpreter `nosuch-python`, which /usr/bin/env is to find"),
+            "{text}"
+        );
         assert_eq!(fault(b"\xef\xbb\xbf#!/bin/sh\n").0, 126);
         assert_eq!(fault(b"#!\n").0, 126);
         assert!(fault(b"#!/tmp\n").1.contains("is a directory"));
@@ -395,6 +458,29 @@ mod tests {
             diagnose(Path::new("/tmp"), Path::new("/")),
             Err(ScriptFault::Directory)
         );
+    }
+
+    #[test]
+    fn what_env_is_to_find_is_looked_for_only_where_that_is_sure() {
+        for found in ["env sh", "env  sh ", "env -S sh -e", "env -S A=b sh"] {
+            let text = format!("#!/usr/bin/{found}\n");
+            assert_eq!(script(text.as_bytes(), 0o755), Ok(Form::Native), "{found}");
+        }
+        for unsure in ["env -i nosuch", "env", "env A=b", "env ./nosuch"] {
+            let text = format!("#!/usr/bin/{unsure}\n");
+            assert_eq!(script(text.as_bytes(), 0o755), Ok(Form::Native), "{unsure}");
+        }
+        // `env` takes all of this for one name.
+        for missing in ["env sh -e", "env -S nosuch sh"] {
+            let text = format!("#!/usr/bin/{missing}\n");
+            assert!(
+                matches!(
+                    script(text.as_bytes(), 0o755),
+                    Err(ScriptFault::NotOnPath { .. })
+                ),
+                "{missing}"
+            );
+        }
     }
 
     #[test]

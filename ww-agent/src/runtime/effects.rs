@@ -8,6 +8,7 @@ use whaleware::protocol::{FromAgent, HookResult, HookRun};
 use super::{Look, Runtime, Watch};
 use crate::clock;
 use crate::durable;
+use crate::epitaph;
 use crate::hooks::{Cut, Owner};
 use crate::log::{self, Level};
 use crate::sys;
@@ -76,6 +77,10 @@ impl Runtime {
         if state == State::Up {
             sys::give_back_start();
         }
+        if state == State::Error {
+            epitaph::leave(&self.environment, &report.cause);
+        }
+        self.fault_if_asked(state);
         self.tell(&FromAgent::State(report));
         if matches!(state, State::Stopped | State::Error) {
             // The last word matters most, and there is little time: a script that still tells an

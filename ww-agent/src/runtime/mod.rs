@@ -164,35 +164,45 @@ impl Runtime {
     pub(crate) fn run(&mut self) -> i32 {
         self.begin();
         loop {
-            self.settle();
-            if let Some(code) = self.exit {
-                self.hooks.pipes.drain(&mut self.output);
-                self.output.settle(LAST_WORDS);
+            if let Some(code) = self.turn(None) {
                 return code;
             }
-            self.stop_sampling();
-            self.output.arm(&self.poller);
-            match self.poller.wait(self.timeout()) {
-                Ok(ready) => {
-                    for one in ready {
-                        self.dispatch(one);
-                    }
-                }
-                Err(error) => {
-                    let reason = format!("cannot wait for events: {error}");
-                    let effects = self.machine.fault(reason, clock::now());
-                    self.perform(effects, Cut::Superseded);
-                    // Without being told what is ready: look at what matters most, now and then.
-                    self.on_signals();
-                    std::thread::sleep(LOOK_MAX);
-                }
-            }
-            if std::mem::take(&mut self.reap_again) {
-                self.reap();
-            }
-            self.deadlines();
-            self.report_losses();
         }
+    }
+
+    /// Once round the loop, waiting until then at most; answers the exit code at the end.
+    fn turn(&mut self, until: Option<Moment>) -> Option<i32> {
+        self.settle();
+        if let Some(code) = self.exit {
+            self.hooks.pipes.drain(&mut self.output);
+            self.output.settle(LAST_WORDS);
+            return Some(code);
+        }
+        self.stop_sampling();
+        self.output.arm(&self.poller);
+        let most = until.map(|until| until - clock::now());
+        let timeout = self.timeout().into_iter().chain(most).min();
+        match self.poller.wait(timeout) {
+            Ok(ready) => {
+                for one in ready {
+                    self.dispatch(one);
+                }
+            }
+            Err(error) => {
+                let reason = format!("cannot wait for events: {error}");
+                let effects = self.machine.fault(reason, clock::now());
+                self.perform(effects, Cut::Superseded);
+                // Without being told what is ready: look at what matters most, now and then.
+                self.on_signals();
+                std::thread::sleep(LOOK_MAX);
+            }
+        }
+        if std::mem::take(&mut self.reap_again) {
+            self.reap();
+        }
+        self.deadlines();
+        self.report_losses();
+        None
     }
 
     fn begin(&mut self) {
@@ -302,6 +312,7 @@ impl Runtime {
                 .reaped(pid, ending, &mut self.output, &self.poller);
             self.ended.extend(ended);
         }
+        self.hooks.forget_empty_groups();
         self.reap_again = harvest.more;
         match self.watch {
             Watch::Nobody => {}

@@ -8,8 +8,10 @@
     reason = "all of this is test code, which only a failure ends early"
 )]
 
+mod clocks;
 mod configuration;
 mod degraded;
+mod faults;
 mod firstboot;
 mod harness;
 mod idle;

@@ -1,5 +1,7 @@
 //! Restarts: asked for or needed, never two at once, never a storm.
 
+use std::process::{Command, Stdio};
+
 use nix::sys::signal::Signal;
 
 use crate::harness::{Image, until};
@@ -101,4 +103,60 @@ fn what_svcdown_still_does_is_done_before_the_services_come_back() {
         agent.log().join(" "),
         "boot firstboot upgrade svcup warmup svcdown stopped svcup"
     );
+}
+
+#[test]
+fn a_group_whose_number_is_somebody_elses_by_now_is_left_alone() {
+    let mut agent = Image::new()
+        .script("svcup", "echo $$ > $ROOT/group; sleep 0.2 &")
+        .cfg(r#"{"ww":{"stop":{"grace":"100ms"}}}"#)
+        .start();
+    let mut listener = agent.listen();
+    listener.state("UP");
+    let group = std::fs::read_to_string(agent.path("group")).unwrap();
+    let group: i32 = group.trim().parse().unwrap();
+    until("the group to be empty", || {
+        agent.others().is_empty().then_some(())
+    });
+    // The next process of the name space gets the number of the group; it has come in from outside.
+    let script = format!(
+        "echo {} > /proc/sys/kernel/ns_last_pid; setsid sh -c 'echo $$ > {}; exec sleep 1000' &",
+        group - 1,
+        agent.path("stranger").display(),
+    );
+    let entered = Command::new("nsenter")
+        .args([
+            "-t",
+            &agent.pid().to_string(),
+            "-p",
+            "-m",
+            "--",
+            "sh",
+            "-c",
+            &script,
+        ])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(entered.success());
+    let stranger = until("the stranger", || {
+        let text = std::fs::read_to_string(agent.path("stranger")).ok()?;
+        text.trim().parse::<i32>().ok()
+    });
+    assert_eq!(stranger, group, "the number was not had");
+    agent.signal(Signal::SIGHUP);
+    listener.change("RESTARTING");
+    listener.change("UP");
+    let alive = agent.others().into_iter().any(|(pid, state)| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let own = format!("\t{group}");
+        state == 'S'
+            && status
+                .lines()
+                .any(|line| line.starts_with("NSpid:") && line.ends_with(&own))
+    });
+    assert!(alive, "a process that came in from outside was ended");
+    assert_eq!(agent.stop().0, 0);
 }

@@ -19,6 +19,11 @@ fn the_real_cause_is_told() {
             0o755,
             "its interpreter /opt/nosuch/python does not exist",
         ),
+        (
+            b"#!/usr/bin/env nosuch-python\n",
+            0o755,
+            "its interpreter `nosuch-python`, which /usr/bin/env is to find, is in no directory of PATH",
+        ),
         (b"\xef\xbb\xbf#!/bin/sh\n", 0o755, "byte order mark"),
     ] {
         let stderr = refused(content, mode);

@@ -174,6 +174,9 @@ fn explain(tree: &Tree, path: &str, fault: &ScriptFault) -> Finding {
         ScriptFault::MissingInterpreter { .. } | ScriptFault::BadInterpreter { .. } => {
             (Level::Error, "install it in the image or name another one")
         }
+        ScriptFault::NotOnPath { .. } => {
+            (Level::Warning, "install it in the image, or set PATH there")
+        }
         ScriptFault::DanglingLink { .. } => (Level::Error, "add the file or remove the link"),
         ScriptFault::Directory | ScriptFault::NotAFile => {
             (Level::Error, "make it an executable file")

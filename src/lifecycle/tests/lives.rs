@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use proptest::prelude::*;
-
+use super::promises;
 use super::world::World;
 use crate::lifecycle::{Ask, Cause, Event, Hook, Moment, Outcome, Policy, RunId};
+
+/// So many lives are lived, a few seconds' worth.
+const LIVES: u64 = 100_000;
 
 /// What can happen next; numbers choose among what is there.
 #[derive(Debug, Clone, Copy)]
@@ -15,59 +17,111 @@ enum Move {
     EndUnknown(u64),
     Told,
     Marked(bool),
-    GroupEmpty,
+    GroupEmpty(bool),
     AllGone,
     Restart,
     Stop,
     Check,
+    Fault,
     Deadline,
     Wait(u32),
 }
 
-fn moves() -> impl Strategy<Value = Vec<Move>> {
-    let one = prop_oneof![
-        1 => any::<bool>().prop_map(Move::Start),
-        8 => (any::<u8>(), any::<u8>()).prop_map(|(which, how)| Move::End(which, how)),
-        1 => (0..40_u64).prop_map(Move::EndUnknown),
-        4 => Just(Move::Told),
-        3 => any::<bool>().prop_map(Move::Marked),
-        3 => Just(Move::GroupEmpty),
-        2 => Just(Move::AllGone),
-        2 => Just(Move::Restart),
-        1 => Just(Move::Stop),
-        2 => Just(Move::Check),
-        4 => Just(Move::Deadline),
-        2 => (0..100_000_u32).prop_map(Move::Wait),
-    ];
-    prop::collection::vec(one, 0..120)
+/// Everything that decides a life; the same number is the same life for ever.
+#[derive(Debug, Clone)]
+struct Life {
+    policy: Policy,
+    prompt: bool,
+    /// Whether the end is asked for a second time when it is under way already.
+    insist: bool,
+    moves: Vec<Move>,
 }
 
-fn policies() -> impl Strategy<Value = Policy> {
-    (
-        0..3_u32,
-        1..3_u32,
-        any::<bool>(),
-        prop_oneof![Just(0), Just(7)],
-        any::<bool>(),
-        any::<u8>(),
-    )
-        .prop_map(|(max, failures, warmup, drain, capped, tolerated)| {
-            let mut policy = Policy {
-                restart_max: max,
-                monitor_failures: failures,
-                restart_warmup: warmup,
-                drain: Duration::from_secs(drain),
-                stop_timeout: capped.then_some(Duration::from_secs(9)),
-                ..Policy::default()
-            };
-            for (bit, hook) in Hook::ALL.into_iter().take(5).enumerate() {
-                if tolerated & (1 << bit) != 0 {
-                    policy.tolerated.insert(hook);
-                    policy.timeouts.insert(hook, Duration::from_secs(20));
-                }
-            }
-            policy
-        })
+/// Numbers that look like chance (`SplitMix64`).
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+
+    fn byte(&mut self) -> u8 {
+        self.next().to_le_bytes()[0]
+    }
+
+    fn toss(&mut self) -> bool {
+        self.below(2) == 0
+    }
+}
+
+impl Life {
+    fn of(number: u64) -> Self {
+        let mut chance = Chance(number);
+        let policy = policy(&mut chance);
+        // With little luck few lives get to UP, with nothing but luck none fails.
+        let luck = [50, 90, 99][usize::from(chance.byte()) % 3];
+        // Without a stop among the moves a life can get long.
+        let stops = chance.toss();
+        // Most lives start first; the machine must bear the others too.
+        let start = (chance.below(16) > 0).then_some(Move::Start(chance.toss()));
+        let length = chance.below(200);
+        let later = (0..length).map(|_| one_move(&mut chance, luck, stops));
+        let moves = start.into_iter().chain(later).collect();
+        Self {
+            policy,
+            prompt: chance.toss(),
+            insist: chance.toss(),
+            moves,
+        }
+    }
+}
+
+fn one_move(chance: &mut Chance, luck: u64, stops: bool) -> Move {
+    let lucky = chance.below(100) < luck;
+    match chance.below(34) {
+        0 => Move::Start(chance.toss()),
+        1..=8 => Move::End(chance.byte(), if lucky { 0 } else { chance.byte() }),
+        9 => Move::EndUnknown(chance.below(40)),
+        10..=13 => Move::Told,
+        14..=16 => Move::Marked(lucky || chance.toss()),
+        17..=20 => Move::GroupEmpty(chance.toss()),
+        21..=22 => Move::AllGone,
+        23..=24 => Move::Restart,
+        25 if stops && chance.toss() => Move::Stop,
+        26 if stops && chance.below(8) == 0 => Move::Fault,
+        25..=27 => Move::Check,
+        28..=31 => Move::Deadline,
+        _ => Move::Wait(u32::try_from(chance.below(100_000)).unwrap()),
+    }
+}
+
+fn policy(chance: &mut Chance) -> Policy {
+    let mut policy = Policy {
+        restart_max: u32::from(chance.byte() % 3),
+        monitor_failures: u32::from(chance.byte() % 2) + 1,
+        restart_warmup: chance.toss(),
+        drain: Duration::from_secs(if chance.toss() { 7 } else { 0 }),
+        stop_timeout: chance.toss().then_some(Duration::from_secs(9)),
+        ..Policy::default()
+    };
+    let tolerated = chance.byte();
+    for (bit, hook) in Hook::ALL.into_iter().take(5).enumerate() {
+        if tolerated & (1 << bit) != 0 {
+            policy.tolerated.insert(hook);
+        }
+        if chance.toss() {
+            policy.timeouts.insert(hook, Duration::from_secs(20));
+        }
+    }
+    policy
 }
 
 fn outcome(how: u8) -> Outcome {
@@ -87,15 +141,27 @@ fn outcome(how: u8) -> Outcome {
     }
 }
 
+/// A script ends; the log says whether well, for the promises.
+fn end(world: &mut World, index: usize, outcome: Outcome) {
+    let running = world.running.remove(index);
+    let how = if outcome.is_success() { "ok" } else { "failed" };
+    world.log.push(format!("-{} {how}", running.hook));
+    world.event(Event::Ended(running.id, outcome));
+}
+
+fn deadline(world: &mut World, now: Moment) {
+    world.now = world.now.max(now);
+    let effects = world.machine.handle_deadline(world.now);
+    world.perform(effects);
+}
+
 fn step(world: &mut World, chosen: Move) {
     match chosen {
         Move::Start(initialised) => world.event(Event::Start { initialised }),
         Move::End(which, how) => {
             if !world.running.is_empty() {
                 let index = usize::from(which) % world.running.len();
-                let running = world.running.remove(index);
-                world.log.push(format!("-{}", running.hook));
-                world.event(Event::Ended(running.id, outcome(how)));
+                end(world, index, outcome(how));
             }
         }
         Move::EndUnknown(id) => {
@@ -108,134 +174,127 @@ fn step(world: &mut World, chosen: Move) {
         Move::Marked(ok) => {
             world.event(Event::Marked(if ok { Ok(()) } else { Err("full".into()) }));
         }
-        Move::GroupEmpty => {
-            let ran = |wanted| world.hooks.iter().any(|(_, hook)| *hook == wanted);
-            if ran(Hook::Svcup) && ran(Hook::Svcdown) {
-                world.group_empties();
+        Move::GroupEmpty(up) => {
+            let wanted = if up { Hook::Svcup } else { Hook::Svcdown };
+            let last = world.hooks.iter().rev().find(|(_, hook)| *hook == wanted);
+            // A group with a script in it is not empty.
+            let empty = |id| world.running.iter().all(|running| running.id != id);
+            if let Some((id, _)) = last.copied().filter(|(id, _)| empty(*id)) {
+                world.log.push(format!("empty {wanted}"));
+                world.event(Event::GroupEmpty(id));
             }
         }
         Move::AllGone => world.event(Event::AllGone),
         Move::Restart => world.restart("x"),
         Move::Stop => world.stop(),
         Move::Check => world.event(Event::Asked(Ask::Check)),
-        Move::Deadline => {
-            if let Some(deadline) = world.machine.next_deadline() {
-                world.now = world.now.max(deadline);
-                let effects = world.machine.handle_deadline(world.now);
-                world.perform(effects);
-            }
-        }
-        Move::Wait(millis) => {
-            world.now = world.now + Duration::from_millis(millis.into());
-            let effects = world.machine.handle_deadline(world.now);
+        Move::Fault => {
+            let effects = world.machine.fault("a fault".into(), world.now);
             world.perform(effects);
         }
+        Move::Deadline => {
+            if let Some(due) = world.machine.next_deadline() {
+                deadline(world, due);
+            }
+        }
+        Move::Wait(millis) => deadline(world, world.now + Duration::from_millis(millis.into())),
     }
 }
 
-/// What must hold of any log of any life.
-fn promises(log: &[String]) -> Result<(), TestCaseError> {
-    let mut running: Vec<&str> = Vec::new();
-    let (mut stopping, mut warm, mut svcup, mut svcdown_in_stop) = (false, false, false, 0);
-    for (index, line) in log.iter().enumerate() {
-        if let Some(hook) = line.strip_prefix('+') {
-            let others = running.iter().filter(|hook| **hook != "monitor").count();
-            prop_assert!(
-                others == 0 || hook == "monitor",
-                "two scripts at once: {:?}",
-                &log[..=index]
-            );
-            prop_assert!(hook != "monitor" || others == 0, "a check beside a script");
-            if stopping {
-                prop_assert_eq!(hook, "svcdown", "a start after a stop");
-                svcdown_in_stop += 1;
-                prop_assert!(svcdown_in_stop == 1 && svcup, "a svcdown too many");
-            }
-            if hook == "svcup" {
-                svcup = true;
-            }
-            running.push(hook);
-        } else if let Some(hook) = line.strip_prefix('-') {
-            if let Some(at) = running.iter().position(|running| *running == hook) {
-                running.remove(at);
-            }
-            if hook == "warmup" {
-                warm = true;
-            }
-        } else if line.starts_with("tolerated warmup") {
-            warm = true;
-        } else if line.starts_with("STOPPED") || line.starts_with("ERROR") {
-            prop_assert!(!stopping, "a second end");
-            stopping = true;
-        } else if line.starts_with("UP:") {
-            prop_assert!(warm && !stopping, "UP without a finished warm-up");
-        } else if line.starts_with("exit") {
-            prop_assert_eq!(index + 1, log.len(), "something after the end");
-        } else if line.starts_with("KILL") || line.starts_with("TERM") || line == "mark" {
-            // A script that was told to go is not waited for by the next check of this list.
-            if let Some(hook) = line.strip_prefix("KILL ") {
-                running.retain(|running| *running != hook);
-            }
-        }
-    }
-    Ok(())
-}
-
-fn life(policy: Policy, prompt: bool, moves: Vec<Move>) -> Result<(), TestCaseError> {
-    let mut world = World::new(policy);
-    world.prompt = prompt;
-    for chosen in moves {
-        let heard = world
-            .log
-            .iter()
-            .filter(|line| line.starts_with("exit"))
-            .count();
-        if heard > 0 {
-            break;
-        }
-        step(&mut world, chosen);
-    }
-    // However it stands: a stop ends it, in bounded time, though no process ever goes by itself.
-    if world.exit.is_none() {
-        world.event(Event::Start { initialised: true });
+/// However it stands: a stop ends it, in bounded time, though no process ever goes by itself.
+fn stop(world: &mut World, insist: bool) -> Result<(), String> {
+    world.event(Event::Start { initialised: true });
+    let ending = ["STOPPED:", "ERROR:"];
+    let begun = |line: &String| ending.iter().any(|state| line.starts_with(state));
+    if insist || !world.log.iter().any(begun) {
         world.stop();
-        let stopped_at = world.now;
-        let mut turns = 0;
-        while world.exit.is_none() {
-            turns += 1;
-            prop_assert!(turns < 50, "it never ends: {:?}", world.machine);
-            if let Some(deadline) = world.machine.next_deadline() {
-                world.now = world.now.max(deadline);
-                let effects = world.machine.handle_deadline(world.now);
-                world.perform(effects);
-            } else {
-                // Only a script without a cap may keep it waiting.
-                prop_assert!(
-                    !world.running.is_empty(),
-                    "nothing is due: {:?}",
-                    world.machine
-                );
-                world.ends(Outcome::Exited(0));
-            }
-        }
-        let took: Duration = world.now - stopped_at;
-        prop_assert!(took < Duration::from_secs(60), "a stop of {took:?}");
     }
-    let log: Vec<String> = world
-        .log
-        .iter()
-        .filter(|line| *line != "Joined" && !line.starts_with("Refused"))
-        .cloned()
-        .collect();
-    promises(&log)
+    let stopped_at = world.now;
+    let most = 50 + world.running.len();
+    for _ in 0..most {
+        if world.exit.is_some() {
+            let took = world.now - stopped_at;
+            return if took < Duration::from_secs(60) {
+                Ok(())
+            } else {
+                Err(format!("a stop of {took:?}"))
+            };
+        }
+        if let Some(due) = world.machine.next_deadline() {
+            deadline(world, due);
+        } else if let Some(last) = world.running.len().checked_sub(1) {
+            // Only a script without a cap may keep it waiting.
+            end(world, last, Outcome::Exited(0));
+        } else {
+            return Err(format!("nothing is due: {:?}", world.machine));
+        }
+    }
+    Err(format!("it never ends: {:?}", world.machine))
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
-    #[test]
-    fn every_life_keeps_the_promises(policy in policies(), prompt: bool, moves in moves()) {
-        life(policy, prompt, moves)?;
+/// Lives it to its end and holds it against the promises.
+fn live(life: &Life) -> Result<World, String> {
+    let mut world = World::new(life.policy.clone());
+    world.prompt = life.prompt;
+    // What comes after the end is heard too, and leads to nothing.
+    for chosen in &life.moves {
+        step(&mut world, *chosen);
     }
+    if world.exit.is_none() {
+        stop(&mut world, life.insist)?;
+    }
+    promises::hold(&world.log, &life.policy)?;
+    Ok(world)
+}
+
+/// The same fault with as few moves as can be.
+fn shortest(mut life: Life, mut broken: String) -> (Life, String) {
+    let mut at = life.moves.len();
+    while let Some(index) = at.checked_sub(1) {
+        at = index;
+        let mut shorter = life.clone();
+        shorter.moves.remove(index);
+        if let Err(still) = live(&shorter) {
+            (life, broken) = (shorter, still);
+            at = life.moves.len();
+        }
+    }
+    (life, broken)
+}
+
+#[test]
+fn every_life_keeps_the_promises() {
+    let (mut up, mut restarted, mut thrice, mut failed) = (0, 0, 0, 0);
+    for number in 0..LIVES {
+        let life = Life::of(number);
+        let world = match live(&life) {
+            Ok(world) => world,
+            Err(broken) => {
+                let (life, broken) = shortest(life, broken);
+                panic!("life {number}: {broken}\n{life:#?}");
+            }
+        };
+        let told = |state: &str| {
+            world
+                .log
+                .iter()
+                .filter(|line| line.starts_with(state))
+                .count()
+        };
+        up += u64::from(told("UP:") > 0);
+        restarted += u64::from(told("UP:") > 1);
+        thrice += u64::from(told("RESTARTING:") > 2);
+        failed += u64::from(told("ERROR:") > 0);
+    }
+    println!(
+        "{LIVES} lives: {up} came up, {restarted} came up again, {thrice} restarted three times or more, {failed} failed"
+    );
+    // Lives that end before anything happens prove nothing.
+    assert!(up > LIVES / 4 && restarted > LIVES / 10, "{up} {restarted}");
+    assert!(
+        thrice > LIVES / 50 && failed > LIVES / 10,
+        "{thrice} {failed}"
+    );
 }
 
 #[test]

@@ -3,5 +3,6 @@
 mod cells;
 mod diagram;
 mod lives;
+mod promises;
 mod stories;
 mod world;

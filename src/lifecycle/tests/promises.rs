@@ -1,0 +1,233 @@
+//! What must hold of the log of any life, whatever happened in it.
+
+use crate::lifecycle::Policy;
+
+/// How a restart stands, from its RESTARTING to what comes after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Restart {
+    /// None is under way.
+    None,
+    /// Begun, its `svcdown` not yet.
+    Begun,
+    /// Its `svcdown` was started.
+    Down,
+    /// Its `svcup` was started.
+    Up,
+}
+
+/// Reads a log line by line; each says what is no longer allowed.
+#[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that the log has said, of the machine's states it must know nothing"
+)]
+struct Reader<'a> {
+    policy: &'a Policy,
+    /// Scripts that run and have not been killed.
+    running: Vec<&'a str>,
+    /// Scripts that were told to end: what they answer then is no success.
+    told: Vec<&'a str>,
+    /// Groups that are watched and not yet empty.
+    watched: Vec<&'a str>,
+    /// How many groups were watched in this restart.
+    groups: usize,
+    stopping: bool,
+    over: bool,
+    been_up: bool,
+    restart: Restart,
+    /// `svcup` was started and no `svcdown` since.
+    services: bool,
+    /// `svcup` has finished, and `warmup`, since the last `svcup` was started.
+    svcup: bool,
+    warmup: bool,
+}
+
+/// Holds the log against every promise.
+///
+/// # Errors
+/// The promise that was broken.
+pub(super) fn hold(log: &[String], policy: &Policy) -> Result<(), String> {
+    let mut reader = Reader {
+        policy,
+        running: Vec::new(),
+        told: Vec::new(),
+        watched: Vec::new(),
+        groups: 0,
+        stopping: false,
+        over: false,
+        been_up: false,
+        restart: Restart::None,
+        services: false,
+        svcup: false,
+        warmup: false,
+    };
+    for (index, line) in log.iter().enumerate() {
+        reader
+            .line(line)
+            .map_err(|broken| format!("{broken}, at the end of {:#?}", &log[..=index]))?;
+    }
+    Ok(())
+}
+
+fn must(holds: bool, broken: &str) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(broken.into()) }
+}
+
+impl<'a> Reader<'a> {
+    fn line(&mut self, line: &'a str) -> Result<(), String> {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        // What the world did by itself, and what it was answered, is no act of the machine.
+        let heard = ["Begun", "Joined", "Queued"].contains(&word) || word.starts_with("Refused");
+        let act = !(heard || word.starts_with('-') || word == "empty");
+        must(!act || !self.over, "something after the end")?;
+        if let Some(hook) = word.strip_prefix('+') {
+            return self.started(hook);
+        }
+        if let Some(hook) = word.strip_prefix('-') {
+            self.ended(hook, rest == "ok");
+            return Ok(());
+        }
+        match word {
+            "TERM" | "KILL" => self.signalled(word, rest),
+            "watch" => {
+                self.watched.push(rest);
+                self.groups += 1;
+            }
+            "empty" => self.watched.retain(|group| *group != rest),
+            "tolerated" => return self.tolerated(rest),
+            "mark" => return must(!self.stopping, "a mark after a stop"),
+            "STOPPED:" | "ERROR:" => {
+                must(!self.stopping, "a second end")?;
+                self.stopping = true;
+                self.restart = Restart::None;
+            }
+            "RESTARTING:" => return self.restarting(rest),
+            "UP:" => return self.up(),
+            "BOOT:" | "FIRSTBOOT:" | "UPGRADING:" | "WARMUP:" => {
+                must(!self.stopping && !self.been_up, "a boot out of its place")?;
+            }
+            "exit" => self.over = true,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn started(&mut self, hook: &'a str) -> Result<(), String> {
+        if hook == "monitor" {
+            must(self.running.is_empty(), "a check beside a script")?;
+            must(
+                self.been_up && self.restart == Restart::None,
+                "a check while it is not UP",
+            )?;
+        } else {
+            must(self.running.is_empty(), "two scripts at once")?;
+        }
+        must(!self.stopping || hook == "svcdown", "a start after a stop")?;
+        match hook {
+            "svcup" => {
+                must(!self.services, "services started twice")?;
+                if self.been_up || self.restart != Restart::None {
+                    must(self.restart == Restart::Down, "svcup before svcdown")?;
+                    must(
+                        self.groups == 2 && self.watched.is_empty(),
+                        "svcup beside what is left of the last one",
+                    )?;
+                    self.restart = Restart::Up;
+                }
+                (self.services, self.svcup, self.warmup) = (true, false, false);
+            }
+            "svcdown" => {
+                must(self.services, "a svcdown too many")?;
+                if self.restart != Restart::None {
+                    must(self.restart == Restart::Begun, "two restarts at once")?;
+                    self.restart = Restart::Down;
+                }
+                self.services = false;
+            }
+            "warmup" => must(self.svcup, "warmup before svcup has finished")?,
+            _ => {}
+        }
+        self.told.retain(|told| *told != hook);
+        self.running.push(hook);
+        Ok(())
+    }
+
+    fn ended(&mut self, hook: &str, ok: bool) {
+        let cut = self.told.contains(&hook);
+        if let Some(at) = self.running.iter().position(|running| *running == hook) {
+            self.running.remove(at);
+        }
+        if ok && !cut {
+            self.finished(hook);
+        }
+    }
+
+    fn finished(&mut self, hook: &str) {
+        match hook {
+            "svcup" => self.svcup = true,
+            "warmup" => self.warmup = true,
+            _ => {}
+        }
+    }
+
+    /// A script that was killed is not waited for by these rules, nor is a group.
+    fn signalled(&mut self, signal: &str, hook: &'a str) {
+        self.told.push(hook);
+        if signal == "KILL" {
+            if self.watched.contains(&hook) {
+                self.watched.retain(|group| *group != hook);
+            } else {
+                self.running.retain(|running| *running != hook);
+            }
+        }
+    }
+
+    fn tolerated(&mut self, rest: &str) -> Result<(), String> {
+        let hook = rest.split(' ').next().unwrap_or_default();
+        let may = self.policy.tolerated.iter().any(|may| may.name() == hook);
+        must(
+            may || hook == "svcdown",
+            "a failure taken for done unasked for",
+        )?;
+        self.finished(hook);
+        Ok(())
+    }
+
+    fn restarting(&mut self, cause: &str) -> Result<(), String> {
+        must(!self.stopping, "a restart after a stop")?;
+        must(self.been_up, "a restart before UP")?;
+        must(self.running.is_empty(), "a restart beside a script")?;
+        // One that failed is tried again; that is the only way from one to the next without UP.
+        let failed = cause.starts_with("svcup ") || cause.starts_with("warmup ");
+        must(
+            match self.restart {
+                Restart::None => !failed,
+                Restart::Up => failed,
+                Restart::Begun | Restart::Down => false,
+            },
+            "two restarts at once",
+        )?;
+        self.restart = Restart::Begun;
+        self.groups = 0;
+        self.watched.clear();
+        Ok(())
+    }
+
+    fn up(&mut self) -> Result<(), String> {
+        must(!self.stopping, "UP after a stop")?;
+        must(self.running.is_empty(), "UP while a script runs")?;
+        must(self.svcup, "UP without a finished svcup")?;
+        let first = !self.been_up;
+        must(
+            self.warmup || !(first || self.policy.restart_warmup),
+            "UP without a finished warm-up",
+        )?;
+        must(
+            first || self.restart == Restart::Up,
+            "UP without a finished restart",
+        )?;
+        self.been_up = true;
+        self.restart = Restart::None;
+        Ok(())
+    }
+}

@@ -17,6 +17,12 @@ pub const WW_NOTIFY_SOCKET: &str = "WW_NOTIFY_SOCKET";
 /// systemd's own (`sd_notify(3)`): where a service says that it is ready; a path, or `@` and an
 /// abstract name.
 pub const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
+/// How often a service is to give a sign of life, in microseconds; `sd_watchdog_enabled(3)`.
+pub const WATCHDOG_USEC: &str = "WATCHDOG_USEC";
+/// The process that is to give it. Never set here: whoever speaks on the service's socket may.
+pub const WATCHDOG_PID: &str = "WATCHDOG_PID";
+/// The name of the service a process belongs to.
+pub const WW_SERVICE: &str = "WW_SERVICE";
 /// Overrides the root below which the agent looks for `/ww` and `/data`; for tests and `check`.
 pub const WW_ROOT: &str = "WW_ROOT";
 /// For tests of builds with debug assertions: the state in which the agent meets a fault.

@@ -2,6 +2,8 @@
 
 /// Directory of the image author's scripts.
 pub const SCRIPTS: &str = "/ww/usr";
+/// The image's foreground services, each a file.
+pub const SERVICES: &str = "/ww/usr/svc.d";
 /// The entry point of an image: the agent, or a link to it.
 pub const RUN: &str = "/ww/run";
 /// The agent under the name that prints configuration values.

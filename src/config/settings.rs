@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::error::SettingsError;
 use super::layer::kind;
-use crate::lifecycle::{Hook, Policy};
+use crate::lifecycle::{Hook, Policy, ServiceRules};
 use crate::spelling::nearest;
 
 /// How `/data` is made to hold still for a backup.
@@ -58,11 +58,14 @@ impl Settings {
                 "stop" => read_stop(policy, value)?,
                 "drain" => policy.drain = duration("ww.drain", value)?,
                 "hooks" => read_hooks(policy, value)?,
+                "services" => read_services(policy, value)?,
                 "backup" => {
                     (settings.backup_mode, settings.backup_exclude) = read_backup(value)?;
                 }
                 _ => {
-                    let known = ["monitor", "restart", "stop", "drain", "hooks", "backup"];
+                    let known = [
+                        "monitor", "restart", "stop", "drain", "hooks", "services", "backup",
+                    ];
                     return Err(unknown("ww", key, &known));
                 }
             }
@@ -174,6 +177,35 @@ fn read_hooks(policy: &mut Policy, value: &Value) -> Result<(), SettingsError> {
     Ok(())
 }
 
+fn read_services(policy: &mut Policy, value: &Value) -> Result<(), SettingsError> {
+    for (name, value) in object("ww.services", value)? {
+        let path = format!("ww.services.{}", shown(name));
+        let mut rules = ServiceRules::default();
+        for (key, value) in object(&path, value)? {
+            let whole = || format!("{path}.{key}");
+            match key.as_str() {
+                "notify" => rules.notify = boolean(&whole(), value)?,
+                "ready_timeout" => rules.ready_timeout = positive(&whole(), value)?,
+                "stop_timeout" => rules.stop_timeout = Some(positive(&whole(), value)?),
+                "watchdog" => rules.watchdog = Some(positive(&whole(), value)?),
+                "restart_max" => rules.restart_max = Some(count(&whole(), value)?),
+                _ => {
+                    let known = [
+                        "notify",
+                        "ready_timeout",
+                        "stop_timeout",
+                        "watchdog",
+                        "restart_max",
+                    ];
+                    return Err(unknown(&path, key, &known));
+                }
+            }
+        }
+        policy.services.insert(name.clone(), rules);
+    }
+    Ok(())
+}
+
 fn read_backup(value: &Value) -> Result<(BackupMode, Vec<String>), SettingsError> {
     let (mut mode, mut exclude) = (BackupMode::default(), Vec::new());
     for (key, value) in object("ww.backup", value)? {
@@ -280,8 +312,13 @@ fn wrong(key: &str, expected: &'static str, value: &Value) -> SettingsError {
     }
 }
 
+/// A key as it may be shown.
+fn shown(key: &str) -> String {
+    key.chars().take(60).filter(|c| !c.is_control()).collect()
+}
+
 fn unknown(parent: &str, key: &str, known: &[&str]) -> SettingsError {
-    let key: String = key.chars().take(60).filter(|c| !c.is_control()).collect();
+    let key = shown(key);
     let hint = nearest(&key, known).map_or_else(
         || format!("; known below `{parent}`: {}", known.join(", ")),
         |name| format!("; did you mean `{name}`?"),
@@ -334,6 +371,10 @@ mod tests {
                 "firstboot": {"timeout": "2h", "on_failure": "error"},
                 "on_failure": "continue"
             },
+            "services": {
+                "web": {"notify": true, "ready_timeout": "5m", "stop_timeout": "20s", "watchdog": "30s", "restart_max": 0},
+                "db": {}
+            },
             "backup": {"mode": "live", "exclude": ["cache/**", "*.tmp"]}
         }))
         .unwrap();
@@ -358,6 +399,15 @@ mod tests {
                 .collect::<Vec<_>>(),
             ["boot", "upgrade", "svcup", "warmup"]
         );
+        let web = ServiceRules {
+            notify: true,
+            ready_timeout: Duration::from_secs(300),
+            stop_timeout: Some(Duration::from_secs(20)),
+            watchdog: Some(Duration::from_secs(30)),
+            restart_max: Some(0),
+        };
+        assert_eq!(policy.services["web"], web);
+        assert_eq!(policy.services["db"], ServiceRules::default());
         assert_eq!(settings.backup_mode, BackupMode::Live);
         assert_eq!(settings.backup_exclude, ["cache/**", "*.tmp"]);
     }
@@ -417,6 +467,14 @@ mod tests {
             (
                 json!({"hooks": {"monitor": {"on_failure": "continue"}}}),
                 "unknown setting `ww.hooks.monitor.on_failure`; it means nothing for monitor, see the documentation",
+            ),
+            (
+                json!({"services": {"web": {"notfy": true}}}),
+                "unknown setting `ww.services.web.notfy`; did you mean `notify`?",
+            ),
+            (
+                json!({"services": {"web": true}}),
+                "setting `ww.services.web` must be an object, but is a boolean",
             ),
             (
                 json!({"backup": {"exclude": ["a", 1]}}),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::event::{Cause, Outcome, RunId};
+use super::services::ServiceView;
 use super::state::{Health, Hook, State};
 
 /// A change of state.
@@ -27,12 +28,19 @@ pub enum Effect {
     Announce(Transition),
     /// Run a script. Answered by `Ended`, at once when there is none.
     Run(RunId, Hook),
+    /// Run a service; its directory entry's name. Answered by `Began`
+    /// when it runs, and by `Ended`; by that alone when it cannot be run.
+    RunService(RunId, String),
     /// Ask the process group of a run to end (TERM). Answered by `Ended` when it does.
     Terminate(RunId),
     /// End the process group of a run (KILL). Answered by `Ended`.
     Kill(RunId),
     /// Say `GroupEmpty` as soon as no process of this run's group is left.
     WatchGroup(RunId),
+    /// A service stands differently now.
+    Service(ServiceView),
+    /// A stop has come to this stage, which may take so long; none when there is no cap.
+    Stage(StopStage, Option<Duration>),
     /// Write `/data/whaleup` so that it lasts. Answered by `Marked`.
     Mark,
     /// TERM to every process left. `AllGone` is wanted as soon as none is.
@@ -47,6 +55,23 @@ pub enum Effect {
     Heard(Heard),
     /// Leave with this exit code. The machine is done.
     Exit(i32),
+}
+
+/// A stage of a stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StopStage {
+    /// The script in the way is being ended.
+    Cutting,
+    /// The drain passes.
+    Draining,
+    /// The services are being ended.
+    Services,
+    /// `svcdown` runs.
+    Svcdown,
+    /// Everybody left was asked to end.
+    Terminating,
+    /// Who did not is killed.
+    Killing,
 }
 
 /// What became of a request.

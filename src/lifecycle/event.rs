@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::services::Failure;
 use super::state::Hook;
 
 /// Names one run of a script; never used twice in a boot.
@@ -96,6 +97,15 @@ pub enum Cause {
         /// How the last of them ended.
         last: Outcome,
     },
+    /// A service failed, though it was started again as often as may be.
+    Service {
+        /// Its name.
+        name: String,
+        /// How it failed last.
+        failure: Failure,
+        /// How often in a row it had been started again.
+        restarts: u32,
+    },
     /// Restarting did not help often enough.
     GaveUp {
         /// How many restarts in a row were made.
@@ -123,6 +133,7 @@ impl Cause {
             Self::Failed(..) => "script failed",
             Self::MarkFailed(_) => "cannot mark /data",
             Self::Watchdog { .. } => "watchdog",
+            Self::Service { .. } => "service failed",
             Self::GaveUp { .. } => "gave up",
             Self::Signal(_) | Self::Operator(_) => "asked",
             Self::Restarted => "restart finished",
@@ -145,6 +156,19 @@ impl fmt::Display for Cause {
                     "monitor {last}, {failures} checks in a row failed"
                 )
             }
+            Self::Service {
+                name,
+                failure,
+                restarts: 0,
+            } => write!(formatter, "service {name} {failure}"),
+            Self::Service {
+                name,
+                failure,
+                restarts,
+            } => write!(
+                formatter,
+                "service {name} {failure}, after {restarts} restarts of it in a row"
+            ),
             Self::GaveUp { restarts, last } => {
                 write!(
                     formatter,
@@ -170,6 +194,25 @@ pub enum Ask {
     Check,
 }
 
+/// What a service says of itself, as far as it matters for its life.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one datagram may say any of these"
+)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ServiceNotice {
+    /// `READY=1`.
+    pub ready: bool,
+    /// `STOPPING=1`.
+    pub stopping: bool,
+    /// `WATCHDOG=1`.
+    pub alive: bool,
+    /// `WATCHDOG=trigger`.
+    pub triggered: bool,
+    /// `EXTEND_TIMEOUT_USEC=`.
+    pub extend: Option<Duration>,
+}
+
 /// What happens to the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -180,6 +223,10 @@ pub enum Event {
     },
     /// A script that [`super::Effect::Run`] asked for has ended.
     Ended(RunId, Outcome),
+    /// The process of a service exists.
+    Began(RunId),
+    /// A service has said something.
+    Noticed(RunId, ServiceNotice),
     /// The world has been told the transition with this number.
     Announced(u64),
     /// `/data/whaleup` was written, or why it was not.

@@ -10,13 +10,15 @@ mod effect;
 mod event;
 mod machine;
 mod moment;
+mod services;
 mod state;
 #[cfg(test)]
 mod tests;
 
 pub use backoff::Backoff;
-pub use effect::{Effect, Heard, Transition};
-pub use event::{Ask, Cause, Event, Outcome, RunId};
+pub use effect::{Effect, Heard, StopStage, Transition};
+pub use event::{Ask, Cause, Event, Outcome, RunId, ServiceNotice};
 pub use machine::{Machine, Policy};
 pub use moment::Moment;
+pub use services::{Failure, MAIN_SERVICE, ServiceRules, ServiceStand, ServiceView};
 pub use state::{Health, Hook, State};

@@ -72,6 +72,11 @@ impl Environment {
         self.path(paths::ETC_FALLBACK).join(format!("host-{name}"))
     }
 
+    /// A service's file.
+    pub(crate) fn service(&self, name: &str) -> PathBuf {
+        self.path(paths::SERVICES).join(Path::new(name))
+    }
+
     /// A hook's file.
     pub(crate) fn script(&self, name: &str) -> PathBuf {
         self.path(paths::SCRIPTS).join(Path::new(name))

@@ -3,7 +3,10 @@
 //! Only [`crate::reaper`] takes exit statuses; what it finds is matched with the table here.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -12,10 +15,11 @@ use nix::errno::Errno;
 use nix::libc::{SIGCONT, SIGKILL, SIGTERM};
 use nix::unistd::{Pid, getpgid};
 use whaleware::env;
-use whaleware::lifecycle::{Hook, Moment, Outcome, RunId, State};
+use whaleware::lifecycle::{Hook, MAIN_SERVICE, Moment, Outcome, RunId, State};
 
 use crate::clock;
 use crate::environment::Environment;
+use crate::log;
 use crate::output::Output;
 use crate::pipes::{Capture, Keep, Pipes};
 use crate::poller::Poller;
@@ -32,6 +36,9 @@ const RETRY_FOR: Duration = Duration::from_secs(30);
 /// How long a file may be still being written.
 const BUSY_FOR: Duration = Duration::from_secs(1);
 
+/// The most characters of a service's name in a text.
+const MAX_NAME: usize = 64;
+
 /// On whose behalf a script runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Owner {
@@ -41,8 +48,31 @@ pub(crate) enum Owner {
     Lifecycle,
     /// Sending numbers on; one at a time.
     Pushstats,
+    /// A foreground service.
+    Service(RunId),
     /// A filter somebody asked for; not a script, but it has pipes.
     Filter(u32),
+}
+
+/// What is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// A script.
+    Hook(Hook),
+    /// A service of `svc.d`, by its name, with what is put into its environment.
+    Service(String, Vec<(&'static str, String)>),
+    /// The command the container is there for, with its arguments.
+    Command(Vec<OsString>, Vec<(&'static str, String)>),
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hook(hook) => write!(formatter, "{hook}"),
+            Self::Service(name, _) => write!(formatter, "service {}", log::plain(name, MAX_NAME)),
+            Self::Command(..) => write!(formatter, "service {MAIN_SERVICE}"),
+        }
+    }
 }
 
 /// Why a run was told to end before its time.
@@ -68,8 +98,8 @@ enum Stage {
 /// A run of a script.
 #[derive(Debug, Clone)]
 pub(crate) struct Run {
-    /// The script.
-    pub(crate) hook: Hook,
+    /// What runs.
+    pub(crate) task: Task,
     /// Its argument.
     argument: Option<String>,
     /// The state it runs in.
@@ -82,6 +112,16 @@ pub(crate) struct Run {
     pub(crate) cut: Cut,
     stage: Stage,
     oom_kills: Option<u64>,
+}
+
+impl Run {
+    /// The script, where it is one.
+    pub(crate) const fn hook(&self) -> Option<Hook> {
+        match self.task {
+            Task::Hook(hook) => Some(hook),
+            Task::Service(..) | Task::Command(..) => None,
+        }
+    }
 }
 
 /// A run that is over.
@@ -122,6 +162,12 @@ pub(crate) struct Hooks {
     pub(crate) notify: Option<String>,
     /// What keeps a script from being started for now, to be told once.
     pub(crate) trouble: Option<String>,
+    /// Services whose process exists, to be told once.
+    pub(crate) begun: Vec<RunId>,
+    /// The terminal is the command's while it runs.
+    pub(crate) has_terminal: bool,
+    /// Where the agent was started; only the command goes on from there.
+    pub(crate) start_directory: PathBuf,
 }
 
 impl Hooks {
@@ -136,6 +182,9 @@ impl Hooks {
             pipes: Pipes::default(),
             notify: None,
             trouble: None,
+            begun: Vec::new(),
+            has_terminal: false,
+            start_directory: PathBuf::from("/"),
         }
     }
 
@@ -144,14 +193,14 @@ impl Hooks {
     pub(crate) fn start(
         &mut self,
         owner: Owner,
-        hook: Hook,
+        task: Task,
         state: State,
         argument: Option<String>,
         poller: &Poller,
     ) -> Option<Ended> {
         let began = clock::now();
         let run = Run {
-            hook,
+            task,
             argument,
             state,
             at: clock::wall(),
@@ -169,9 +218,13 @@ impl Hooks {
 
     fn attempt(&mut self, owner: Owner, poller: &Poller) -> Option<Ended> {
         let run = self.runs.get(&owner)?;
-        match self.spawn(owner, run.hook, run.state, run.argument.clone(), poller) {
+        let (task, state, argument) = (run.task.clone(), run.state, run.argument.clone());
+        match self.spawn(owner, &task, state, argument, poller) {
             Ok(pid) => {
                 self.pids.insert(pid, owner);
+                if let Owner::Service(id) = owner {
+                    self.begun.push(id);
+                }
                 if let Some(run) = self.runs.get_mut(&owner) {
                     run.stage = Stage::Running(pid);
                 }
@@ -187,8 +240,8 @@ impl Hooks {
                 }
                 if let Stage::Waiting { at, pause } = &mut run.stage {
                     if *pause == RETRY {
-                        let hook = run.hook;
-                        let text = format!("{hook} cannot be started yet: {error}; trying again");
+                        let task = &run.task;
+                        let text = format!("{task} cannot be started yet: {error}; trying again");
                         self.trouble = Some(text);
                     }
                     *at = now + *pause;
@@ -202,12 +255,16 @@ impl Hooks {
     fn spawn(
         &mut self,
         owner: Owner,
-        hook: Hook,
+        task: &Task,
         state: State,
         argument: Option<String>,
         poller: &Poller,
     ) -> Result<i32, Refusal> {
-        let path = self.environment.script(hook.name());
+        let path = match task {
+            Task::Hook(hook) => self.environment.script(hook.name()),
+            Task::Service(name, _) => self.environment.service(name),
+            Task::Command(words, variables) => return self.spawn_command(words, variables, state),
+        };
         let form = script::diagnose(&path, std::path::Path::new("/")).map_err(Refusal::Never)?;
         let mut command = match form {
             Form::Missing => return Err(Refusal::Missing),
@@ -218,10 +275,9 @@ impl Hooks {
                 shell
             }
         };
-        let keep = if hook == Hook::Monitor {
-            Keep::Stdout
-        } else {
-            Keep::Nothing
+        let keep = match task {
+            Task::Hook(Hook::Monitor) => Keep::Stdout,
+            Task::Hook(_) | Task::Service(..) | Task::Command(..) => Keep::Nothing,
         };
         let ends = self
             .pipes
@@ -234,10 +290,17 @@ impl Hooks {
             .stdin(Stdio::null())
             .stdout(ends.stdout)
             .stderr(ends.stderr);
-        match &self.notify {
-            Some(address) => command.env(env::WW_NOTIFY_SOCKET, address),
-            None => command.env_remove(env::WW_NOTIFY_SOCKET),
-        };
+        match (task, &self.notify) {
+            (Task::Hook(_), Some(address)) => {
+                command.env(env::WW_NOTIFY_SOCKET, address);
+            }
+            (Task::Service(_, variables) | Task::Command(_, variables), _) => {
+                attend(&mut command, variables);
+            }
+            (Task::Hook(_), None) => {
+                command.env_remove(env::WW_NOTIFY_SOCKET);
+            }
+        }
         sys::isolate(&mut command);
         match command.spawn() {
             // The handle is let go: dropping it neither waits nor kills.
@@ -247,6 +310,40 @@ impl Hooks {
                 Err(refusal(error))
             }
         }
+    }
+
+    /// Starts the command the container is there for. It gets the agent's own stdin, stdout and stderr,
+    /// and the terminal where there is one: it is to find all as if it had been started without.
+    fn spawn_command(
+        &self,
+        words: &[OsString],
+        variables: &[(&'static str, String)],
+        state: State,
+    ) -> Result<i32, Refusal> {
+        let Some((program, arguments)) = words.split_first() else {
+            return Err(Refusal::Missing);
+        };
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .current_dir(&self.start_directory)
+            .env(env::WW_STATE, state.name());
+        attend(&mut command, variables);
+        sys::isolate(&mut command);
+        if self.has_terminal {
+            sys::take_terminal(&mut command);
+        }
+        command
+            .spawn()
+            .map(|child| i32::try_from(child.id()).unwrap_or(i32::MAX))
+            .map_err(|error| match refusal(error) {
+                // The kernel's own answer misleads.
+                Refusal::Never(fault) => {
+                    let found = script::diagnose_command(program, &self.start_directory);
+                    Refusal::Never(found.err().unwrap_or(fault))
+                }
+                other @ (Refusal::Later(..) | Refusal::Missing) => other,
+            })
     }
 
     fn close(&mut self, owner: Owner, outcome: Outcome) -> Option<Ended> {
@@ -288,6 +385,24 @@ impl Hooks {
         self.runs.get(&owner)
     }
 
+    /// On whose behalf a run of the life cycle is: its own script's, or a service's.
+    pub(crate) fn owner(&self, id: RunId) -> Owner {
+        let service = Owner::Service(id);
+        if self.runs.contains_key(&service) {
+            service
+        } else {
+            Owner::Cycle(id)
+        }
+    }
+
+    /// The process of a run, while there is one.
+    pub(crate) fn pid(&self, owner: Owner) -> Option<i32> {
+        match self.runs.get(&owner)?.stage {
+            Stage::Running(pid) => Some(pid),
+            Stage::Waiting { .. } => None,
+        }
+    }
+
     /// Whether a process is of a script that runs beside the life cycle, as far as its group tells: one
     /// that has ended and was taken, or has left its group, is nobody's.
     pub(crate) fn is_beside(&self, pid: i32) -> bool {
@@ -297,10 +412,10 @@ impl Hooks {
         match self.pids.get(&group.as_raw()) {
             Some(owner @ Owner::Cycle(_)) => {
                 let run = self.runs.get(owner);
-                run.is_some_and(|run| run.hook == Hook::Monitor)
+                run.is_some_and(|run| run.task == Task::Hook(Hook::Monitor))
             }
             Some(Owner::Lifecycle | Owner::Pushstats) => true,
-            Some(Owner::Filter(_)) | None => false,
+            Some(Owner::Filter(_) | Owner::Service(_)) | None => false,
         }
     }
 
@@ -327,7 +442,7 @@ impl Hooks {
                 let first = signals.first().copied().unwrap_or(SIGTERM);
                 return self.close(owner, signalled(first, false));
             }
-            (None, Owner::Cycle(id)) => *self.groups.get(&id)?,
+            (None, Owner::Cycle(id) | Owner::Service(id)) => *self.groups.get(&id)?,
             (None, Owner::Lifecycle | Owner::Pushstats | Owner::Filter(_)) => return None,
         };
         for signal in signals {
@@ -347,7 +462,7 @@ impl Hooks {
         let owner = self.pids.remove(&pid)?;
         let run = self.runs.remove(&owner)?;
         // The number stays taken as long as the group has members.
-        if let Owner::Cycle(id) = owner
+        if let Owner::Cycle(id) | Owner::Service(id) = owner
             && sys::group_exists(pid)
         {
             self.groups.insert(id, pid);
@@ -377,7 +492,24 @@ impl Hooks {
     /// Whether no process of this run's group is left.
     pub(crate) fn group_is_empty(&mut self, id: RunId) -> bool {
         self.forget_empty_groups();
-        !self.groups.contains_key(&id) && !self.runs.contains_key(&Owner::Cycle(id))
+        !self.groups.contains_key(&id)
+            && !self.runs.contains_key(&Owner::Cycle(id))
+            && !self.runs.contains_key(&Owner::Service(id))
+    }
+}
+
+/// What a service finds in its environment to speak to the agent with, and nothing of another's.
+fn attend(command: &mut Command, variables: &[(&'static str, String)]) {
+    for name in [
+        env::WW_NOTIFY_SOCKET,
+        env::NOTIFY_SOCKET,
+        env::WATCHDOG_USEC,
+        env::WATCHDOG_PID,
+    ] {
+        command.env_remove(name);
+    }
+    for (name, value) in variables {
+        command.env(name, value);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::clock;
 use crate::environment::LogFormat;
 
 /// How much a line matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
     /// The normal course of things.
     Info,

@@ -32,9 +32,14 @@ mod teller;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use applets::Wanted;
+
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     let program = arguments.next().unwrap_or_default();
     let arguments: Vec<OsString> = arguments.collect();
-    applets::dispatch(&program, &arguments).unwrap_or_else(run::main)
+    match applets::dispatch(&program, &arguments) {
+        Wanted::Done(code) => code,
+        Wanted::LifeCycle(command) => run::main(command),
+    }
 }

@@ -289,6 +289,8 @@ pub(crate) struct Output {
     /// What scripts complain about, and the log.
     pub(crate) stderr: Sink,
     format: LogFormat,
+    /// Lines less grave than this are not written.
+    pub(crate) least: Level,
 }
 
 impl Output {
@@ -298,11 +300,15 @@ impl Output {
             stdout: Sink::new(1, Token::Stdout),
             stderr: Sink::new(2, Token::Stderr),
             format,
+            least: Level::Info,
         }
     }
 
     /// One line for the log.
     pub(crate) fn log(&mut self, level: Level, message: &str) {
+        if level < self.least {
+            return;
+        }
         let line = log::line(self.format, level, message);
         self.stderr.write(Writer::Agent, &line);
     }

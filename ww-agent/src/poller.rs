@@ -21,6 +21,8 @@ pub(crate) enum Token {
     Notices,
     /// A script has printed something.
     Pipe(u32),
+    /// A service says how it is.
+    Service(u32),
     /// A client has written, takes more, or is gone.
     Client(u32),
 }
@@ -37,6 +39,7 @@ impl Token {
             Self::Notices => 4,
             Self::Pipe(id) => 1 << KIND | id as u64,
             Self::Client(id) => 2 << KIND | id as u64,
+            Self::Service(id) => 3 << KIND | id as u64,
         }
     }
 
@@ -50,6 +53,7 @@ impl Token {
             (0, 4) => Some(Self::Notices),
             (1, id) => Some(Self::Pipe(id)),
             (2, id) => Some(Self::Client(id)),
+            (3, id) => Some(Self::Service(id)),
             _ => None,
         }
     }

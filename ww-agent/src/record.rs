@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
-use whaleware::lifecycle::{Health, Moment, Policy, State, Transition};
+use whaleware::lifecycle::{
+    Failure, Health, Moment, Policy, ServiceStand, ServiceView, State, Transition,
+};
 use whaleware::protocol::{
-    FromAgent, HealthReport, HookRun, MAX_TEXT, MonitorReport, Resources, Restarts, Snapshot,
-    StopBudget, TransitionReport, encode,
+    FromAgent, HealthReport, HookRun, MAX_TEXT, MonitorReport, Resources, Restarts, ServiceReport,
+    ServiceStatus, Snapshot, StopBudget, Stopping, TransitionReport, encode,
 };
 
 use crate::clock;
@@ -22,6 +24,8 @@ const RUNS: usize = 64;
 const DEGRADED: usize = 16;
 /// The most characters of a text in the history; what is new is told at full length.
 const OLD_TEXT: usize = 160;
+/// The most characters of a service's name.
+const MAX_NAME: usize = 64;
 
 /// What a script said that is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,6 +49,9 @@ pub(crate) struct Record {
     runs: VecDeque<HookRun>,
     omitted: u32,
     running: Option<(HookRun, Moment)>,
+    services: Vec<ServiceReport>,
+    /// Where a stop is.
+    pub(crate) stopping: Option<Stopping>,
     pub(crate) health: HealthReport,
     pub(crate) monitor: Option<MonitorReport>,
     restarts: Restarts,
@@ -68,6 +75,8 @@ impl Record {
             runs: VecDeque::new(),
             omitted: 0,
             running: None,
+            services: Vec::new(),
+            stopping: None,
             health: HealthReport::default(),
             monitor: None,
             restarts: Restarts {
@@ -181,6 +190,92 @@ impl Record {
         self.runs.push_back(run);
     }
 
+    /// These are the services there are, and so long ending them may take.
+    pub(crate) fn know_services(
+        &mut self,
+        views: impl Iterator<Item = ServiceView>,
+        budget_ms: Option<u64>,
+    ) {
+        let mut known = std::mem::take(&mut self.services);
+        for view in views {
+            let name = log::plain(&view.name, MAX_NAME);
+            let at = known.iter().position(|report| report.service == name);
+            let report = at.map_or_else(
+                || ServiceReport {
+                    service: name,
+                    status: ServiceStatus::Down,
+                    since: clock::wall(),
+                    pid: None,
+                    restarts: 0,
+                    exit: None,
+                    detail: None,
+                    text: None,
+                    progress: None,
+                },
+                |at| known.swap_remove(at),
+            );
+            self.services.push(report);
+        }
+        self.stop.services_ms = budget_ms;
+    }
+
+    /// A service stands differently; the report of it, if that is news.
+    pub(crate) fn service(
+        &mut self,
+        view: &ServiceView,
+        pid: Option<i32>,
+    ) -> Option<ServiceReport> {
+        let report = find(&mut self.services, &view.name)?;
+        let before = report.clone();
+        let status = match view.stand {
+            ServiceStand::Down => ServiceStatus::Down,
+            ServiceStand::Starting => ServiceStatus::Starting,
+            ServiceStand::Up => ServiceStatus::Up,
+            ServiceStand::Waiting => ServiceStatus::Waiting,
+            ServiceStand::Stopping => ServiceStatus::Stopping,
+        };
+        if report.status != status {
+            report.since = clock::wall();
+            report.status = status;
+        }
+        if pid != report.pid && pid.is_some() {
+            // What the one before said is not true of this one.
+            report.text = None;
+            report.progress = None;
+        }
+        report.pid = pid;
+        report.restarts = view.restarts;
+        report.exit = view.last.as_ref().and_then(Failure::exit_code);
+        report.detail = view
+            .last
+            .as_ref()
+            .map(|last| log::plain(&last.to_string(), OLD_TEXT));
+        (*report != before).then(|| report.clone())
+    }
+
+    /// A service says how it stands; whether that is news.
+    pub(crate) fn service_said(
+        &mut self,
+        name: &str,
+        status: Option<String>,
+        progress: Option<u8>,
+    ) -> bool {
+        let Some(report) = find(&mut self.services, name) else {
+            return false;
+        };
+        let before = (report.text.clone(), report.progress);
+        if let Some(status) = status {
+            report.text = Some(log::plain(&status, OLD_TEXT)).filter(|text| !text.is_empty());
+        }
+        report.progress = progress.or(report.progress);
+        before != (report.text.clone(), report.progress)
+    }
+
+    /// How a service stands.
+    pub(crate) fn service_report(&mut self, name: &str) -> Option<ServiceReport> {
+        find(&mut self.services, name).map(|report| report.clone())
+    }
+
     /// Health has a new value.
     pub(crate) fn set_health(&mut self, health: Health) {
         let report = HealthReport::new(health, None, None);
@@ -212,8 +307,8 @@ impl Record {
             restarts: self.restarts.clone(),
             running: self.running(now),
             stop: self.stop.clone(),
-            stopping: None,
-            services: Vec::new(),
+            stopping: self.stopping.clone(),
+            services: self.services.clone(),
             version: None,
             previous: None,
             transitions: self.first.iter().chain(&self.newest).cloned().collect(),
@@ -232,6 +327,11 @@ impl Record {
             }
         }
     }
+}
+
+fn find<'a>(services: &'a mut [ServiceReport], name: &str) -> Option<&'a mut ServiceReport> {
+    let name = log::plain(name, MAX_NAME);
+    services.iter_mut().find(|report| report.service == name)
 }
 
 /// Leaves something out of a snapshot that is too long; false when there is nothing left to leave.

@@ -1,9 +1,11 @@
 //! The applet `run`: PID 1 of the container.
 
 use std::cell::RefCell;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -38,11 +40,15 @@ thread_local! {
 }
 
 /// Lives the container's life; answers its exit code.
-pub(crate) fn main() -> ExitCode {
+///
+/// With a `command` the container is there for that alone: it is the only service, its end is the
+/// container's.
+pub(crate) fn main(command: Option<Vec<OsString>>) -> ExitCode {
     // Before anything else: a signal that comes while PID 1 does not handle it is lost.
     let signals = Signals::block();
     let environment = Environment::read();
     let mut output = Output::new(environment.log_format);
+    let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     // No mount is to be held by the agent's directory.
     if let Err(error) = std::env::set_current_dir("/") {
         output.log(Level::Warning, &format!("cannot change to /: {error}"));
@@ -52,14 +58,17 @@ pub(crate) fn main() -> ExitCode {
         poller.add(&signals, Token::Signals, Interest::Read)?;
         Ok((signals, poller))
     });
-    let (signals, poller) = match waiting {
+    let (mut signals, poller) = match waiting {
         Ok(waiting) => waiting,
         Err(error) => {
             let text = format!("cannot wait for signals: {error}");
             return give_up(output, &environment, NO_SYSTEM, &text);
         }
     };
-    if let Some(pid) = other_agent(&environment) {
+    // Two of them would manage the same services; a command of its own is nobody else's.
+    if command.is_none()
+        && let Some(pid) = other_agent(&environment)
+    {
         let text = format!(
             "an agent runs in this container already, as process {pid}: two of them would start and \
              stop the same services; ask it with `ww-agent status`"
@@ -76,6 +85,12 @@ pub(crate) fn main() -> ExitCode {
             return give_up(output, &environment, BAD_CONFIGURATION, &text);
         }
     };
+    if command.is_some()
+        && let Err(error) = signals.take_all()
+    {
+        let text = format!("some signals will not be passed on: {error}");
+        output.log(Level::Warning, &text);
+    }
     let mut runtime = Runtime::new(
         environment,
         configuration,
@@ -85,6 +100,9 @@ pub(crate) fn main() -> ExitCode {
         output,
         boot_id(),
     );
+    if let Some(words) = command {
+        runtime.wrap(words, directory);
+    }
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
         PLACE.with_borrow_mut(|kept| *kept = place.unwrap_or_default());

@@ -3,8 +3,10 @@
 //! The kernel's own answer misleads: a missing interpreter and a Windows line ending both read as
 //! "no such file" though the file is there.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
@@ -115,6 +117,20 @@ pub(crate) enum ScriptFault {
         /// The loader's path.
         loader: String,
     },
+    /// There is no such command.
+    #[error("`{name}` is in no directory of PATH ({path})")]
+    NoCommand {
+        /// Its name.
+        name: String,
+        /// Where it was looked for.
+        path: String,
+    },
+    /// There is no such file.
+    #[error("{} does not exist", .path.display())]
+    NoFile {
+        /// Its path.
+        path: PathBuf,
+    },
     /// Neither text nor a program for this machine.
     #[error("it is neither a script nor a program for this machine")]
     NotAProgram,
@@ -131,6 +147,8 @@ impl ScriptFault {
             | Self::CarriageReturn { .. }
             | Self::MissingInterpreter { .. }
             | Self::NotOnPath { .. }
+            | Self::NoCommand { .. }
+            | Self::NoFile { .. }
             | Self::MissingLoader { .. } => 127,
             Self::Directory
             | Self::NotAFile
@@ -149,6 +167,28 @@ impl ScriptFault {
 impl From<io::Error> for ScriptFault {
     fn from(error: io::Error) -> Self {
         Self::Other(error.to_string())
+    }
+}
+
+/// Says why a command, by its name or its path, cannot be started from a directory.
+///
+/// # Errors
+/// That.
+pub(crate) fn diagnose_command(command: &OsStr, directory: &Path) -> Result<(), ScriptFault> {
+    let root = Path::new("/");
+    if command.as_bytes().contains(&b'/') {
+        let path = directory.join(command);
+        return match diagnose(&path, root)? {
+            Form::Missing if !path.exists() => Err(ScriptFault::NoFile { path }),
+            Form::Missing | Form::Native | Form::Plain => Ok(()),
+        };
+    }
+    let path = search_path();
+    let name = command.to_string_lossy().into_owned();
+    if is_found(root, &name, &path) {
+        Ok(())
+    } else {
+        Err(ScriptFault::NoCommand { name, path })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
+use nix::libc::SIGPIPE;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
@@ -41,10 +42,22 @@ impl Signals {
         Ok(Self { descriptor })
     }
 
+    /// Takes in those too that mean a fault of the process itself, to be passed on. A real fault ends
+    /// the process all the same: the kernel does not let one be blocked.
+    pub(crate) fn take_all(&mut self) -> nix::Result<()> {
+        let mask = SigSet::all();
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None)?;
+        self.descriptor.set_mask(&mask)
+    }
+
     /// The next pending signal's number.
     pub(crate) fn next(&mut self) -> Option<i32> {
         loop {
             match self.descriptor.read_signal() {
+                // Writing where nobody reads any more: the agent's own affair.
+                Ok(Some(info))
+                    if info.ssi_signo.cast_signed() == SIGPIPE
+                        && info.ssi_pid == std::process::id() => {}
                 Ok(Some(info)) => return i32::try_from(info.ssi_signo).ok(),
                 Err(Errno::EINTR) => {}
                 Ok(None) | Err(_) => return None,

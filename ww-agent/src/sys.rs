@@ -94,6 +94,68 @@ fn reset_signals() {
     }
 }
 
+/// Makes the process group of the command's process the terminal's foreground one. Signals are still
+/// blocked then, so that the terminal does not stop it for that.
+#[expect(unsafe_code, reason = "code between fork and exec")]
+pub(crate) fn take_terminal(command: &mut Command) {
+    // SAFETY: the closure makes one system call, which takes no pointers but to its own stack.
+    unsafe {
+        command.pre_exec(|| {
+            give_terminal(libc::getpid());
+            Ok(())
+        });
+    }
+}
+
+/// Whether stdin is a terminal, and this process in its foreground.
+#[expect(unsafe_code, reason = "tcgetpgrp by number")]
+pub(crate) fn is_foreground() -> bool {
+    // SAFETY: neither takes a pointer.
+    unsafe { libc::tcgetpgrp(0) == libc::getpgrp() }
+}
+
+/// The process group of this process.
+#[expect(unsafe_code, reason = "its wrapper's type is not wanted here")]
+pub(crate) fn own_group() -> i32 {
+    // SAFETY: takes nothing, cannot fail.
+    unsafe { libc::getpgrp() }
+}
+
+/// Makes a process group the foreground one of the terminal on stdin; SIGTTOU must be blocked.
+#[expect(unsafe_code, reason = "tcsetpgrp by number")]
+pub(crate) fn give_terminal(group: i32) {
+    // SAFETY: takes no pointers; a descriptor that is no terminal is refused with an error.
+    unsafe { libc::tcsetpgrp(0, group) };
+}
+
+/// Whether a child has been stopped, as with ^Z, since this was last asked.
+#[expect(unsafe_code, reason = "waitid writes through a pointer")]
+pub(crate) fn is_stopped(pid: i32) -> bool {
+    // SAFETY: all zero is a valid siginfo_t, and it is a valid place to write to during the call.
+    unsafe {
+        let mut found: libc::siginfo_t = std::mem::zeroed();
+        let id = libc::id_t::from(pid.cast_unsigned());
+        let options = libc::WSTOPPED | libc::WNOHANG;
+        libc::waitid(libc::P_PID, id, &raw mut found, options) == 0 && found.si_pid() == pid
+    }
+}
+
+/// Whether there are children, ended or not.
+#[expect(unsafe_code, reason = "waitid writes through a pointer")]
+pub(crate) fn has_children() -> bool {
+    // SAFETY: as above; WNOWAIT leaves every status where it is.
+    unsafe {
+        let mut found: libc::siginfo_t = std::mem::zeroed();
+        let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        libc::waitid(libc::P_ALL, 0, &raw mut found, options) == 0
+    }
+}
+
+/// Stops this process until somebody continues it.
+pub(crate) fn suspend() {
+    send(std::process::id().cast_signed(), libc::SIGSTOP);
+}
+
 #[expect(unsafe_code, reason = "close_range has no wrapper")]
 fn close_on_exec() {
     const FIRST: libc::c_uint = 3;

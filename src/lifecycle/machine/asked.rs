@@ -24,7 +24,7 @@ impl Machine {
                 ..
             }
             | Phase::Restarting(Restart {
-                step: RestartStep::Running(Part::Svcup | Part::Warmup, _),
+                step: RestartStep::Running(Part::Svcup | Part::Warmup, _) | RestartStep::Settling,
                 again,
                 ..
             }) => {

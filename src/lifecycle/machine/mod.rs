@@ -1,10 +1,11 @@
 //! The machine itself: what every event means in each of its phases.
 //!
-//! The phases are in `phase`, what is asked from outside is in `asked`; what follows is in `start` (the way up and the checks),
-//! `restart` and `stop`. No match here has a catch-all: a new event or phase does not compile
+//! The phases are in `phase`, what is asked from outside is in `asked`, what the foreground services
+//! lead to in `attended`; what follows is in `start` (the way up and the checks), `restart` and `stop`. No match here has a catch-all: a new event or phase does not compile
 //! until each cell is decided.
 
 mod asked;
+mod attended;
 mod phase;
 mod policy;
 mod restart;
@@ -21,6 +22,7 @@ use super::backoff::Backoff;
 use super::effect::{Effect, Transition};
 use super::event::{Ask, Cause, Event, Outcome, RunId};
 use super::moment::Moment;
+use super::services::{ServiceView, Services};
 use super::state::{Health, Hook, State};
 
 /// How long, in all, one boot, one restart or one stop waits for the world to have been told.
@@ -28,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// What is left of a grace once a second stop was asked for.
 const HURRY: Duration = Duration::from_millis(500);
 /// How long after KILL a process may still be there (state D) before the agent leaves without it.
-const GIVE_UP: Duration = Duration::from_secs(3);
+pub(super) const GIVE_UP: Duration = Duration::from_secs(3);
 
 /// The life cycle of one container, from its start to its end.
 #[derive(Debug, Clone)]
@@ -44,7 +46,13 @@ pub struct Machine {
     patience: Duration,
     initialised: bool,
     svcup: Svcup,
+    services: Services,
+    wraps: bool,
+    seed: u64,
     been_up: bool,
+    /// What the monitor's checks say.
+    checked: Health,
+    /// What they and the services together say, as it was told last.
     health: Health,
     healthy_since: Option<Moment>,
     restarts: u32,
@@ -70,7 +78,11 @@ impl Machine {
             patience: PATIENCE,
             initialised: false,
             svcup: Svcup::Undone,
+            services: Services::none(),
+            wraps: false,
+            seed,
             been_up: false,
+            checked: Health::Unknown,
             health: Health::Unknown,
             healthy_since: None,
             restarts: 0,
@@ -131,15 +143,34 @@ impl Machine {
         )
     }
 
+    /// How the services stand, in the order they are started.
+    pub fn services(&self) -> impl Iterator<Item = ServiceView> {
+        self.services.views()
+    }
+
+    /// How long ending the services may take in all; none when one of them has no cap.
+    #[must_use]
+    pub fn services_budget(&self) -> Option<Duration> {
+        self.services.stop_budget(self.policy.stop_grace)
+    }
+
     /// When [`Self::handle_deadline`] is wanted even if nothing happens.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Moment> {
+        let services = self.services.next_deadline();
+        [self.phase_deadline(), services]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn phase_deadline(&self) -> Option<Moment> {
         match &self.phase {
             Phase::Created | Phase::Done | Phase::Up(Check::Absent) => None,
             Phase::Starting { step, .. } => match step {
                 Step::Announcing { until, .. } => Some(*until),
                 Step::Running(run) => run.deadline(),
-                Step::Marking => None,
+                Step::Marking | Step::Settling => None,
             },
             Phase::Up(Check::Due(at)) => Some(*at),
             Phase::Up(Check::Running(run)) => run.deadline(),
@@ -149,10 +180,12 @@ impl Machine {
                 | RestartStep::Pausing { until } => Some(*until),
                 RestartStep::Emptying { next, .. } => Some(*next),
                 RestartStep::Running(_, run) => run.deadline(),
+                RestartStep::Halting | RestartStep::Settling => None,
             },
             Phase::Stopping(stop) => match &stop.step {
                 StopStep::Cutting(run) | StopStep::Svcdown(run) => run.deadline(),
                 StopStep::Announcing { until } | StopStep::Draining { until } => Some(*until),
+                StopStep::Halting => None,
                 StopStep::Terminating { kill_at } => Some(*kill_at),
                 StopStep::Killing { give_up_at } => Some(*give_up_at),
             },
@@ -164,12 +197,20 @@ impl Machine {
         let mut out = Effects::new();
         match event {
             Event::Start { initialised } => self.on_start(initialised, now, &mut out),
+            Event::Ended(id, outcome) if self.is_service(id) => {
+                self.service_ended(id, outcome, now, &mut out);
+            }
             Event::Ended(id, outcome) => self.on_ended(id, outcome, now, &mut out),
             Event::Announced(number) => {
                 self.announced = self.announced.max(number);
                 self.on_announced(now, &mut out);
             }
             Event::Marked(result) => self.on_marked(result, now, &mut out),
+            Event::GroupEmpty(id) if self.is_service(id) => {
+                self.service_cleared(id, now, &mut out);
+            }
+            Event::Began(id) => self.service_began(id, now, &mut out),
+            Event::Noticed(id, notice) => self.service_noticed(id, notice, now, &mut out),
             Event::GroupEmpty(id) => self.on_group_empty(id, now, &mut out),
             Event::AllGone => self.on_all_gone(&mut out),
             Event::Asked(Ask::Restart(cause)) => self.on_restart(cause, now, &mut out),
@@ -182,8 +223,11 @@ impl Machine {
     /// Does what is due at `now`; nothing when nothing is.
     pub fn handle_deadline(&mut self, now: Moment) -> Vec<Effect> {
         let mut out = Effects::new();
-        if self.next_deadline().is_some_and(|deadline| deadline <= now) {
+        let due = |deadline: Option<Moment>| deadline.is_some_and(|deadline| deadline <= now);
+        if due(self.phase_deadline()) {
             self.on_deadline(now, &mut out);
+        } else if due(self.services.next_deadline()) {
+            self.services_deadline(now, &mut out);
         }
         out
     }
@@ -239,21 +283,24 @@ impl Machine {
                 }
                 RestartStep::Announcing { .. }
                 | RestartStep::Draining { .. }
+                | RestartStep::Halting
                 | RestartStep::Emptying { .. }
-                | RestartStep::Pausing { .. } => self.phase = Phase::Restarting(restart),
+                | RestartStep::Pausing { .. }
+                | RestartStep::Settling => self.phase = Phase::Restarting(restart),
             },
             Phase::Stopping(stop) => match stop.step {
                 StopStep::Cutting(_) => self.stop_announced(stop, now, out),
                 StopStep::Svcdown(_) => self.svcdown_ended(stop, outcome, now, out),
                 StopStep::Announcing { .. }
                 | StopStep::Draining { .. }
+                | StopStep::Halting
                 | StopStep::Terminating { .. }
                 | StopStep::Killing { .. } => self.phase = Phase::Stopping(stop),
             },
             // `current_run` is some only in the arms above; the phase is put back as it was.
             phase @ (Phase::Created
             | Phase::Starting {
-                step: Step::Announcing { .. } | Step::Marking,
+                step: Step::Announcing { .. } | Step::Marking | Step::Settling,
                 ..
             }
             | Phase::Up(Check::Due(_) | Check::Absent)
@@ -279,9 +326,11 @@ impl Machine {
                 }
                 RestartStep::Announcing { .. }
                 | RestartStep::Draining { .. }
+                | RestartStep::Halting
                 | RestartStep::Running(..)
                 | RestartStep::Emptying { .. }
-                | RestartStep::Pausing { .. } => self.phase = Phase::Restarting(restart),
+                | RestartStep::Pausing { .. }
+                | RestartStep::Settling => self.phase = Phase::Restarting(restart),
             },
             Phase::Stopping(stop)
                 if matches!(stop.step, StopStep::Announcing { .. }) && told >= stop.number =>
@@ -318,7 +367,7 @@ impl Machine {
             // A stop came while the mark was being written: it stands, the stop goes on.
             phase @ (Phase::Created
             | Phase::Starting {
-                step: Step::Announcing { .. } | Step::Running(_),
+                step: Step::Announcing { .. } | Step::Running(_) | Step::Settling,
                 ..
             }
             | Phase::Up(_)
@@ -336,9 +385,11 @@ impl Machine {
                 }
                 RestartStep::Announcing { .. }
                 | RestartStep::Draining { .. }
+                | RestartStep::Halting
                 | RestartStep::Running(..)
                 | RestartStep::Emptying { .. }
-                | RestartStep::Pausing { .. } => self.phase = Phase::Restarting(restart),
+                | RestartStep::Pausing { .. }
+                | RestartStep::Settling => self.phase = Phase::Restarting(restart),
             },
             phase @ (Phase::Created
             | Phase::Starting { .. }
@@ -355,7 +406,7 @@ impl Machine {
                 code,
                 ..
             }) => {
-                out.push(Effect::Exit(*code));
+                out.push(Effect::Exit(self.exit_code(*code)));
                 self.phase = Phase::Done;
             }
             Phase::Created
@@ -386,7 +437,9 @@ impl Machine {
                         self.stage_ended(stage, outcome, again, now, out);
                     }
                 },
-                Step::Marking => self.phase = Phase::Starting { stage, step, again },
+                Step::Marking | Step::Settling => {
+                    self.phase = Phase::Starting { stage, step, again };
+                }
             },
             Phase::Up(Check::Due(_)) => {
                 let run = self.run(Hook::Monitor, now, out);
@@ -507,7 +560,7 @@ impl Machine {
             }) => Some(run),
             Phase::Created
             | Phase::Starting {
-                step: Step::Announcing { .. } | Step::Marking,
+                step: Step::Announcing { .. } | Step::Marking | Step::Settling,
                 ..
             }
             | Phase::Up(Check::Due(_) | Check::Absent)
@@ -515,14 +568,17 @@ impl Machine {
                 step:
                     RestartStep::Announcing { .. }
                     | RestartStep::Draining { .. }
+                    | RestartStep::Halting
                     | RestartStep::Emptying { .. }
-                    | RestartStep::Pausing { .. },
+                    | RestartStep::Pausing { .. }
+                    | RestartStep::Settling,
                 ..
             })
             | Phase::Stopping(Stop {
                 step:
                     StopStep::Announcing { .. }
                     | StopStep::Draining { .. }
+                    | StopStep::Halting
                     | StopStep::Terminating { .. }
                     | StopStep::Killing { .. },
                 ..

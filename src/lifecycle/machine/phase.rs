@@ -94,6 +94,8 @@ pub(super) enum Step {
     Running(Run),
     /// The mark is being written; only after `firstboot`.
     Marking,
+    /// The services are being started; only after `svcup`.
+    Settling,
 }
 
 /// The check of an UP container.
@@ -135,6 +137,8 @@ pub(super) enum RestartStep {
     Draining {
         until: Moment,
     },
+    /// The services are being stopped, before `svcdown`.
+    Halting,
     Running(Part, Run),
     /// What `svcdown`, and before it `svcup`, left in their own process groups must be gone before
     /// the next `svcup`: `svcdown` may still be stopping something, `svcup`'s is what it stops.
@@ -149,6 +153,8 @@ pub(super) enum RestartStep {
     Pausing {
         until: Moment,
     },
+    /// The services are being started, after `svcup`.
+    Settling,
 }
 
 /// How far a group of old services was told to go.
@@ -181,6 +187,8 @@ pub(super) enum StopStep {
     Draining {
         until: Moment,
     },
+    /// The services are being stopped, before `svcdown`.
+    Halting,
     Svcdown(Run),
     Terminating {
         kill_at: Moment,
@@ -240,6 +248,7 @@ impl Phase {
                     Step::Announcing { .. } => "announcing",
                     Step::Running(_) => "running",
                     Step::Marking => "marking",
+                    Step::Settling => "settling",
                 },
             ),
             Self::Up(check) => (
@@ -255,6 +264,8 @@ impl Phase {
                 match &restart.step {
                     RestartStep::Announcing { .. } => "announcing",
                     RestartStep::Draining { .. } => "draining",
+                    RestartStep::Halting => "halting",
+                    RestartStep::Settling => "settling",
                     RestartStep::Running(part, _) => part.hook().name(),
                     RestartStep::Emptying { then: Some(_), .. } => "emptying svcdown's",
                     RestartStep::Emptying { then: None, .. } => "emptying the last",
@@ -267,6 +278,7 @@ impl Phase {
                     StopStep::Cutting(_) => "cutting",
                     StopStep::Announcing { .. } => "announcing",
                     StopStep::Draining { .. } => "draining",
+                    StopStep::Halting => "halting",
                     StopStep::Svcdown(_) => "svcdown",
                     StopStep::Terminating { .. } => "terminating",
                     StopStep::Killing { .. } => "killing",

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::lifecycle::Hook;
+use crate::lifecycle::{Hook, ServiceRules};
 
 /// What the operator may decide about the life cycle; the defaults are the contract's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct Policy {
     pub timeouts: BTreeMap<Hook, Duration>,
     /// Scripts whose failure is logged and taken for done.
     pub tolerated: BTreeSet<Hook>,
+    /// What is decided about single services, by their names.
+    pub services: BTreeMap<String, ServiceRules>,
 }
 
 impl Default for Policy {
@@ -52,6 +54,7 @@ impl Default for Policy {
             drain: Duration::ZERO,
             timeouts: BTreeMap::new(),
             tolerated: BTreeSet::new(),
+            services: BTreeMap::new(),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::lifecycle::{Cause, Effect, Health, Hook, Moment, Outcome, RunId, Stat
 impl Machine {
     /// A restart nobody asked for: counted, paused before, given up in the end.
     pub(super) fn needs_restart(&mut self, cause: Cause, now: Moment, out: &mut Effects) {
+        self.forgive(now);
         let max = self.policy.restart_max;
         if max > 0 && self.in_a_row >= max {
             let restarts = self.in_a_row;
@@ -35,9 +36,10 @@ impl Machine {
         out: &mut Effects,
     ) {
         if let Some(run) = self.current_run() {
-            // Only a check can be running here; its answer no longer matters.
+            // Only a check, or the warm-up of services that failed; its answer no longer matters.
             out.push(Effect::Kill(run.id));
         }
+        self.services.hold(out);
         self.restarts = self.restarts.saturating_add(1);
         self.patience = PATIENCE;
         let number = self.announce(State::Restarting, cause, now, out);
@@ -59,12 +61,23 @@ impl Machine {
                 until: now + self.policy.drain,
             }
         } else {
-            self.restart_part(Part::Svcdown, now, out)
+            return self.restart_halt(restart, now, out);
         };
         self.phase = Phase::Restarting(restart);
     }
 
-    fn restart_part(&mut self, part: Part, now: Moment, out: &mut Effects) -> RestartStep {
+    fn restart_halt(&mut self, mut restart: Restart, now: Moment, out: &mut Effects) {
+        restart.step = RestartStep::Halting;
+        self.phase = Phase::Restarting(restart);
+        self.stop_services(now, out);
+    }
+
+    pub(super) fn restart_part(
+        &mut self,
+        part: Part,
+        now: Moment,
+        out: &mut Effects,
+    ) -> RestartStep {
         RestartStep::Running(part, self.run(part.hook(), now, out))
     }
 
@@ -80,7 +93,8 @@ impl Machine {
 
     pub(super) fn begin_svcup(&mut self, mut restart: Restart, now: Moment, out: &mut Effects) {
         // Counts start anew with the services.
-        self.set_health(Health::Unknown, out);
+        self.checked = Health::Unknown;
+        self.tell_health(now, out);
         let run = self.run(Hook::Svcup, now, out);
         self.svcup = Svcup::Begun(run.id);
         restart.step = RestartStep::Running(Part::Svcup, run);
@@ -111,11 +125,22 @@ impl Machine {
                 };
                 self.empty_group(restart, id, svcup, now, out);
             }
-            Part::Svcup if self.policy.restart_warmup => {
-                restart.step = self.restart_part(Part::Warmup, now, out);
+            Part::Svcup => {
+                restart.step = RestartStep::Settling;
                 self.phase = Phase::Restarting(restart);
+                self.start_services(now, out);
             }
-            Part::Svcup | Part::Warmup => self.enter_up(Cause::Restarted, restart.again, now, out),
+            Part::Warmup => self.enter_up(Cause::Restarted, restart.again, now, out),
+        }
+    }
+
+    /// The services are up again.
+    pub(super) fn restart_settled(&mut self, mut restart: Restart, now: Moment, out: &mut Effects) {
+        if self.policy.restart_warmup {
+            restart.step = self.restart_part(Part::Warmup, now, out);
+            self.phase = Phase::Restarting(restart);
+        } else {
+            self.enter_up(Cause::Restarted, restart.again, now, out);
         }
     }
 
@@ -163,9 +188,8 @@ impl Machine {
                 self.spend_patience(until, now);
                 return self.restart_told(restart, now, out);
             }
-            RestartStep::Draining { .. } => {
-                restart.step = self.restart_part(Part::Svcdown, now, out);
-            }
+            RestartStep::Draining { .. } => return self.restart_halt(restart, now, out),
+            RestartStep::Halting | RestartStep::Settling => {}
             RestartStep::Emptying {
                 group, then, told, ..
             } => {

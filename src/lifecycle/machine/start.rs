@@ -80,7 +80,14 @@ impl Machine {
                 };
             }
             Stage::Upgrade => self.enter_stage(Stage::Svcup, finished, again, now, out),
-            Stage::Svcup => self.enter_stage(Stage::Warmup, finished, again, now, out),
+            Stage::Svcup => {
+                self.phase = Phase::Starting {
+                    stage,
+                    step: Step::Settling,
+                    again,
+                };
+                self.start_services(now, out);
+            }
             Stage::Warmup => self.enter_up(finished, again, now, out),
         }
     }
@@ -96,6 +103,7 @@ impl Machine {
         self.been_up = true;
         self.healthy_since = Some(now);
         self.phase = Phase::Up(Check::Due(now + self.policy.monitor_interval));
+        self.tell_health(now, out);
         if let Some(cause) = again {
             self.begin_restart(cause, true, Duration::ZERO, now, out);
         }
@@ -104,24 +112,27 @@ impl Machine {
     pub(super) fn check_ended(&mut self, outcome: Outcome, now: Moment, out: &mut Effects) {
         if outcome == Outcome::Missing {
             self.phase = Phase::Up(Check::Absent);
+            // Where nothing else checks, services that are up are all one can ask for.
+            if !self.services.is_empty() {
+                self.checked = Health::Passing;
+                self.tell_health(now, out);
+            }
             return;
         }
         self.phase = Phase::Up(Check::Due(now + self.policy.monitor_interval));
         if outcome.is_success() {
-            self.set_health(Health::Passing, out);
-            let since = *self.healthy_since.get_or_insert(now);
-            if now - since >= self.policy.restart_reset {
-                self.in_a_row = 0;
-                self.backoff.reset();
-            }
+            self.checked = Health::Passing;
+            self.tell_health(now, out);
+            self.forgive(now);
             return;
         }
-        let failures = match self.health {
+        let failures = match self.checked {
             Health::Failing(failures) => failures.saturating_add(1),
             Health::Unknown | Health::Passing => 1,
         };
-        self.healthy_since = None;
-        self.set_health(Health::Failing(failures), out);
+        self.forgive(now);
+        self.checked = Health::Failing(failures);
+        self.tell_health(now, out);
         if failures >= self.policy.monitor_failures {
             self.needs_restart(
                 Cause::Watchdog {
@@ -134,10 +145,12 @@ impl Machine {
         }
     }
 
-    pub(super) fn set_health(&mut self, health: Health, out: &mut Effects) {
-        if self.health != health {
-            self.health = health;
-            out.push(Effect::Health(health));
+    /// Healthy for long enough: restarts before that no longer count.
+    pub(super) fn forgive(&mut self, now: Moment) {
+        let since = self.healthy_since;
+        if since.is_some_and(|since| now - since >= self.policy.restart_reset) {
+            self.in_a_row = 0;
+            self.backoff.reset();
         }
     }
 }

@@ -6,7 +6,7 @@ use super::phase::{
     Check, Cut, Overdue, Part, Phase, Restart, RestartStep, Run, Step, Stop, StopStep, Svcup,
 };
 use super::{Effects, GIVE_UP, HURRY, Machine, PATIENCE};
-use crate::lifecycle::{Cause, Effect, Hook, Moment, Outcome, State};
+use crate::lifecycle::{Cause, Effect, Hook, Moment, Outcome, State, StopStage};
 
 impl Machine {
     /// ERROR: an orderly end of what was started, then exit 1.
@@ -26,26 +26,35 @@ impl Machine {
         let phase = std::mem::replace(&mut self.phase, Phase::Done);
         let grace = self.policy.stop_grace;
         self.patience = PATIENCE;
+        self.services.hold(out);
         let number = self.announce(state, cause, now, out);
         let step = match phase {
             Phase::Starting {
                 step: Step::Running(mut run),
                 ..
             } => {
+                out.push(Effect::Stage(StopStage::Cutting, Some(grace)));
                 self.cut(&mut run, grace, now, out);
                 StopStep::Cutting(run)
             }
             Phase::Restarting(Restart { step, .. }) => match step {
                 // It is being stopped already; let that end, and do not do it twice.
-                RestartStep::Running(Part::Svcdown, run) => StopStep::Svcdown(run),
+                RestartStep::Running(Part::Svcdown, run) => {
+                    let limit = self.policy.timeout(Hook::Svcdown);
+                    out.push(Effect::Stage(StopStage::Svcdown, limit));
+                    StopStep::Svcdown(run)
+                }
                 RestartStep::Running(Part::Svcup | Part::Warmup, mut run) => {
+                    out.push(Effect::Stage(StopStage::Cutting, Some(grace)));
                     self.cut(&mut run, grace, now, out);
                     StopStep::Cutting(run)
                 }
                 RestartStep::Announcing { .. }
                 | RestartStep::Draining { .. }
+                | RestartStep::Halting
                 | RestartStep::Emptying { .. }
-                | RestartStep::Pausing { .. } => StopStep::Announcing {
+                | RestartStep::Pausing { .. }
+                | RestartStep::Settling => StopStep::Announcing {
                     until: now + self.patience,
                 },
             },
@@ -57,7 +66,7 @@ impl Machine {
             }
             Phase::Created
             | Phase::Starting {
-                step: Step::Announcing { .. } | Step::Marking,
+                step: Step::Announcing { .. } | Step::Marking | Step::Settling,
                 ..
             }
             | Phase::Up(Check::Due(_) | Check::Absent)
@@ -89,12 +98,32 @@ impl Machine {
 
     pub(super) fn stop_told(&mut self, mut stop: Stop, now: Moment, out: &mut Effects) {
         stop.step = match self.svcup {
-            Svcup::Begun(_) if stop.drain > Duration::ZERO => StopStep::Draining {
-                until: now + stop.drain,
-            },
-            Svcup::Begun(_) => StopStep::Svcdown(self.run(Hook::Svcdown, now, out)),
+            Svcup::Begun(_) if stop.drain > Duration::ZERO => {
+                out.push(Effect::Stage(StopStage::Draining, Some(stop.drain)));
+                StopStep::Draining {
+                    until: now + stop.drain,
+                }
+            }
+            Svcup::Begun(_) => return self.stop_halt(stop, now, out),
             Svcup::Undone => terminate_all(stop.grace, now, out),
         };
+        self.phase = Phase::Stopping(stop);
+    }
+
+    /// The services first, then `svcdown`.
+    fn stop_halt(&mut self, mut stop: Stop, now: Moment, out: &mut Effects) {
+        if !self.services.is_empty() {
+            out.push(Effect::Stage(StopStage::Services, self.services_budget()));
+        }
+        stop.step = StopStep::Halting;
+        self.phase = Phase::Stopping(stop);
+        self.stop_services(now, out);
+    }
+
+    pub(super) fn stop_svcdown(&mut self, mut stop: Stop, now: Moment, out: &mut Effects) {
+        let limit = self.policy.timeout(Hook::Svcdown);
+        out.push(Effect::Stage(StopStage::Svcdown, limit));
+        stop.step = StopStep::Svcdown(self.run(Hook::Svcdown, now, out));
         self.phase = Phase::Stopping(stop);
     }
 
@@ -121,22 +150,21 @@ impl Machine {
                 Overdue::Unkillable(_) => self.stop_announced(stop, now, out),
             },
             StopStep::Announcing { .. } => self.stop_told(stop, now, out),
-            StopStep::Draining { .. } => {
-                stop.step = StopStep::Svcdown(self.run(Hook::Svcdown, now, out));
-                self.phase = Phase::Stopping(stop);
-            }
+            StopStep::Draining { .. } => self.stop_halt(stop, now, out),
+            StopStep::Halting => self.phase = Phase::Stopping(stop),
             StopStep::Svcdown(ref mut run) => match self.overdue(run, now, out) {
                 Overdue::Waiting => self.phase = Phase::Stopping(stop),
                 Overdue::Unkillable(outcome) => self.svcdown_ended(stop, outcome, now, out),
             },
             StopStep::Terminating { .. } => {
+                out.push(Effect::Stage(StopStage::Killing, Some(GIVE_UP)));
                 out.push(Effect::KillAll);
                 stop.step = StopStep::Killing {
                     give_up_at: now + GIVE_UP,
                 };
                 self.phase = Phase::Stopping(stop);
             }
-            StopStep::Killing { .. } => out.push(Effect::Exit(stop.code)),
+            StopStep::Killing { .. } => out.push(Effect::Exit(self.exit_code(stop.code))),
         }
     }
 
@@ -158,6 +186,7 @@ impl Machine {
                 cut: Cut::None { .. } | Cut::Killed { .. },
                 ..
             })
+            | StopStep::Halting
             | StopStep::Svcdown(_)
             | StopStep::Killing { .. } => {}
         }
@@ -166,6 +195,7 @@ impl Machine {
 }
 
 fn terminate_all(grace: Duration, now: Moment, out: &mut Effects) -> StopStep {
+    out.push(Effect::Stage(StopStage::Terminating, Some(grace)));
     out.push(Effect::TerminateAll);
     StopStep::Terminating {
         kill_at: now + grace,

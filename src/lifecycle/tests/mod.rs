@@ -4,5 +4,6 @@ mod cells;
 mod diagram;
 mod lives;
 mod promises;
+mod services;
 mod stories;
 mod world;

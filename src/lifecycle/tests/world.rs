@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::lifecycle::{Ask, Cause, Effect, Event, Hook, Machine, Moment, Outcome, Policy, RunId};
+use crate::lifecycle::{
+    Ask, Cause, Effect, Event, Hook, Machine, Moment, Outcome, Policy, RunId, ServiceNotice,
+    StopStage,
+};
 
 /// A script that is running in the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +21,15 @@ pub(super) struct World {
     pub(super) now: Moment,
     pub(super) running: Vec<Running>,
     pub(super) hooks: Vec<(RunId, Hook)>,
+    /// The services there are; told when `svcup` is run.
+    pub(super) services: Vec<String>,
+    /// Services that run, and all that ever did.
+    pub(super) attended: Vec<(RunId, String)>,
+    begun: Vec<(RunId, String)>,
+    /// Whether their processes can be made.
+    pub(super) startable: bool,
+    /// The stages of the stop.
+    pub(super) stages: Vec<StopStage>,
     pub(super) log: Vec<String>,
     pub(super) exit: Option<i32>,
     /// Announcements are answered at once, as by an agent without a `lifecycle` script.
@@ -32,6 +44,11 @@ impl World {
             now: Moment::at(Duration::from_secs(1000)),
             running: Vec::new(),
             hooks: Vec::new(),
+            services: Vec::new(),
+            attended: Vec::new(),
+            begun: Vec::new(),
+            startable: true,
+            stages: Vec::new(),
             log: Vec::new(),
             exit: None,
             prompt: true,
@@ -72,6 +89,28 @@ impl World {
         let running = self.running.pop().expect("a script is running");
         self.log.push(format!("-{}", running.hook));
         self.event(Event::Ended(running.id, outcome));
+    }
+
+    /// This service, which runs, ends like this.
+    pub(super) fn service_ends(&mut self, name: &str, outcome: Outcome) {
+        let at = self.attended.iter().position(|(_, one)| one == name);
+        let (id, _) = self.attended.remove(at.expect("the service runs"));
+        self.log.push(format!("-{name}"));
+        self.event(Event::Ended(id, outcome));
+    }
+
+    /// Nothing is left of the group of the last run of this service.
+    pub(super) fn service_empties(&mut self, name: &str) {
+        let last = self.begun.iter().rev().find(|(_, one)| one == name);
+        let id = last.expect("it was begun").0;
+        self.event(Event::GroupEmpty(id));
+    }
+
+    /// The service that runs under this name says something.
+    pub(super) fn says(&mut self, name: &str, notice: ServiceNotice) {
+        let last = self.begun.iter().rev().find(|(_, one)| one == name);
+        let id = last.expect("it was begun").0;
+        self.event(Event::Noticed(id, notice));
     }
 
     /// No process is left of the groups of the last `svcdown` and of the `svcup` before it.
@@ -127,10 +166,23 @@ impl World {
                     }
                 }
                 Effect::Run(id, hook) => {
+                    if hook == Hook::Svcup {
+                        self.machine.know_services(&self.services);
+                    }
                     self.log.push(format!("+{hook}"));
                     self.running.push(Running { id, hook });
                     self.hooks.push((id, hook));
                 }
+                Effect::RunService(id, name) => {
+                    self.log.push(format!("+{name}"));
+                    self.attended.push((id, name.clone()));
+                    if self.startable {
+                        answers.push(Event::Began(id));
+                    }
+                    self.begun.push((id, name));
+                }
+                Effect::Service(_) => {}
+                Effect::Stage(stage, _) => self.stages.push(stage),
                 Effect::Terminate(id) => self.log.push(format!("TERM {}", self.hook(id))),
                 Effect::Kill(id) => self.log.push(format!("KILL {}", self.hook(id))),
                 Effect::WatchGroup(id) => self.log.push(format!("watch {}", self.hook(id))),
@@ -155,12 +207,12 @@ impl World {
         }
     }
 
-    fn hook(&self, id: RunId) -> Hook {
-        self.hooks
-            .iter()
-            .find(|(run, _)| *run == id)
+    fn hook(&self, id: RunId) -> String {
+        let hook = self.hooks.iter().find(|(run, _)| *run == id);
+        let service = || self.begun.iter().find(|(run, _)| *run == id);
+        hook.map(|(_, hook)| hook.to_string())
+            .or_else(|| service().map(|(_, name)| name.clone()))
             .expect("a run that was begun")
-            .1
     }
 }
 

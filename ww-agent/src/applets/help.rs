@@ -61,13 +61,15 @@ A first look:  docker exec CONTAINER /ww/bin/ww-agent status
 pub(super) const RUN: &str = "\
 Lives the container's life cycle as its process 1.
 
-Usage: ww-agent run        (or: /ww/run)
+Usage: ww-agent run                        (or: /ww/run)
+       ww-agent run -- COMMAND [ARGUMENT...]
 
 Merges the configuration, then runs the scripts of /ww/usr, each optional:
   boot       every start: prepare everything but /data
   firstboot  once for each /data; /data/whaleup is written when it has succeeded
   upgrade    every start: bring /data to this version
   svcup      start the services
+  svc.d/*    services that stay in the foreground: each is watched, and started again alone
   warmup     make them ready; after this the container is UP
   monitor    again and again: print health as JSON; an exit other than 0 asks for a restart
   svcdown    stop the services
@@ -80,6 +82,11 @@ Environment:
 
 Signals: HUP restarts the services; TERM, INT and QUIT stop in order.
 Exit:    0 stopped in order, 1 a script failed while booting, 78 the configuration cannot be used.
+
+With a COMMAND the container is there for that alone: it runs as the only service, with the
+agent's stdin, stdout and stderr; every signal is passed on to it and its children, orphans are
+taken care of, and its exit code is the container's (128+n when signal n ended it, 126 and 127
+when it cannot be started). The scripts that there are run all the same.
 ";
 
 pub(super) const CFG: &str = "\

@@ -29,25 +29,33 @@ const USAGE: u8 = 2;
 /// The filter of `cfg` failed while it ran; jq's own number.
 const FILTER_FAILED: u8 = 5;
 
+/// What the program is called for.
+pub(crate) enum Wanted {
+    /// An applet, which has done its work.
+    Done(ExitCode),
+    /// The life cycle, which is no applet; for one command alone where one is given.
+    LifeCycle(Option<Vec<OsString>>),
+}
+
 /// Does what the program's name or the first argument asks for.
 ///
-/// `program` is the name the binary was called by, `arguments` what follows it. None means that the
-/// life cycle is wanted, which is not an applet: `/ww/run`, or `ww-agent run`.
+/// `program` is the name the binary was called by, `arguments` what follows it. `/ww/run` and
+/// `ww-agent run` want the life cycle.
 #[must_use]
-pub(crate) fn dispatch(program: &OsStr, arguments: &[OsString]) -> Option<ExitCode> {
+pub(crate) fn dispatch(program: &OsStr, arguments: &[OsString]) -> Wanted {
     let name = Path::new(program).file_name().unwrap_or(program);
     if name == "cfg" {
-        return Some(ExitCode::from(cfg::main(Usage::new("cfg"), arguments)));
+        return Wanted::Done(ExitCode::from(cfg::main(Usage::new("cfg"), arguments)));
     }
     if name == "run" {
-        return life_cycle(arguments);
+        return life_cycle(Usage::new("run"), arguments);
     }
     let Some((applet, arguments)) = arguments.split_first() else {
         terminal::complain(help::PROGRAM);
-        return Some(ExitCode::from(USAGE));
+        return Wanted::Done(ExitCode::from(USAGE));
     };
     let code = match applet.to_string_lossy().as_ref() {
-        "run" => return life_cycle(arguments),
+        "run" => return life_cycle(Usage::new("ww-agent run"), arguments),
         "cfg" => cfg::main(Usage::new("ww-agent cfg"), arguments),
         "status" => status::main(Usage::new("ww-agent status"), arguments),
         "attach" => attach::main(Usage::new("ww-agent attach"), arguments),
@@ -58,16 +66,32 @@ pub(crate) fn dispatch(program: &OsStr, arguments: &[OsString]) -> Option<ExitCo
         "help" | "-h" | "--help" => help::main(arguments),
         other => unknown(other),
     };
-    Some(ExitCode::from(code))
+    Wanted::Done(ExitCode::from(code))
 }
 
-/// The life cycle has no options but the one for help.
-fn life_cycle(arguments: &[OsString]) -> Option<ExitCode> {
-    let asked = |argument: &OsString| argument == "-h" || argument == "--help";
-    if arguments.iter().any(asked) {
-        return Some(ExitCode::from(terminal::print(help::RUN)));
+/// The life cycle has no options but the one for help; after `--` comes a command.
+fn life_cycle(usage: Usage, arguments: &[OsString]) -> Wanted {
+    let mut words = arguments.iter();
+    match words.next() {
+        None => Wanted::LifeCycle(None),
+        Some(first) if first == "-h" || first == "--help" => {
+            Wanted::Done(ExitCode::from(terminal::print(help::RUN)))
+        }
+        Some(first) if first == "--" => {
+            let command: Vec<OsString> = words.cloned().collect();
+            if command.is_empty() {
+                return Wanted::Done(ExitCode::from(usage.wrong("a command must follow `--`")));
+            }
+            Wanted::LifeCycle(Some(command))
+        }
+        Some(first) => {
+            let first = legible::line(&first.to_string_lossy());
+            let what = format!(
+                "there is no argument `{first}`; a command to run comes after `--`: run -- {first}"
+            );
+            Wanted::Done(ExitCode::from(usage.wrong(&what)))
+        }
     }
-    None
 }
 
 fn unknown(word: &str) -> u8 {

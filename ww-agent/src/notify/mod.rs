@@ -5,4 +5,5 @@
 mod message;
 mod socket;
 
-pub(crate) use socket::NotifySocket;
+pub(crate) use message::Watchdog;
+pub(crate) use socket::{NotifySocket, Received};

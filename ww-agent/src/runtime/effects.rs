@@ -1,15 +1,18 @@
 //! Performs what the machine wants done.
 
-use nix::errno::Errno;
-use whaleware::lifecycle::{Effect, Event, Hook, RunId, State, Transition};
-use whaleware::paths;
-use whaleware::protocol::{FromAgent, HookResult, HookRun};
+use std::fs;
+use std::time::Duration;
 
-use super::{Look, Runtime, Watch};
+use nix::errno::Errno;
+use whaleware::lifecycle::{Cause, Effect, Event, Hook, RunId, State, StopStage, Transition};
+use whaleware::paths;
+use whaleware::protocol::{self, FromAgent, HookResult, HookRun, Stopping};
+
+use super::{Look, Runtime};
 use crate::clock;
 use crate::durable;
 use crate::epitaph;
-use crate::hooks::{Cut, Owner};
+use crate::hooks::{Cut, Owner, Task};
 use crate::log::{self, Level};
 use crate::sys;
 
@@ -20,25 +23,30 @@ impl Runtime {
             match effect {
                 Effect::Announce(transition) => self.announce(&transition),
                 Effect::Run(id, hook) => self.start(id, hook),
+                Effect::RunService(id, name) => self.run_service(id, name),
+                Effect::Service(view) => self.on_service(&view),
+                Effect::Stage(stage, limit) => self.stage(stage, limit),
                 Effect::Terminate(id) => {
-                    let ended = self.hooks.terminate(Owner::Cycle(id), cut);
+                    let ended = self.hooks.terminate(self.hooks.owner(id), cut);
                     self.ended.extend(ended);
                 }
                 Effect::Kill(id) => {
-                    let ended = self.hooks.kill(Owner::Cycle(id), cut);
+                    let ended = self.hooks.kill(self.hooks.owner(id), cut);
                     self.ended.extend(ended);
                 }
-                Effect::WatchGroup(id) => self.watch = Watch::Group(id, Look::first()),
+                Effect::WatchGroup(id) => {
+                    self.watches.groups.insert(id, Look::first());
+                }
                 Effect::Mark => self.mark(),
                 Effect::TerminateAll => {
                     self.reach.terminate();
-                    self.watch = Watch::Everyone(Look::first());
+                    self.watches.everyone = Some(Look::first());
                 }
                 Effect::KillAll => {
                     let text = "some processes did not end in time: killing them";
                     self.output.log(Level::Warning, text);
                     self.reach.kill();
-                    self.watch = Watch::Everyone(Look::first());
+                    self.watches.everyone = Some(Look::first());
                 }
                 Effect::Health(health) => {
                     self.record.set_health(health);
@@ -67,7 +75,9 @@ impl Runtime {
                 report.cause
             ),
         };
-        let level = if report.state == State::Error {
+        // The end of the one command has been told.
+        let known = self.command.is_some() && matches!(transition.cause, Cause::Service { .. });
+        let level = if report.state == State::Error && !known {
             Level::Error
         } else {
             Level::Info
@@ -95,10 +105,41 @@ impl Runtime {
         }
     }
 
+    /// A stop has come to its next stage; one with nothing to do is not told.
+    fn stage(&mut self, stage: StopStage, limit: Option<Duration>) {
+        let (told, idle) = match stage {
+            StopStage::Cutting => (protocol::StopStage::Cutting, false),
+            StopStage::Draining => (protocol::StopStage::Draining, false),
+            StopStage::Services => (protocol::StopStage::Services, false),
+            StopStage::Svcdown => {
+                let path = self.environment.script(Hook::Svcdown.name());
+                let size = fs::metadata(path).map_or(0, |metadata| metadata.len());
+                (protocol::StopStage::Svcdown, size == 0)
+            }
+            StopStage::Terminating => (protocol::StopStage::Terminating, !sys::has_children()),
+            StopStage::Killing => (protocol::StopStage::Killing, false),
+        };
+        if idle {
+            return;
+        }
+        let stopping = Stopping {
+            stage: told,
+            at: clock::wall(),
+            limit_ms: limit.map(clock::milliseconds),
+        };
+        self.record.stopping = Some(stopping.clone());
+        self.tell(&FromAgent::Stopping(stopping));
+    }
+
     fn start(&mut self, id: RunId, hook: Hook) {
+        if hook == Hook::Svcup {
+            self.know_services();
+        }
         let state = self.record.state();
         let owner = Owner::Cycle(id);
-        let ended = self.hooks.start(owner, hook, state, None, &self.poller);
+        let ended = self
+            .hooks
+            .start(owner, Task::Hook(hook), state, None, &self.poller);
         if ended.is_some() {
             self.ended.extend(ended);
             return;
@@ -123,6 +164,10 @@ impl Runtime {
     }
 
     fn mark(&mut self) {
+        if self.is_guest {
+            self.events.push_back(Event::Marked(Ok(())));
+            return;
+        }
         let path = self.environment.path(paths::INITIALISED_MARK);
         let result = match durable::mark(&path) {
             Ok(()) => Ok(()),

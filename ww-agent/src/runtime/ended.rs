@@ -16,36 +16,40 @@ use crate::teller::PATIENCE;
 
 impl Runtime {
     pub(super) fn on_ended(&mut self, ended: Ended) {
-        match ended.owner {
-            Owner::Cycle(id) if ended.run.hook == Hook::Monitor => self.on_check_ended(id, ended),
-            Owner::Cycle(id) => self.on_stage_ended(id, ended),
-            Owner::Lifecycle => self.on_told(&ended),
-            Owner::Pushstats => {
+        match (ended.owner, ended.run.hook()) {
+            (Owner::Service(id), _) => self.on_service_ended(id, &ended),
+            (Owner::Cycle(id), Some(Hook::Monitor)) => self.on_check_ended(id, ended),
+            (Owner::Cycle(id), Some(hook)) => self.on_stage_ended(id, hook, ended),
+            (Owner::Lifecycle, _) => self.on_told(&ended),
+            (Owner::Pushstats, _) => {
                 self.stats.end();
                 self.complain(&ended);
             }
             // Filters are no scripts; theirs is a table of their own.
-            Owner::Filter(_) => {}
+            (Owner::Filter(_) | Owner::Cycle(_), _) => {}
         }
     }
 
     /// The outcome as it really was: a script that was cut for its time ran out of it.
     fn outcome(&self, run: &Run, seen: Outcome) -> Outcome {
-        match (run.cut, self.settings.policy.timeout(run.hook)) {
+        let limit = run
+            .hook()
+            .and_then(|hook| self.settings.policy.timeout(hook));
+        match (run.cut, limit) {
             (Cut::Overdue, Some(limit)) => Outcome::TimedOut(limit),
             (Cut::Overdue, None) => Outcome::TimedOut(PATIENCE),
             (Cut::No | Cut::Superseded, _) => seen,
         }
     }
 
-    fn on_stage_ended(&mut self, id: RunId, ended: Ended) {
+    fn on_stage_ended(&mut self, id: RunId, hook: Hook, ended: Ended) {
         let Ended { run, outcome, .. } = ended;
         let now = clock::now();
         let (status, progress) = self.hear_last(id, now);
         let effects = self.machine.handle(Event::Ended(id, outcome.clone()), now);
         let tolerated = effects
             .iter()
-            .any(|effect| matches!(effect, Effect::Tolerated(hook, _) if *hook == run.hook));
+            .any(|effect| matches!(effect, Effect::Tolerated(one, _) if *one == hook));
         let outcome = self.outcome(&run, outcome);
         let result = match (&outcome, run.cut) {
             (Outcome::Missing, _) => HookResult::Missing,
@@ -56,7 +60,7 @@ impl Runtime {
         };
         let report = HookRun {
             run: id.0,
-            hook: run.hook.name().into(),
+            hook: hook.name().into(),
             state: run.state,
             at: run.at,
             result,
@@ -70,7 +74,7 @@ impl Runtime {
         self.record.ended(report.clone());
         self.tell(&FromAgent::Hook(report));
         let unfinished = matches!(result, HookResult::Cut | HookResult::Failed);
-        if run.hook == Hook::Firstboot && unfinished {
+        if hook == Hook::Firstboot && unfinished {
             let text = "firstboot has not finished: /data is not marked as initialised, and it \
                         runs again at the next start; it must be able to";
             self.output.log(Level::Warning, text);
@@ -125,10 +129,13 @@ impl Runtime {
 
     /// The `lifecycle` script has ended; where there is none the agent itself says it.
     fn on_told(&mut self, ended: &Ended) {
-        if matches!(
-            ended.outcome,
-            Outcome::Missing | Outcome::CannotStart { .. }
-        ) {
+        // What a command prints must not be mixed with what it did not.
+        if self.command.is_none()
+            && matches!(
+                ended.outcome,
+                Outcome::Missing | Outcome::CannotStart { .. }
+            )
+        {
             let line = format!("= LIFECYCLE: {}\n", ended.run.state);
             self.output.stdout.write(Writer::Agent, line.as_bytes());
         }
@@ -142,7 +149,7 @@ impl Runtime {
     fn complain(&mut self, ended: &Ended) {
         let outcome = self.outcome(&ended.run, ended.outcome.clone());
         if !outcome.is_success() {
-            let text = format!("{} {outcome}", ended.run.hook);
+            let text = format!("{} {outcome}", ended.run.task);
             self.output.log(Level::Warning, &text);
             self.note(&text);
         }
@@ -154,22 +161,26 @@ impl Runtime {
             .into_iter()
             .filter_map(|owner| self.hooks.get(owner))
             .filter(|run| run.cut == Cut::No)
-            .map(|run| run.began + self.patience(run.hook))
+            .map(|run| run.began + self.patience(run))
             .chain(self.filters.next_cut())
             .min()
     }
 
-    fn patience(&self, hook: Hook) -> Duration {
-        self.settings.policy.timeout(hook).unwrap_or(PATIENCE)
+    fn patience(&self, run: &Run) -> Duration {
+        let limit = run
+            .hook()
+            .and_then(|hook| self.settings.policy.timeout(hook));
+        limit.unwrap_or(PATIENCE)
     }
 
     /// Ends scripts and filters beside the life cycle that have had their time.
     pub(super) fn cut_overdue(&mut self, now: Moment) {
         self.filters.cut(now);
         for owner in [Owner::Lifecycle, Owner::Pushstats] {
-            let overdue = self.hooks.get(owner).is_some_and(|run| {
-                run.cut == Cut::No && run.began + self.patience(run.hook) <= now
-            });
+            let overdue = self
+                .hooks
+                .get(owner)
+                .is_some_and(|run| run.cut == Cut::No && run.began + self.patience(run) <= now);
             if overdue {
                 let ended = self.hooks.kill(owner, Cut::Overdue);
                 self.ended.extend(ended);

@@ -4,6 +4,7 @@
 //! One thread does all of it and waits in one place. With nobody listening nothing wakes it but
 //! signals, what scripts print, and the machine's own deadlines.
 
+mod attending;
 mod effects;
 mod emergency;
 mod ended;
@@ -12,7 +13,8 @@ mod requests;
 mod signalled;
 mod telling;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ffi::OsString;
 use std::fs;
 use std::time::Duration;
 
@@ -35,6 +37,7 @@ use crate::resources::Sampler;
 use crate::server::Server;
 use crate::signals::Signals;
 use crate::teller::{States, Stats};
+use attending::Attended;
 use notices::Notices;
 use whaleware::config::Settings;
 
@@ -47,13 +50,31 @@ const LOOK_MAX: Duration = Duration::from_millis(50);
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Whose end is being waited for that no signal tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Watch {
-    Nobody,
-    /// The group of this run.
-    Group(RunId, Look),
+#[derive(Debug, Default)]
+struct Watches {
+    /// The groups of these runs.
+    groups: BTreeMap<RunId, Look>,
     /// Every process there is. Nothing new is started from here on.
-    Everyone(Look),
+    everyone: Option<Look>,
+}
+
+impl Watches {
+    fn next(&self) -> Option<Moment> {
+        let looks = self.groups.values().chain(&self.everyone);
+        looks.map(|look| look.at).min()
+    }
+
+    /// Whether a look is due; the next one is later.
+    fn take(&mut self, now: Moment) -> bool {
+        let mut due = false;
+        for look in self.groups.values_mut().chain(&mut self.everyone) {
+            if look.at <= now {
+                *look = look.next(now);
+                due = true;
+            }
+        }
+        due
+    }
 }
 
 /// When the next look is due.
@@ -110,7 +131,15 @@ pub(crate) struct Runtime {
     events: VecDeque<Event>,
     ended: VecDeque<Ended>,
     reap_again: bool,
-    watch: Watch,
+    watches: Watches,
+    /// The services' own words.
+    attended: Attended,
+    /// Settings for services that are not there, told once.
+    unknown_services: BTreeSet<String>,
+    /// What the container is there for, in `run -- CMD`.
+    command: Option<Vec<OsString>>,
+    /// The image has nothing of whaleware's: nothing is written there.
+    is_guest: bool,
     named: Option<Named>,
     checks: Vec<(u32, RequestId)>,
     heard: Option<Heard>,
@@ -151,7 +180,11 @@ impl Runtime {
             events: VecDeque::new(),
             ended: VecDeque::new(),
             reap_again: false,
-            watch: Watch::Nobody,
+            watches: Watches::default(),
+            attended: Attended::new(),
+            unknown_services: BTreeSet::new(),
+            command: None,
+            is_guest: false,
             named: None,
             checks: Vec::new(),
             heard: None,
@@ -207,7 +240,12 @@ impl Runtime {
 
     fn begin(&mut self) {
         self.become_reaper();
-        match self.configuration.publish(&self.environment) {
+        let published = if self.is_guest {
+            Ok(None)
+        } else {
+            self.configuration.publish(&self.environment)
+        };
+        match published {
             Ok(None) => {}
             Ok(Some(directory)) => self.degrade(&format!(
                 "cannot write to /ww/etc; the merged configuration is in {}",
@@ -263,6 +301,8 @@ impl Runtime {
             } else if let Some(event) = self.events.pop_front() {
                 let effects = self.machine.handle(event, clock::now());
                 self.perform(effects, Cut::Superseded);
+            } else if let Some(id) = self.hooks.begun.pop() {
+                self.events.push_back(Event::Began(id));
             } else if let Some(trouble) = self.hooks.trouble.take() {
                 self.output.log(Level::Warning, &trouble);
                 self.note(&trouble);
@@ -278,6 +318,7 @@ impl Runtime {
             Token::Listener => self.accept(),
             Token::Stdout | Token::Stderr => self.output.flush(),
             Token::Notices => self.hear(),
+            Token::Service(number) => self.hear_service(number),
             Token::Pipe(id) => self.hooks.pipes.read(id, &mut self.output, &self.poller),
             Token::Client(id) => {
                 let asked = self
@@ -314,20 +355,18 @@ impl Runtime {
         }
         self.hooks.forget_empty_groups();
         self.reap_again = harvest.more;
-        match self.watch {
-            Watch::Nobody => {}
-            Watch::Group(id, _) => {
-                if self.hooks.group_is_empty(id) {
-                    self.watch = Watch::Nobody;
-                    self.events.push_back(Event::GroupEmpty(id));
-                }
+        let hooks = &mut self.hooks;
+        let events = &mut self.events;
+        self.watches.groups.retain(|id, _| {
+            let empty = hooks.group_is_empty(*id);
+            if empty {
+                events.push_back(Event::GroupEmpty(*id));
             }
-            Watch::Everyone(_) => {
-                if harvest.childless && self.reach.is_alone() {
-                    self.watch = Watch::Nobody;
-                    self.events.push_back(Event::AllGone);
-                }
-            }
+            !empty
+        });
+        if self.watches.everyone.is_some() && harvest.childless && self.reach.is_alone() {
+            self.watches.everyone = None;
+            self.events.push_back(Event::AllGone);
         }
     }
 
@@ -337,13 +376,9 @@ impl Runtime {
         if self.reap_again {
             return Some(Duration::ZERO);
         }
-        let look = match self.watch {
-            Watch::Nobody => None,
-            Watch::Group(_, look) | Watch::Everyone(look) => Some(look.at),
-        };
-        let retry = match self.watch {
-            Watch::Nobody | Watch::Group(..) => self.hooks.next_retry(),
-            Watch::Everyone(_) => None,
+        let retry = match self.watches.everyone {
+            None => self.hooks.next_retry(),
+            Some(_) => None,
         };
         let server = self.server.as_ref().and_then(Server::next_deadline);
         let next = [
@@ -352,7 +387,8 @@ impl Runtime {
             self.next_cut(),
             self.next_sample,
             self.notices.next_deadline(),
-            look,
+            self.attended.next_deadline(),
+            self.watches.next(),
             server,
         ];
         let now = clock::now();
@@ -364,28 +400,21 @@ impl Runtime {
         let effects = self.machine.handle_deadline(now);
         self.perform(effects, Cut::Overdue);
         // Once everything is being ended nothing is started any more.
-        if !matches!(self.watch, Watch::Everyone(_)) {
+        if self.watches.everyone.is_none() {
             self.ended.extend(self.hooks.retry(now, &self.poller));
         }
         self.cut_overdue(now);
         if let Some(server) = &mut self.server {
             server.resume(now, &self.poller);
         }
-        match self.watch {
-            Watch::Group(id, look) if look.at <= now => {
-                self.watch = Watch::Group(id, look.next(now));
-                self.reap();
-            }
-            Watch::Everyone(look) if look.at <= now => {
-                self.watch = Watch::Everyone(look.next(now));
-                self.reap();
-            }
-            Watch::Nobody | Watch::Group(..) | Watch::Everyone(_) => {}
+        if self.watches.take(now) {
+            self.reap();
         }
         if self.next_sample.is_some_and(|at| at <= now) {
             self.sample(now);
         }
         self.tell_notices(now);
+        self.tell_services(now);
     }
 
     fn report_losses(&mut self) {

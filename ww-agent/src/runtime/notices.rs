@@ -12,21 +12,21 @@ use crate::notify::NotifySocket;
 use crate::poller::{Interest, Token};
 
 /// At most ten lines a second for those who listen.
-const TOLD: Duration = Duration::from_millis(100);
+pub(super) const TOLD: Duration = Duration::from_millis(100);
 /// At most one a second in the log.
 const LOGGED: Duration = Duration::from_secs(1);
 
 /// Says when something that changes fast is told: at once, then once for each gap, the last change
 /// always. Nothing is due while nothing has changed.
 #[derive(Debug)]
-struct Pace {
+pub(super) struct Pace {
     gap: Duration,
     last: Option<Moment>,
     due: Option<Moment>,
 }
 
 impl Pace {
-    const fn new(gap: Duration) -> Self {
+    pub(super) const fn new(gap: Duration) -> Self {
         Self {
             gap,
             last: None,
@@ -34,14 +34,19 @@ impl Pace {
         }
     }
 
+    /// When something is to be told.
+    pub(super) const fn due(&self) -> Option<Moment> {
+        self.due
+    }
+
     /// Something has changed.
-    fn changed(&mut self, now: Moment) {
+    pub(super) fn changed(&mut self, now: Moment) {
         let free = self.last.map_or(now, |last| (last + self.gap).max(now));
         self.due.get_or_insert(free);
     }
 
     /// Whether it is to be told now; then it counts as told.
-    fn take(&mut self, now: Moment) -> bool {
+    pub(super) fn take(&mut self, now: Moment) -> bool {
         let is_due = self.due.is_some_and(|due| due <= now);
         if is_due {
             self.told(now);

@@ -15,7 +15,11 @@ impl Runtime {
     pub(super) fn on_signals(&mut self) {
         while let Some(number) = self.signals.next() {
             match number {
-                SIGCHLD => self.reap(),
+                SIGCHLD => {
+                    self.reap();
+                    self.follow_suspension();
+                }
+                _ if self.command.is_some() => self.on_forwarded(number),
                 SIGTERM => self.on_stop_signal(SIGTERM, "SIGTERM"),
                 SIGINT => self.on_stop_signal(SIGINT, "SIGINT"),
                 SIGQUIT => self.on_stop_signal(SIGQUIT, "SIGQUIT"),
@@ -35,6 +39,31 @@ impl Runtime {
                 }
             }
             self.settle();
+        }
+    }
+
+    /// A container that is there for one command: signals are the command's. TERM is a stop besides,
+    /// and so is a HUP that was announced a restart.
+    fn on_forwarded(&mut self, number: i32) {
+        match number {
+            SIGTERM => {
+                let cause = self.cause(SIGTERM, "SIGTERM");
+                // The first is sent by the stop itself.
+                if self.ask(Ask::Stop(cause)) == Some(Heard::Joined) {
+                    self.forward(SIGTERM);
+                }
+            }
+            SIGHUP
+                if self
+                    .named
+                    .as_ref()
+                    .is_some_and(|named| named.signal == SIGHUP) =>
+            {
+                let cause = self.cause(SIGHUP, "SIGHUP");
+                self.ask(Ask::Restart(cause));
+            }
+            SIGCONT => self.resume(),
+            other => self.forward(other),
         }
     }
 

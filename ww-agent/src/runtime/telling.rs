@@ -6,9 +6,9 @@ use nix::sys::socket::{MsgFlags, send};
 use whaleware::lifecycle::{Hook, Moment};
 use whaleware::protocol::{FromAgent, Hello, MAX_TEXT, Note, VERSION, encode};
 
-use super::{Runtime, SAMPLE, Watch};
+use super::{Runtime, SAMPLE};
 use crate::clock;
-use crate::hooks::Owner;
+use crate::hooks::{Owner, Task};
 use crate::log::{self, Level};
 use crate::server::{Admitted, Server};
 
@@ -47,7 +47,13 @@ impl Runtime {
     /// The agent cannot do something here; it says so and goes on.
     pub(super) fn degrade(&mut self, text: &str) {
         if self.record.degrade(text) {
-            self.output.log(Level::Warning, text);
+            // A command that runs as well without needs no warning.
+            let level = if self.command.is_some() {
+                Level::Info
+            } else {
+                Level::Warning
+            };
+            self.output.log(level, text);
             self.note(text);
         }
     }
@@ -106,25 +112,33 @@ impl Runtime {
     /// Starts the scripts that tell the world, when there is something to tell and none runs.
     /// Answers whether something was done.
     pub(super) fn begin_telling(&mut self) -> bool {
-        if matches!(self.watch, Watch::Everyone(_)) || self.exit.is_some() {
+        if self.watches.everyone.is_some() || self.exit.is_some() {
             return false;
         }
         let state = self.states.begin();
         if let Some((_, state)) = state {
             let argument = Some(state.name().to_owned());
             let owner = Owner::Lifecycle;
-            let ended = self
-                .hooks
-                .start(owner, Hook::Lifecycle, state, argument, &self.poller);
+            let ended = self.hooks.start(
+                owner,
+                Task::Hook(Hook::Lifecycle),
+                state,
+                argument,
+                &self.poller,
+            );
             self.ended.extend(ended);
         }
         let numbers = self.stats.begin();
         let sends = numbers.is_some();
         if sends {
             let (owner, state) = (Owner::Pushstats, self.record.state());
-            let ended = self
-                .hooks
-                .start(owner, Hook::Pushstats, state, numbers, &self.poller);
+            let ended = self.hooks.start(
+                owner,
+                Task::Hook(Hook::Pushstats),
+                state,
+                numbers,
+                &self.poller,
+            );
             self.ended.extend(ended);
         }
         state.is_some() || sends

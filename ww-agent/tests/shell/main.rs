@@ -21,5 +21,6 @@ mod output;
 mod reaping;
 mod restarts;
 mod scripts;
+mod services;
 mod socket;
 mod stopping;

@@ -174,7 +174,9 @@ fn explain(tree: &Tree, path: &str, fault: &ScriptFault) -> Finding {
         ScriptFault::MissingInterpreter { .. } | ScriptFault::BadInterpreter { .. } => {
             (Level::Error, "install it in the image or name another one")
         }
-        ScriptFault::NotOnPath { .. } => {
+        ScriptFault::NotOnPath { .. }
+        | ScriptFault::NoCommand { .. }
+        | ScriptFault::NoFile { .. } => {
             (Level::Warning, "install it in the image, or set PATH there")
         }
         ScriptFault::DanglingLink { .. } => (Level::Error, "add the file or remove the link"),

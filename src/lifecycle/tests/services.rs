@@ -1,0 +1,412 @@
+//! Foreground services, told as stories.
+
+use std::time::Duration;
+
+use super::world::World;
+use crate::lifecycle::{
+    Ask, Cause, Event, Health, Hook, Outcome, Policy, ServiceNotice, ServiceRules, ServiceStand,
+    StopStage,
+};
+
+const READY: ServiceNotice = ServiceNotice {
+    ready: true,
+    stopping: false,
+    alive: false,
+    triggered: false,
+    extend: None,
+};
+
+fn policy() -> Policy {
+    Policy {
+        restart_max: 2,
+        ..Policy::default()
+    }
+}
+
+/// Where `svcup` runs, with these services to come.
+fn at_svcup(policy: Policy, services: &[&str]) -> World {
+    let mut world = World::new(policy);
+    world.services = services.iter().map(ToString::to_string).collect();
+    world.event(Event::Start { initialised: true });
+    for _ in [Hook::Boot, Hook::Upgrade] {
+        world.ends(Outcome::Exited(0));
+    }
+    world.log.clear();
+    world
+}
+
+/// Two services, `a` and `b`, and everything is up.
+fn up(policy: Policy) -> World {
+    let mut world = at_svcup(policy, &["a", "b"]);
+    world.ends(Outcome::Exited(0));
+    world.ends(Outcome::Exited(0));
+    assert_eq!(
+        world.take_log(),
+        [
+            "-svcup",
+            "+a",
+            "+b",
+            "+warmup",
+            "-warmup",
+            "UP: warmup finished"
+        ]
+    );
+    world
+}
+
+fn stand(world: &World, name: &str) -> ServiceStand {
+    let view = world.machine.services().find(|view| view.name == name);
+    view.expect("the service is known").stand
+}
+
+#[test]
+fn they_start_after_svcup_and_before_warmup_in_their_order() {
+    let world = up(policy());
+    assert_eq!(stand(&world, "a"), ServiceStand::Up);
+    assert_eq!(world.machine.health(), Health::Unknown);
+}
+
+#[test]
+fn one_that_says_when_it_is_ready_is_waited_for() {
+    let mut policy = policy();
+    let rules = ServiceRules {
+        notify: true,
+        ..ServiceRules::default()
+    };
+    policy.services.insert("a".into(), rules);
+    let mut world = at_svcup(policy, &["a", "b"]);
+    world.ends(Outcome::Exited(0));
+    assert_eq!(world.take_log(), ["-svcup", "+a"]);
+    assert_eq!(stand(&world, "a"), ServiceStand::Starting);
+    // It may ask for more time, and gets it.
+    world.says(
+        "a",
+        ServiceNotice {
+            extend: Some(Duration::from_secs(300)),
+            ..ServiceNotice::default()
+        },
+    );
+    world.says("a", READY);
+    assert_eq!(world.take_log(), ["+b", "+warmup"]);
+}
+
+#[test]
+fn one_that_is_never_ready_has_failed() {
+    let mut policy = policy();
+    policy.restart_max = 1;
+    let rules = ServiceRules {
+        notify: true,
+        ready_timeout: Duration::from_secs(7),
+        ..ServiceRules::default()
+    };
+    policy.services.insert("a".into(), rules);
+    let mut world = at_svcup(policy, &["a"]);
+    world.ends(Outcome::Exited(0));
+    world.deadline_within(Duration::from_secs(7));
+    assert_eq!(world.take_log(), ["-svcup", "+a", "TERM a"]);
+    world.service_ends("a", Outcome::Exited(0));
+    world.service_empties("a");
+    world.deadline_within(Duration::from_secs(1));
+    assert_eq!(
+        world.take_log(),
+        ["-a", "TERM a", "watch a", "failing(1)", "+a"]
+    );
+    world.deadline_within(Duration::from_secs(7));
+    world.service_ends("a", Outcome::Exited(0));
+    assert_eq!(
+        world.take_log(),
+        [
+            "TERM a",
+            "-a",
+            "TERM a",
+            "watch a",
+            "ERROR: service a was not ready after 7s, after 1 restarts of it in a row",
+        ]
+    );
+}
+
+#[test]
+fn an_end_is_a_failed_check_of_that_service_alone() {
+    let mut world = up(policy());
+    world.service_ends("a", Outcome::Exited(0));
+    // What it left behind has to go before it is started again.
+    assert_eq!(world.take_log(), ["-a", "TERM a", "watch a", "failing(1)"]);
+    world.deadline_within(Duration::from_secs(5));
+    assert_eq!(world.take_log(), ["KILL a"]);
+    world.service_empties("a");
+    assert_eq!(stand(&world, "a"), ServiceStand::Waiting);
+    world.deadline_within(Duration::from_secs(1));
+    assert_eq!(world.take_log(), ["+a", "unknown"]);
+    assert_eq!(stand(&world, "a"), ServiceStand::Up);
+    assert_eq!(stand(&world, "b"), ServiceStand::Up);
+}
+
+fn fails_twice(world: &mut World) {
+    for _ in 0..2 {
+        world.service_ends("b", Outcome::Exited(9));
+        world.service_empties("b");
+        world.deadline_within(Duration::from_secs(2));
+    }
+    world.take_log();
+}
+
+#[test]
+fn one_that_fails_too_often_is_everybodys_matter() {
+    let mut world = up(policy());
+    fails_twice(&mut world);
+    world.service_ends("b", Outcome::Exited(9));
+    assert_eq!(
+        world.take_log(),
+        [
+            "-b",
+            "TERM b",
+            "watch b",
+            "RESTARTING: service b exited 9, after 2 restarts of it in a row",
+            "failing(2)",
+        ]
+    );
+    world.service_empties("b");
+    // The rest in reverse, then svcdown.
+    assert_eq!(world.take_log(), ["TERM a"]);
+    world.service_ends("a", Outcome::Exited(0));
+    assert_eq!(world.take_log(), ["-a", "TERM a", "watch a"]);
+    world.service_empties("a");
+    assert_eq!(world.take_log(), ["+svcdown"]);
+    world.ends(Outcome::Exited(0));
+    world.group_empties();
+    world.deadline_within(Duration::from_secs(1));
+    world.ends(Outcome::Exited(0));
+    let log = world.take_log();
+    assert_eq!(
+        log[log.len() - 4..],
+        ["+a", "unknown", "+b", "UP: restart finished"]
+    );
+}
+
+#[test]
+fn a_service_that_was_up_for_long_starts_counting_again() {
+    let mut world = up(policy());
+    fails_twice(&mut world);
+    world.now = world.now + Duration::from_secs(601);
+    world.service_ends("b", Outcome::Exited(9));
+    assert_eq!(world.take_log(), ["-b", "TERM b", "watch b", "failing(1)"]);
+}
+
+#[test]
+fn one_that_cannot_be_started_is_not_tried_again() {
+    let mut world = at_svcup(policy(), &["a"]);
+    world.startable = false;
+    world.ends(Outcome::Exited(0));
+    world.service_ends(
+        "a",
+        Outcome::CannotStart {
+            code: 127,
+            reason: "no interpreter".into(),
+        },
+    );
+    let log = world.take_log();
+    assert_eq!(
+        log.last().map(String::as_str),
+        Some("ERROR: service a cannot be started: no interpreter")
+    );
+}
+
+#[test]
+fn one_that_is_empty_is_nothing_to_do() {
+    let mut world = at_svcup(policy(), &["a", "b"]);
+    world.startable = false;
+    world.ends(Outcome::Exited(0));
+    world.service_ends("a", Outcome::Missing);
+    assert_eq!(world.take_log(), ["-svcup", "+a", "-a", "+b"]);
+}
+
+#[test]
+fn silence_is_failure_where_a_sign_of_life_is_asked_for() {
+    let mut policy = policy();
+    let rules = ServiceRules {
+        watchdog: Some(Duration::from_secs(3)),
+        ..ServiceRules::default()
+    };
+    policy.services.insert("b".into(), rules);
+    let mut world = up(policy);
+    world.now = world.now + Duration::from_secs(2);
+    world.says(
+        "b",
+        ServiceNotice {
+            alive: true,
+            ..ServiceNotice::default()
+        },
+    );
+    world.now = world.now + Duration::from_secs(2);
+    world.deadline_within(Duration::from_secs(1));
+    assert_eq!(world.take_log(), ["TERM b"]);
+    world.deadline_within(Duration::from_secs(5));
+    assert_eq!(world.take_log(), ["KILL b"]);
+    world.service_ends("b", Outcome::Exited(0));
+    let view = world.machine.services().find(|view| view.name == "b");
+    let last = view.and_then(|view| view.last).expect("it failed");
+    assert_eq!(last.to_string(), "gave no sign of life for 3s");
+}
+
+#[test]
+fn a_stop_ends_them_one_after_the_other_before_svcdown() {
+    let mut world = up(policy());
+    world.stop();
+    assert_eq!(world.take_log(), ["Begun", "STOPPED: SIGTERM", "TERM b"]);
+    // One that does not hear is killed when its time is over.
+    world.deadline_within(Duration::from_secs(60));
+    assert_eq!(world.take_log(), ["KILL b"]);
+    world.service_ends("b", Outcome::Exited(0));
+    world.service_empties("b");
+    assert_eq!(world.take_log(), ["-b", "TERM b", "watch b", "TERM a"]);
+    world.service_ends("a", Outcome::Exited(0));
+    world.service_empties("a");
+    assert_eq!(world.take_log(), ["-a", "TERM a", "watch a", "+svcdown"]);
+    world.ends(Outcome::Exited(0));
+    world.event(Event::AllGone);
+    assert_eq!(world.take_log(), ["-svcdown", "TERM all", "exit 0"]);
+    assert_eq!(
+        world.stages,
+        [
+            StopStage::Services,
+            StopStage::Svcdown,
+            StopStage::Terminating
+        ]
+    );
+}
+
+#[test]
+fn a_stop_while_one_waits_to_be_started_again_starts_nothing() {
+    let mut world = up(policy());
+    world.service_ends("a", Outcome::Exited(1));
+    world.service_empties("a");
+    world.take_log();
+    world.stop();
+    assert_eq!(stand(&world, "a"), ServiceStand::Down);
+    world.service_ends("b", Outcome::Exited(0));
+    world.service_empties("b");
+    let log = world.take_log();
+    assert!(!log.contains(&"+a".into()), "{log:?}");
+    assert_eq!(log.last().map(String::as_str), Some("+svcdown"));
+}
+
+#[test]
+fn a_failure_while_draining_is_no_reason_to_start_it_again() {
+    let mut world = up(Policy {
+        drain: Duration::from_secs(30),
+        ..policy()
+    });
+    world.stop();
+    world.service_ends("a", Outcome::Exited(1));
+    world.service_empties("a");
+    assert_eq!(stand(&world, "a"), ServiceStand::Down);
+    world.deadline_within(Duration::from_secs(30));
+    assert_eq!(world.take_log().last().map(String::as_str), Some("TERM b"));
+}
+
+/// A container that is there for one command, which runs.
+fn wrapped(policy: Policy) -> World {
+    let mut world = World::new(policy);
+    world.machine.wrap();
+    world.event(Event::Start { initialised: true });
+    for _ in [Hook::Boot, Hook::Upgrade, Hook::Svcup] {
+        world.ends(Outcome::Missing);
+    }
+    world.ends(Outcome::Missing);
+    assert_eq!(
+        world.take_log().last().map(String::as_str),
+        Some("UP: warmup finished")
+    );
+    world
+}
+
+fn ends_with(mut world: World, outcome: Outcome) -> World {
+    world.service_ends("main", outcome);
+    world.service_empties("main");
+    world.ends(Outcome::Missing);
+    world.event(Event::AllGone);
+    world
+}
+
+#[test]
+fn the_end_of_the_one_command_is_the_containers() {
+    for (outcome, state, code) in [
+        (Outcome::Exited(0), "STOPPED", 0),
+        (Outcome::Exited(7), "ERROR", 7),
+        (
+            Outcome::Signalled {
+                name: "SIGSEGV".into(),
+                number: 11,
+                out_of_memory: false,
+            },
+            "ERROR",
+            139,
+        ),
+    ] {
+        let mut world = ends_with(wrapped(policy()), outcome);
+        let log = world.take_log();
+        assert_eq!(world.exit, Some(code), "{log:?}");
+        let told = log.iter().any(|line| line.starts_with(state));
+        assert!(told, "{log:?}");
+    }
+}
+
+#[test]
+fn a_stop_of_the_one_command_ends_with_its_exit_code_and_has_no_cap() {
+    let mut world = wrapped(policy());
+    world.stop();
+    assert_eq!(world.take_log(), ["Begun", "STOPPED: SIGTERM", "TERM main"]);
+    assert_eq!(world.machine.next_deadline(), None);
+    let outcome = Outcome::Signalled {
+        name: "SIGTERM".into(),
+        number: 15,
+        out_of_memory: false,
+    };
+    let world = ends_with(world, outcome);
+    assert_eq!(world.exit, Some(143));
+}
+
+#[test]
+fn a_watchdog_that_gives_up_on_the_one_command_says_so() {
+    let mut world = wrapped(Policy {
+        restart_max: 1,
+        ..policy()
+    });
+    world.restart("x");
+    world.service_ends("main", Outcome::Exited(0));
+    world.service_empties("main");
+    world.ends(Outcome::Missing);
+    world.group_empties();
+    world.ends(Outcome::Missing);
+    assert_eq!(
+        world.take_log().last().map(String::as_str),
+        Some("UP: restart finished")
+    );
+    for _ in 0..2 {
+        world.event(Event::Asked(Ask::Check));
+        world.ends(Outcome::Exited(3));
+        world.service_ends("main", Outcome::Exited(0));
+        world.service_empties("main");
+        if world.machine.state() == Some(crate::lifecycle::State::Error) {
+            break;
+        }
+        world.ends(Outcome::Missing);
+        world.group_empties();
+        world.deadline_within(Duration::from_secs(1));
+        world.ends(Outcome::Missing);
+    }
+    world.ends(Outcome::Missing);
+    world.event(Event::AllGone);
+    // Not the command's own 0: it was ended because it was not well.
+    assert_eq!(world.exit, Some(1), "{:?}", world.log);
+}
+
+#[test]
+fn the_causes_read_well() {
+    let cause = Cause::Service {
+        name: "web".into(),
+        failure: crate::lifecycle::Failure::Triggered,
+        restarts: 0,
+    };
+    assert_eq!(cause.to_string(), "service web said that it has failed");
+}

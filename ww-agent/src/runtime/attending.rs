@@ -1,0 +1,307 @@
+//! The foreground services: what `svc.d` holds, what they say, what is told of them.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use nix::libc::SIGCONT;
+use whaleware::env;
+use whaleware::lifecycle::{
+    Effect, Event, MAIN_SERVICE, Moment, Outcome, RunId, ServiceNotice, ServiceView,
+};
+use whaleware::protocol::FromAgent;
+
+use super::Runtime;
+use super::notices::Pace;
+use crate::clock;
+use crate::hooks::{Cut, Ended, Owner, Task};
+use crate::log::{self, Level};
+use crate::notify::{NotifySocket, Received, Watchdog};
+use crate::poller::{Interest, Token};
+use crate::sys;
+
+/// More files in `svc.d` than this are a mistake.
+const MOST: usize = 32;
+/// A service may ask for so much more time at once.
+const LONGEST: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+
+/// Where the services that run say what they have to say.
+#[derive(Debug)]
+pub(super) struct Attended {
+    sockets: BTreeMap<RunId, (String, NotifySocket)>,
+    /// Something was said that has not been told yet.
+    pace: Pace,
+    changed: Vec<String>,
+}
+
+impl Attended {
+    pub(super) const fn new() -> Self {
+        Self {
+            sockets: BTreeMap::new(),
+            pace: Pace::new(super::notices::TOLD),
+            changed: Vec::new(),
+        }
+    }
+
+    /// When something is to be told; none while nothing waits.
+    pub(super) const fn next_deadline(&self) -> Option<Moment> {
+        self.pace.due()
+    }
+}
+
+impl Runtime {
+    /// The services there are now, before `svcup` makes them wanted: `boot` may have put some there.
+    pub(super) fn know_services(&mut self) {
+        if self.command.is_none() {
+            let names = self.list_services();
+            for name in self.settings.policy.services.keys() {
+                if !names.contains(name) && self.unknown_services.insert(name.clone()) {
+                    let name = log::plain(name, 64);
+                    let text = format!(
+                        "there are settings for a service {name} (ww.services), but no /ww/usr/svc.d/{name}"
+                    );
+                    self.output.log(Level::Warning, &text);
+                }
+            }
+            self.machine.know_services(&names);
+        }
+        let budget = self.machine.services_budget();
+        self.record
+            .know_services(self.machine.services(), budget.map(clock::milliseconds));
+    }
+
+    /// The names in `svc.d`, in the order they are started.
+    fn list_services(&mut self) -> Vec<String> {
+        let directory = self.environment.path(whaleware::paths::SERVICES);
+        let Ok(entries) = fs::read_dir(&directory) else {
+            return Vec::new();
+        };
+        let mut names = Vec::new();
+        for entry in entries.flatten() {
+            match entry.file_name().into_string() {
+                // What editors and version control leave there.
+                Ok(name) if name.starts_with('.') || name.ends_with('~') => {}
+                Ok(name) if name == MAIN_SERVICE || name.chars().any(char::is_control) => {
+                    let name = log::plain(&name, 64);
+                    let text = format!("a service cannot be called {name}: it is not started");
+                    self.output.log(Level::Error, &text);
+                }
+                Ok(name) => names.push(name),
+                Err(name) => {
+                    let name = log::plain(&name.to_string_lossy(), 64);
+                    let text =
+                        format!("the name of service {name} is not UTF-8: it is not started");
+                    self.output.log(Level::Error, &text);
+                }
+            }
+        }
+        names.sort_unstable();
+        if names.len() > MOST {
+            let text = format!("svc.d holds {} services; {MOST} are started", names.len());
+            self.output.log(Level::Error, &text);
+            names.truncate(MOST);
+        }
+        names
+    }
+
+    pub(super) fn run_service(&mut self, id: RunId, name: String) {
+        let variables = self.service_environment(id, &name);
+        let task = match &self.command {
+            Some(words) => Task::Command(words.clone(), variables),
+            None => Task::Service(name, variables),
+        };
+        let state = self.record.state();
+        let owner = Owner::Service(id);
+        let ended = self.hooks.start(owner, task, state, None, &self.poller);
+        self.ended.extend(ended);
+    }
+
+    /// A socket of its own for each run, so that a late word of the last one is not taken for this
+    /// one's.
+    fn service_environment(&mut self, id: RunId, name: &str) -> Vec<(&'static str, String)> {
+        let mut variables = vec![(env::WW_SERVICE, name.to_owned())];
+        let opened = NotifySocket::open().and_then(|socket| {
+            let number = u32::try_from(id.0 & u64::from(u32::MAX)).unwrap_or(0);
+            self.poller
+                .add(&socket, Token::Service(number), Interest::Read)?;
+            Ok(socket)
+        });
+        let socket = match opened {
+            Ok(socket) => socket,
+            Err(error) => {
+                self.degrade(&format!("services cannot say how they are: {error}"));
+                return variables;
+            }
+        };
+        let address = socket.address().to_owned();
+        variables.push((env::WW_NOTIFY_SOCKET, address.clone()));
+        let rules = self.settings.policy.services.get(name);
+        let watchdog = rules.and_then(|rules| rules.watchdog);
+        // A program that finds this changes how it behaves: only where that was asked for.
+        if watchdog.is_some() || rules.is_some_and(|rules| rules.notify) {
+            variables.push((env::NOTIFY_SOCKET, address));
+        }
+        if let Some(pause) = watchdog {
+            variables.push((env::WATCHDOG_USEC, pause.as_micros().to_string()));
+        }
+        self.attended.sockets.insert(id, (name.to_owned(), socket));
+        variables
+    }
+
+    /// A service stands differently now.
+    pub(super) fn on_service(&mut self, view: &ServiceView) {
+        let pid = view.run.and_then(|run| self.hooks.pid(Owner::Service(run)));
+        if let Some(report) = self.record.service(view, pid) {
+            self.tell(&FromAgent::Service(report));
+        }
+    }
+
+    /// Something was said on a service's socket.
+    pub(super) fn hear_service(&mut self, number: u32) {
+        let id = RunId(number.into());
+        let received = match self.attended.sockets.get_mut(&id) {
+            Some((_, socket)) => socket.receive(),
+            None => return,
+        };
+        self.heed_service(id, received);
+    }
+
+    fn heed_service(&mut self, id: RunId, received: Vec<Received>) {
+        let Some((name, _)) = self.attended.sockets.get(&id) else {
+            return;
+        };
+        let name = name.clone();
+        for one in received {
+            let Received { notice, .. } = one;
+            if self
+                .record
+                .service_said(&name, notice.status, notice.progress)
+            {
+                self.attended.pace.changed(clock::now());
+                if !self.attended.changed.contains(&name) {
+                    self.attended.changed.push(name.clone());
+                }
+            }
+            let words = ServiceNotice {
+                ready: notice.ready,
+                stopping: notice.stopping,
+                alive: notice.watchdog == Some(Watchdog::Alive),
+                triggered: notice.watchdog == Some(Watchdog::Trigger),
+                extend: notice.extend.map(|more| more.min(LONGEST)),
+            };
+            if words != ServiceNotice::default() {
+                let event = Event::Noticed(id, words);
+                let effects = self.machine.handle(event, clock::now());
+                self.perform(effects, Cut::Overdue);
+            }
+        }
+    }
+
+    /// Tells what was said and is due.
+    pub(super) fn tell_services(&mut self, now: Moment) {
+        if !self.attended.pace.take(now) {
+            return;
+        }
+        for name in std::mem::take(&mut self.attended.changed) {
+            if let Some(report) = self.record.service_report(&name) {
+                self.tell(&FromAgent::Service(report));
+            }
+        }
+    }
+
+    /// A service has ended.
+    pub(super) fn on_service_ended(&mut self, id: RunId, ended: &Ended) {
+        // What it said before comes before its end.
+        let said = self.attended.sockets.get_mut(&id);
+        let said = said.map(|(_, socket)| socket.receive_all());
+        self.heed_service(id, said.unwrap_or_default());
+        if let Some((_, socket)) = self.attended.sockets.remove(&id) {
+            self.poller.remove(&socket);
+        }
+        if matches!(ended.run.task, Task::Command(..)) {
+            self.take_terminal_back();
+        }
+        let event = Event::Ended(id, ended.outcome.clone());
+        let effects = self.machine.handle(event, clock::now());
+        let failed = ended.run.cut == Cut::No && ended.outcome != Outcome::Missing;
+        if failed {
+            let restarts = effects
+                .iter()
+                .all(|effect| !matches!(effect, Effect::Announce(_)));
+            let what = if restarts {
+                "; it is started again"
+            } else {
+                ""
+            };
+            let text = format!("{} {}{what}", ended.run.task, ended.outcome);
+            self.output.log(self.grave(&ended.outcome), &text);
+        }
+        self.perform(effects, Cut::Superseded);
+    }
+
+    // ---- the one command of `run -- CMD` ------------------------------------------------------
+
+    /// The container is there for one command.
+    pub(crate) fn wrap(&mut self, words: Vec<std::ffi::OsString>, directory: std::path::PathBuf) {
+        self.command = Some(words);
+        // In an image that knows nothing of all this it leaves nothing behind, and says nothing that
+        // the command did not but why it cannot be started.
+        let scripts = self.environment.path(whaleware::paths::SCRIPTS);
+        self.is_guest = !scripts.is_dir();
+        self.output.least = Level::Warning;
+        self.hooks.start_directory = directory;
+        self.hooks.has_terminal = sys::is_foreground();
+        self.machine.wrap();
+    }
+
+    /// How grave an end is. The end of the one command is told by the exit code; that it never began
+    /// needs words.
+    fn grave(&self, outcome: &Outcome) -> Level {
+        match outcome {
+            Outcome::CannotStart { .. } => Level::Error,
+            _ if self.command.is_some() => Level::Info,
+            Outcome::Missing
+            | Outcome::Exited(_)
+            | Outcome::Signalled { .. }
+            | Outcome::TimedOut(_) => Level::Warning,
+        }
+    }
+
+    fn command_process(&self) -> Option<i32> {
+        let run = self.machine.services().next()?.run?;
+        self.hooks.pid(Owner::Service(run))
+    }
+
+    /// A signal from outside, for the command's whole process group.
+    pub(super) fn forward(&self, signal: i32) {
+        if let Some(pid) = self.command_process() {
+            sys::send(-pid, signal);
+        }
+    }
+
+    /// The command was stopped, as with ^Z: whoever started the agent from a terminal is to notice,
+    /// and gets the terminal. PID 1 cannot be stopped, and has nobody who could notice.
+    pub(super) fn follow_suspension(&self) {
+        if !self.hooks.has_terminal || std::process::id() == 1 {
+            return;
+        }
+        if self.command_process().is_some_and(sys::is_stopped) {
+            sys::suspend();
+        }
+    }
+
+    /// Continued: with the terminal, where it was given back.
+    pub(super) fn resume(&self) {
+        if let Some(pid) = self.command_process() {
+            if self.hooks.has_terminal && sys::is_foreground() {
+                sys::give_terminal(pid);
+            }
+            sys::send(-pid, SIGCONT);
+        }
+    }
+
+    fn take_terminal_back(&self) {
+        if self.hooks.has_terminal {
+            sys::give_terminal(sys::own_group());
+        }
+    }
+}

@@ -15,6 +15,7 @@ mod harness;
 mod idle;
 mod isolation;
 mod monitoring;
+mod notify;
 mod output;
 mod reaping;
 mod restarts;

@@ -282,7 +282,8 @@ fn scripts_beside_the_life_cycle_do_not_speak_for_it() {
         .start();
     let mut listener = agent.listen();
     listener.state("UP");
-    listener.line("monitor");
+    let answer = listener.ask(r#"{"id":1,"type":"check"}"#);
+    assert_eq!(answer["ok"], true, "{answer}");
     agent.wait_log("pushstats", 1);
     agent.signal(Signal::SIGTERM);
     for line in run_of(&mut listener, "svcdown") {
@@ -342,6 +343,7 @@ fn a_flood_without_end_delays_nothing() {
         )
         .script("warmup", "$NOTIFY --status warm")
         .script("monitor", "echo '{}'")
+        .cfg(r#"{"ww":{"stop":{"grace":"100ms"}}}"#)
         .start();
     let mut listener = agent.listen();
     listener.state("UP");

@@ -91,6 +91,11 @@ pub(crate) fn search_path() -> String {
     )
 }
 
+/// Where a process says how it stands: `WW_NOTIFY_SOCKET`, else `NOTIFY_SOCKET`.
+pub(crate) fn notify_socket() -> Option<OsString> {
+    variable(env::WW_NOTIFY_SOCKET).or_else(|| variable(env::NOTIFY_SOCKET))
+}
+
 /// A variable that is set to nothing counts as not set.
 #[expect(clippy::disallowed_methods, reason = "the seam itself")]
 fn variable(name: &str) -> Option<OsString> {

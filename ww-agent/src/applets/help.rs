@@ -6,8 +6,8 @@ use whaleware::spelling::nearest;
 use super::{USAGE, legible, terminal};
 
 /// Every word that can follow `ww-agent`.
-pub(super) const APPLETS: [&str; 8] = [
-    "run", "cfg", "status", "attach", "health", "check", "version", "help",
+pub(super) const APPLETS: [&str; 9] = [
+    "run", "cfg", "status", "attach", "health", "notify", "check", "version", "help",
 ];
 
 pub(super) fn main(arguments: &[OsString]) -> u8 {
@@ -21,6 +21,7 @@ pub(super) fn main(arguments: &[OsString]) -> u8 {
         "status" => STATUS,
         "attach" => ATTACH,
         "health" => HEALTH,
+        "notify" => NOTIFY,
         "check" => CHECK,
         "version" => VERSION,
         "help" => PROGRAM,
@@ -50,6 +51,7 @@ In a running container:
   status    how this container stands: state, health, what has happened so far
   cfg       print a value of the configuration, for scripts: /ww/cfg memory
   health    exit 0 when the container is UP and well; for HEALTHCHECK
+  notify    for scripts: say how far they are, seen live by everybody who watches
   attach    talk to the agent line by line over stdin and stdout
 
   version   print the version
@@ -155,6 +157,30 @@ Options:
   -h, --help  this text
 
 Exit: 0 the state is UP and health is not failing, 1 anything else, after 2 seconds at most.
+";
+
+pub(super) const NOTIFY: &str = "\
+Says how far a script is, or that a service is ready, to the agent that runs it.
+
+Usage: ww-agent notify [--status TEXT] [--progress 0..100] [--ready] [--stopping]
+                       [--watchdog] [--extend DURATION]
+
+In a script:  ww-agent notify --status \"importing customers\" --progress 40
+
+Options:
+  --status TEXT         what it is doing, in a few words; an empty text takes the last one back
+  --progress PERCENT    how far it is, a whole number
+  --ready               the service has started
+  --stopping            the service has begun to end
+  --watchdog            the service is alive
+  --extend DURATION     it needs so much longer, such as 30s or 2m
+  -h, --help            this text
+
+Environment:
+  WW_NOTIFY_SOCKET  where to; the agent sets it for its scripts
+  NOTIFY_SOCKET     where to, when the other is not set; for services
+
+Exit: 0 told, 1 there is nobody to tell.
 ";
 
 pub(super) const CHECK: &str = "\

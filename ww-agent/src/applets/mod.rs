@@ -15,6 +15,7 @@ mod client;
 mod health;
 mod help;
 mod legible;
+mod notify;
 mod status;
 mod terminal;
 mod usage;
@@ -60,6 +61,7 @@ pub(crate) fn dispatch(program: &OsStr, arguments: &[OsString]) -> Wanted {
         "status" => status::main(Usage::new("ww-agent status"), arguments),
         "attach" => attach::main(Usage::new("ww-agent attach"), arguments),
         "health" => health::main(Usage::new("ww-agent health"), arguments),
+        "notify" => notify::main(Usage::new("ww-agent notify"), arguments),
         "check" => check::main(Usage::new("ww-agent check"), arguments),
         "version" => version::main(Usage::new("ww-agent version"), arguments),
         "-V" | "--version" => version::main(Usage::new("ww-agent version"), &[]),

@@ -181,9 +181,18 @@ fn write_timeline(page: &mut String, snapshot: &Snapshot) -> fmt::Result {
     Ok(())
 }
 
+/// With what it says of itself.
+fn running(run: &HookRun) -> String {
+    let progress = run.progress;
+    let progress = progress.map_or_else(String::new, |percent| format!(", {percent} %"));
+    let status = run.status.as_deref().map(legible::line);
+    let status = status.map_or_else(String::new, |status| format!(": {status}"));
+    format!("running{progress}{status}")
+}
+
 fn how(run: &HookRun) -> String {
     let word = match run.result {
-        HookResult::Running => "running",
+        HookResult::Running => return running(run),
         HookResult::Ok => "ok",
         HookResult::Failed => "FAILED",
         HookResult::Tolerated => "failed, went on",

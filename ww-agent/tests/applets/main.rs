@@ -6,6 +6,7 @@ mod agent;
 mod attach;
 mod cfg;
 mod check;
+mod notify;
 mod program;
 mod status;
 

@@ -30,6 +30,20 @@ scripts of this boot, begun 2026-11-22T16:48:00Z
 }
 
 #[test]
+fn a_script_that_runs_is_shown_with_what_it_says() {
+    let agent = Agent::saying(greeting(
+        r#"{"running": {"run": 4, "hook": "svcdown", "state": "STOPPED", "at": "2026-11-22T16:50:00Z",
+            "result": "running", "duration_ms": 65000, "status": "saving\u001b[2J", "progress": 40}}"#,
+    ));
+    let page = outcome(&mut agent.client(&["status"])).stdout;
+    let line = page.lines().last().unwrap();
+    assert_eq!(
+        line,
+        "  +2m       STOPPED    svcdown     1m 5s  running, 40 %: saving\u{fffd}[2J"
+    );
+}
+
+#[test]
 fn json_is_one_object_with_its_schema() {
     let agent = Agent::saying(greeting("{}"));
     let outcome = outcome(&mut agent.client(&["status", "--json"]));

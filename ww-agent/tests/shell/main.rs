@@ -17,6 +17,7 @@ mod harness;
 mod idle;
 mod isolation;
 mod monitoring;
+mod notify;
 mod output;
 mod reaping;
 mod restarts;

@@ -92,7 +92,12 @@ fn leaves<'a>(
         path.push(key);
         match value {
             Value::Object(inner) if !inner.is_empty() => leaves(inner, path, found),
-            _ => found.push((path.clone(), value)),
+            Value::Object(_)
+            | Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_) => found.push((path.clone(), value)),
         }
         path.pop();
     }

@@ -1,6 +1,6 @@
 //! Any bytes in any pieces: the same lines, in bounded memory, and what can be read can be written.
 //!
-//! An input is a byte that chooses the pieces, then the stream. In the stream 0xFF and a byte n
+//! An input is a byte that chooses the pieces, then the stream. In the stream 0x1F and a byte n
 //! stand for 257 n letters, so that small inputs reach the cap.
 
 use whaleware::protocol::{Decoder, FromAgent, MAX_LINE, Request, encode};
@@ -35,7 +35,7 @@ fn expanded(bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.iter();
     while let Some(byte) = bytes.next() {
         match (*byte, bytes.as_slice().first()) {
-            (0xff, Some(times)) if stream.len() < 3 * MAX_LINE => {
+            (0x1f, Some(times)) if stream.len() < 3 * MAX_LINE => {
                 stream.resize(stream.len() + 257 * usize::from(*times), b'x');
                 bytes.next();
             }
@@ -67,7 +67,7 @@ fn decoded(stream: &[u8], size: impl Fn(usize) -> usize) -> Vec<Seen> {
     while at < stream.len() {
         let end = at.saturating_add(size(at)).min(stream.len());
         decoder.feed(&stream[at..end], |line| {
-            seen.push(line.ok().map(<[u8]>::to_vec))
+            seen.push(line.ok().map(<[u8]>::to_vec));
         });
         assert!(
             decoder.pending() < MAX_LINE,

@@ -211,16 +211,17 @@ fn string(text: &[u8]) -> usize {
 }
 
 fn inside(string: &[u8], out: &mut Vec<u8>) {
-    let mut kept = 0;
+    let (mut kept, mut number) = (0, false);
     for byte in string {
         if *byte == b'\\' && kept == 0 {
-            kept = 2;
+            (kept, number) = (2, false);
         }
-        // An escape stays as it is, and so does what may be its number.
-        if kept == 1 && *byte == b'u' {
-            kept = 5;
+        // An escape stays as it is, and so does its number but for the last digit.
+        if kept == 1 && *byte == b'u' && !number {
+            (kept, number) = (5, true);
         }
         let exchanged = match byte {
+            b'0'..=b'8' | b'a'..=b'e' | b'A'..=b'E' if kept == 1 && number => byte + 1,
             _ if kept > 0 => *byte,
             b'a'..=b'm' | b'A'..=b'M' => byte + 13,
             b'n'..=b'z' | b'N'..=b'Z' => byte - 13,

@@ -193,6 +193,20 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_was_written_is_read_as_the_same_number() {
+        for number in [
+            "1.79769313486231567891234567890",
+            "5e-324",
+            "0.1",
+            "123456789012345.678",
+        ] {
+            let read = object(&format!("{{\"a\":{number}}}"));
+            assert_eq!(read["a"].as_f64(), number.parse().ok(), "{number}");
+            assert_eq!(object(&read.to_string()), read, "{number}");
+        }
+    }
+
+    #[test]
     fn errors_name_the_place_and_never_the_text() {
         for (text, line, column) in [
             ("{\n  \"password\": hunter2\n}", 2, 15),

@@ -1,4 +1,6 @@
 //! What other people's tools depend on: the lines of the socket, and that versions mix.
 
+#[cfg(test)]
+mod corpus;
 mod documented;
 mod skew;

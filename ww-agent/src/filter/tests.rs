@@ -3,6 +3,9 @@ use serde_json::{Map, Value};
 
 use super::{Ended, FilterError, Layout, MAX_FILTER, STACK, Strings, Style, apply};
 
+#[path = "../../../fuzz/checks/filter.rs"]
+mod check;
+
 const RAW: Style = Style {
     strings: Strings::Raw,
     layout: Layout::Compact,
@@ -424,6 +427,21 @@ fn the_most_nested_filters_end() {
     for filter in filters {
         with_stack(move || drop(run(&filter, RAW)));
     }
+}
+
+/// What the fuzz target has found worth keeping, through the same check.
+#[test]
+fn the_corpus_of_filters_is_applied() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/filter");
+    let mut count = 0;
+    for entry in std::fs::read_dir(corpus).unwrap() {
+        let path = entry.unwrap().path();
+        let input = std::fs::read(&path).unwrap();
+        let held = with_stack(move || std::panic::catch_unwind(|| check::check(&input)).is_ok());
+        assert!(held, "{} breaks a promise", path.display());
+        count += 1;
+    }
+    assert!(count >= 10, "only {count} inputs");
 }
 
 proptest! {

@@ -49,7 +49,13 @@ impl Runtime {
                     self.output.log(Level::Warning, &text);
                 }
                 Effect::Heard(heard) => self.heard = Some(heard),
-                Effect::Exit(code) => self.exit = Some(code),
+                Effect::Exit(code) => {
+                    if matches!(self.watch, Watch::Everyone(_)) {
+                        let text = "some processes cannot be ended: leaving without them";
+                        self.output.log(Level::Warning, text);
+                    }
+                    self.exit = Some(code);
+                }
             }
         }
     }

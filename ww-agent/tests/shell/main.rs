@@ -8,6 +8,7 @@
     reason = "all of this is test code, which only a failure ends early"
 )]
 
+mod cgroups;
 mod clocks;
 mod configuration;
 mod degraded;
@@ -23,3 +24,4 @@ mod restarts;
 mod scripts;
 mod socket;
 mod stopping;
+mod terminal;

@@ -207,6 +207,24 @@ fn no_data_at_all() {
     assert_eq!(told(&guest, "+firstboot"), 1);
 }
 
+#[test]
+fn one_that_was_killed_comes_back() {
+    let (_lab, guest) = world("killed", &[]);
+    guest.reaches("UP");
+    docker(["kill", "-s", "KILL", &guest.name]).expect(0);
+    assert_eq!(guest.exit_code(), 137);
+    docker(["start", &guest.name]).expect(0);
+    guest.reaches("UP");
+    // Its socket was left behind; the one there is now is in its place.
+    let status = guest.status();
+    assert!(
+        status.contains("\"degraded\":[]") || !status.contains("degraded"),
+        "{status}"
+    );
+    assert_eq!(told(&guest, "+firstboot"), 1);
+    stops(&guest);
+}
+
 /// A file system of a few pages.
 struct Small(PathBuf);
 

@@ -1,5 +1,10 @@
 //! Every behaviour that `docs/supervision.md` promises names tests that there are.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers with it"
+)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -3,12 +3,15 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::harness::{Image, now, until};
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// A group of its own in a hierarchy that is mounted for it; both go when this does.
 struct Group {
@@ -26,7 +29,9 @@ impl Group {
             .output()
             .unwrap();
         assert!(made.status.success(), "{made:?}");
-        let path = mount.path().join(format!("wwtest-{}", std::process::id()));
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("wwtest-{}-{number}", std::process::id());
+        let path = mount.path().join(name);
         let group = Self { mount, path };
         std::fs::create_dir(&group.path).unwrap();
         group

@@ -182,13 +182,12 @@ const DAEMON: &str = "setsid sh -c 'trap \"echo told >> /data/log; exit\" TERM; 
 
 fn not_the_first_process(option: &str) {
     let mut bystander = Bystander::new();
-    let lab = Lab::new("notfirst");
+    let (plain, lab) = (plain(), Lab::new("notfirst"));
     let tree = lab.tree("app");
     says(spoken(&tree), "svcup", DAEMON);
     let guest = lab.start("app", &lab.image(&tree), &[option], &[]);
     guest.wrote("daemon", 1);
     admits(&guest, &["not PID 1"]);
-    let plain = plain();
     let other = lab.start("other", &plain.tag, &[], &[]);
     other.reaches("UP");
     // A restart is svcdown's business: it does not touch what left the group.

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use crate::lab::{Guest, Lab, docker, now, run, until, ww_ctl};
@@ -76,16 +77,38 @@ fn admits(guest: &Guest, words: &[&str]) {
     }
 }
 
-fn world(what: &str, options: &[&str]) -> (Lab, Guest) {
-    let lab = Lab::new(what);
-    let tree = lab.tree("app");
-    let guest = lab.start("app", &lab.image(spoken(&tree)), options, &[]);
-    (lab, guest)
+/// The image that does nothing but say so, made once for all tests that run at the same time.
+struct Plain {
+    _lab: Lab,
+    tag: String,
+}
+
+static PLAIN: Mutex<Weak<Plain>> = Mutex::new(Weak::new());
+
+fn plain() -> Arc<Plain> {
+    let mut slot = PLAIN
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(made) = slot.upgrade() {
+        return made;
+    }
+    let lab = Lab::new("plain");
+    let tag = lab.image(spoken(&lab.tree("app")));
+    let made = Arc::new(Plain { _lab: lab, tag });
+    *slot = Arc::downgrade(&made);
+    made
+}
+
+/// A container of the plain image with these options. What it is made in goes with the first two.
+fn world(what: &str, options: &[&str]) -> (Arc<Plain>, Lab, Guest) {
+    let (plain, lab) = (plain(), Lab::new(what));
+    let guest = lab.start("app", &plain.tag, options, &[]);
+    (plain, lab, guest)
 }
 
 #[test]
 fn a_root_that_is_read_only() {
-    let (_lab, guest) = world("readonly", &["--read-only"]);
+    let (_plain, _lab, guest) = world("readonly", &["--read-only"]);
     admits(&guest, &["cannot write to /ww/etc", "/run/ww/agent.sock: "]);
     assert!(guest.data.join("whaleup").exists());
     lives(&guest);
@@ -94,7 +117,7 @@ fn a_root_that_is_read_only() {
 
 #[test]
 fn a_root_that_is_read_only_with_a_place_for_the_socket() {
-    let (_lab, guest) = world("readonly", &["--read-only", "--tmpfs", "/run"]);
+    let (_plain, _lab, guest) = world("readonly", &["--read-only", "--tmpfs", "/run"]);
     admits(&guest, &["cannot write to /ww/etc"]);
     assert!(!guest.output().contains("agent.sock"), "{}", guest.output());
     lives(&guest);
@@ -102,7 +125,7 @@ fn a_root_that_is_read_only_with_a_place_for_the_socket() {
 
 #[test]
 fn a_user_who_is_not_root_and_may_not_write_his_data() {
-    let (_lab, guest) = world("user", &["--user", "1000:1000"]);
+    let (_plain, _lab, guest) = world("user", &["--user", "1000:1000"]);
     admits(&guest, &["/ww/etc", "/data/whaleup: ", "agent.sock: "]);
     assert!(!guest.data.join("whaleup").exists());
     lives(&guest);
@@ -159,13 +182,13 @@ const DAEMON: &str = "setsid sh -c 'trap \"echo told >> /data/log; exit\" TERM; 
 
 fn not_the_first_process(option: &str) {
     let mut bystander = Bystander::new();
-    let lab = Lab::new("notfirst");
+    let (plain, lab) = (plain(), Lab::new("notfirst"));
     let tree = lab.tree("app");
     says(spoken(&tree), "svcup", DAEMON);
     let guest = lab.start("app", &lab.image(&tree), &[option], &[]);
     guest.wrote("daemon", 1);
     admits(&guest, &["not PID 1"]);
-    let other = lab.start("other", &lab.image(spoken(&lab.tree("other"))), &[], &[]);
+    let other = lab.start("other", &plain.tag, &[], &[]);
     other.reaches("UP");
     // A restart is svcdown's business: it does not touch what left the group.
     ww_ctl(["restart", &guest.name, "--timeout", "30s"]).expect(0);
@@ -193,18 +216,35 @@ fn among_the_processes_of_the_host_it_ends_its_own_only() {
 
 #[test]
 fn a_terminal() {
-    let (_lab, guest) = world("terminal", &["-t"]);
+    let (_plain, _lab, guest) = world("terminal", &["-t"]);
     lives(&guest);
 }
 
 #[test]
 fn no_data_at_all() {
-    let lab = Lab::new("nodata");
-    let tree = lab.tree("app");
-    let guest = lab.start_bare("app", &lab.image(spoken(&tree)), &[], &[]);
+    let (plain, lab) = (plain(), Lab::new("nodata"));
+    let guest = lab.start_bare("app", &plain.tag, &[], &[]);
     lives(&guest);
     // What a container keeps in its own layer lasts as long as it does.
     assert_eq!(told(&guest, "+firstboot"), 1);
+}
+
+#[test]
+fn one_that_was_killed_comes_back() {
+    let (_plain, _lab, guest) = world("killed", &[]);
+    guest.reaches("UP");
+    docker(["kill", "-s", "KILL", &guest.name]).expect(0);
+    assert_eq!(guest.exit_code(), 137);
+    docker(["start", &guest.name]).expect(0);
+    guest.reaches("UP");
+    // Its socket was left behind; the one there is now is in its place.
+    let status = guest.status();
+    assert!(
+        status.contains("\"degraded\":[]") || !status.contains("degraded"),
+        "{status}"
+    );
+    assert_eq!(told(&guest, "+firstboot"), 1);
+    stops(&guest);
 }
 
 /// A file system of a few pages.
@@ -257,7 +297,7 @@ fn a_full_data_is_an_error_and_never_taken_for_initialised() {
 
 #[test]
 fn too_few_processes_are_waited_for_and_the_state_is_kept() {
-    let (_lab, guest) = world("pids", &["--pids-limit", "50"]);
+    let (_plain, _lab, guest) = world("pids", &["--pids-limit", "50"]);
     guest.reaches("UP");
     docker(["update", "--pids-limit", "1", &guest.name]).expect(0);
     docker(["kill", "-s", "HUP", &guest.name]).expect(0);

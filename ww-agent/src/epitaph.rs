@@ -42,6 +42,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn no_more_is_left_than_is_read_and_nothing_of_what_was_there() {
+        let tree = tempfile::tempdir().unwrap();
+        let mut environment = Environment::read();
+        environment.root = tree.path().to_owned();
+        let path = environment.path(paths::TERMINATION_LOG);
+        leave(&environment, "there is no such file");
+        assert!(!path.exists());
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, [b'o'; 9000]).unwrap();
+        leave(&environment, &"\u{e9}".repeat(5000));
+        assert_eq!(std::fs::read(&path).unwrap().len(), MOST);
+        leave(&environment, "short\nenough");
+        assert_eq!(std::fs::read(&path).unwrap(), b"shortenough");
+    }
+
+    #[test]
     fn it_is_cut_between_two_letters() {
         assert_eq!(cut("short"), "short");
         let long = "a".to_owned() + &"\u{e9}".repeat(3000);

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::pipe2;
 use whaleware::protocol::MAX_MONITOR;
 
@@ -137,6 +138,8 @@ impl Pipes {
 
     fn open(&mut self, owner: Owner, flow: Flow, poller: &Poller) -> io::Result<OwnedFd> {
         let (reading, writing) = pipe2(OFlag::O_CLOEXEC)?;
+        // A program that changes its user may open /dev/stdout anew: the pipe's mode decides.
+        fchmod(&writing, Mode::from_bits_truncate(0o622))?;
         // The two ends are described apart: the script's own end goes on blocking.
         fcntl(&reading, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         self.last = self.last.wrapping_add(1);

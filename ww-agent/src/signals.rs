@@ -37,6 +37,7 @@ impl Signals {
             mask.remove(fault);
         }
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None)?;
+        sys::keep_statuses();
         let descriptor =
             SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         Ok(Self { descriptor })

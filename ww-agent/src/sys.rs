@@ -181,6 +181,15 @@ fn close_on_exec() {
     }
 }
 
+/// Makes the kernel keep the status of children that have ended.
+///
+/// Where SIGCHLD is ignored, and that is inherited through exec, there is none to be had.
+#[expect(unsafe_code, reason = "changes what a signal does")]
+pub(crate) fn keep_statuses() {
+    // SAFETY: the default action is no handler, so there is no code to be run at a bad time.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
 /// The agent's own stdout (1) or stderr (2); they stay open as long as the process lives.
 #[expect(unsafe_code, reason = "borrows a descriptor by its number")]
 pub(crate) fn standard(descriptor: RawFd) -> io::Result<BorrowedFd<'static>> {

@@ -57,7 +57,13 @@ impl Runtime {
                     self.output.log(Level::Warning, &text);
                 }
                 Effect::Heard(heard) => self.heard = Some(heard),
-                Effect::Exit(code) => self.exit = Some(code),
+                Effect::Exit(code) => {
+                    if self.watches.everyone.is_some() {
+                        let text = "some processes cannot be ended: leaving without them";
+                        self.output.log(Level::Warning, text);
+                    }
+                    self.exit = Some(code);
+                }
             }
         }
     }

@@ -80,6 +80,16 @@ fn not_the_first_process() {
     );
 }
 
+/// A process beside the agent, which ends with this.
+struct Other(std::process::Child);
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn too_few_processes_for_a_while() {
     // A user nobody else is, not even the same test in another run at the same time.
@@ -87,12 +97,14 @@ fn too_few_processes_for_a_while() {
     let (user, group) = (format!("--reuid={id}"), format!("--regid={id}"));
     let user = ["setpriv", &user, &group, "--clear-groups", "--"];
     // Another process of the same user takes the place that a script would need.
-    let mut other = std::process::Command::new(user[0])
-        .args(&user[1..])
-        .args(["sleep", "1000"])
-        .spawn()
-        .unwrap();
-    let name = format!("/proc/{}/comm", other.id());
+    let other = Other(
+        std::process::Command::new(user[0])
+            .args(&user[1..])
+            .args(["sleep", "1000"])
+            .spawn()
+            .unwrap(),
+    );
+    let name = format!("/proc/{}/comm", other.0.id());
     crate::harness::until("the other process", || {
         let name = std::fs::read_to_string(&name).ok()?;
         (name.trim() == "sleep").then_some(())
@@ -109,8 +121,7 @@ fn too_few_processes_for_a_while() {
     std::fs::set_permissions(image.path(""), Permissions::from_mode(0o755)).unwrap();
     let mut agent = image.start();
     agent.wait_stderr("boot cannot be started yet");
-    other.kill().unwrap();
-    other.wait().unwrap();
+    drop(other);
     agent.wait_stderr("WARMUP -> UP");
     assert_eq!(agent.stop().0, 0);
 }

@@ -2,12 +2,24 @@
 
 use crate::harness::Image;
 
+/// Ignores and blocks what can be, leaves a descriptor open, and becomes the agent.
+const SLOPPY: &str = "import os,signal,sys\n\
+                      signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\n\
+                      for n in list(range(1, 32)) + list(range(34, 65)):\n\
+                      \x20if n not in (9, 19): signal.signal(n, signal.SIG_IGN)\n\
+                      os.dup2(0, 7)\n\
+                      os.execvp(sys.argv[1], sys.argv[1:])\n";
+
 #[test]
 fn a_script_finds_what_a_program_expects() {
     let body = "cp /proc/self/status $ROOT/status; ls /proc/self/fd > $ROOT/fds; \
                 cut -d' ' -f1,5 /proc/$$/stat > $ROOT/stat; pwd > $ROOT/pwd; env > $ROOT/env";
     // The state of the shell itself, read by a program it starts, is that of its children too.
-    let mut agent = Image::new().script("upgrade", body).start();
+    // Whoever starts the agent may ignore signals and leave a descriptor open: no script sees that.
+    let mut agent = Image::new()
+        .script("upgrade", body)
+        .around(&["/usr/bin/python3", "-c", SLOPPY])
+        .start();
     let _listener = agent.listen();
     agent.wait_state("UP");
     let read = |name: &str| std::fs::read_to_string(agent.path(name)).unwrap();
@@ -30,4 +42,35 @@ fn a_script_finds_what_a_program_expects() {
     assert_eq!(read("pwd").trim(), "/");
     assert!(read("env").lines().any(|line| line == "WW_STATE=UPGRADING"));
     assert_eq!(agent.stop().0, 0);
+}
+
+#[test]
+fn the_agent_holds_no_directory_and_has_one_thread() {
+    let mut agent = Image::new().start();
+    agent.wait_state("UP");
+    let process = std::path::PathBuf::from(format!("/proc/{}", agent.pid()));
+    assert_eq!(
+        std::fs::read_link(process.join("cwd")).unwrap(),
+        std::path::Path::new("/")
+    );
+    let threads = std::fs::read_dir(process.join("task")).unwrap().count();
+    assert_eq!(threads, 1);
+    assert_eq!(agent.stop().0, 0);
+}
+
+#[test]
+fn a_program_that_changes_its_user_can_still_print() {
+    let mut agent = Image::new()
+        .script(
+            "svcup",
+            "setpriv --reuid=12345 --regid=12345 --clear-groups -- \
+             sh -c 'echo as it is; echo opened anew > /dev/stdout; echo complained > /dev/stderr'",
+        )
+        .start();
+    agent.wait_state("UP");
+    assert_eq!(agent.stop().0, 0);
+    for line in ["as it is\n", "opened anew\n"] {
+        assert!(agent.stdout().contains(line), "{line}: {}", agent.stderr());
+    }
+    assert!(agent.stderr().contains("complained\n"));
 }

@@ -8,6 +8,7 @@
     reason = "all of this is test code, which only a failure ends early"
 )]
 
+mod cgroups;
 mod clocks;
 mod configuration;
 mod degraded;
@@ -25,3 +26,4 @@ mod scripts;
 mod services;
 mod socket;
 mod stopping;
+mod terminal;

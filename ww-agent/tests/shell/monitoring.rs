@@ -1,6 +1,6 @@
 //! Checks: what they print, how long they may take, where their numbers go.
 
-use crate::harness::Image;
+use crate::harness::{Image, until};
 
 const OFTEN: &str = r#"{"ww":{"monitor":{"interval":"20ms","timeout":"200ms"}}}"#;
 
@@ -46,6 +46,44 @@ fn one_that_hangs_is_killed_and_leads_to_a_restart() {
         listener.change("RESTARTING")["cause"],
         "monitor was cut after 200ms"
     );
+}
+
+#[test]
+fn one_that_is_killed_takes_all_of_its_group_with_it() {
+    let agent = monitor("sleep 4713 & sleep 4713 & wait").start();
+    let mut listener = agent.listen();
+    listener.change("RESTARTING");
+    until("the rest of the check to be gone", || {
+        agent.others().is_empty().then_some(())
+    });
+}
+
+#[test]
+fn one_that_prints_what_is_no_text_passes() {
+    let agent = monitor("head -c 200000 /dev/urandom; printf '\\000\\377\\n'").start();
+    let mut listener = agent.listen();
+    let report = listener.line("monitor");
+    assert_eq!(
+        (&report["exit"], &report["truncated"]),
+        (&0.into(), &true.into())
+    );
+    assert!(report["text"].as_str().is_some());
+    assert_eq!(listener.line("health")["status"], "passing");
+}
+
+#[test]
+fn there_are_never_two_at_once_however_often_one_is_asked_for() {
+    let body = "mkdir $ROOT/lock || echo twice >> $LOG; sleep 0.05; rmdir $ROOT/lock; echo {}";
+    let agent = monitor(body).start();
+    let mut listener = agent.listen();
+    listener.state("UP");
+    for id in 0..20 {
+        listener.write(format!("{{\"id\":{id},\"type\":\"check\"}}\n").as_bytes());
+    }
+    for _ in 0..20 {
+        assert_eq!(listener.line("answer")["ok"], true);
+    }
+    assert!(!agent.log().contains(&"twice".to_owned()));
 }
 
 #[test]

@@ -106,6 +106,76 @@ fn a_reader_that_goes_while_output_waits_does_not_keep_the_agent_busy() {
 }
 
 #[test]
+fn a_whole_life_with_a_stdout_that_takes_nothing() {
+    // Full before the agent starts, and nobody reads: not one line of all of this ever gets out.
+    let (reading, writing) = pipe().unwrap();
+    let blocking = nix::fcntl::OFlag::empty();
+    let set = |flags| nix::fcntl::fcntl(&writing, nix::fcntl::FcntlArg::F_SETFL(flags)).unwrap();
+    set(nix::fcntl::OFlag::O_NONBLOCK);
+    while nix::unistd::write(&writing, &[b'.'; 4096]).is_ok() {}
+    set(blocking);
+    let mut agent = Image::new()
+        .stdout(writing)
+        .script("svcup", "head -c 600000 /dev/zero | tr '\\0' x; echo")
+        .script("svcdown", "head -c 600000 /dev/zero | tr '\\0' y; echo")
+        .file("ww/usr/monitor", b"#!/bin/sh\necho 1\n", 0o755)
+        .cfg(r#"{"ww":{"monitor":{"interval":"20ms"}}}"#)
+        .start();
+    let mut listener = agent.listen();
+    listener.state("UP");
+    agent.wait_stderr("nobody reads stdout");
+    agent.signal(nix::sys::signal::Signal::SIGHUP);
+    listener.change("RESTARTING");
+    listener.change("UP");
+    listener.line("monitor");
+    let (code, took) = agent.stop();
+    assert_eq!(code, 0);
+    assert!(took < std::time::Duration::from_secs(4), "took {took:?}");
+    drop((agent, reading));
+}
+
+#[test]
+fn a_slow_reader_gets_whole_lines_and_is_told_how_much_it_missed() {
+    let (reading, writing) = pipe().unwrap();
+    let line = "0123456789".repeat(10);
+    let mut agent = Image::new()
+        .stdout(writing)
+        .script("boot", &format!("yes {line} | head -n 20000"))
+        .start();
+    let mut listener = agent.listen();
+    listener.state("UP");
+    agent.wait_stderr("nobody reads stdout");
+    let reader = std::thread::spawn(move || {
+        let mut text = String::new();
+        std::fs::File::from(reading)
+            .read_to_string(&mut text)
+            .unwrap();
+        text
+    });
+    let note = listener.line("note");
+    let told = note["text"].as_str().unwrap();
+    let lost: usize = told
+        .split_once("stdout is read again: ")
+        .and_then(|(_, rest)| rest.split(' ').next()?.parse().ok())
+        .unwrap_or_else(|| panic!("{told}"));
+    agent.wait_stderr(told);
+    assert_eq!(agent.stop().0, 0);
+    drop(agent);
+    let text = reader.join().unwrap();
+    // What came and what was lost is what was printed, but for the newline that ends a cut line.
+    let printed = 20_000 * (line.len() + 1);
+    let came: usize = text
+        .lines()
+        .filter(|line| line.starts_with(char::is_numeric))
+        .map(|line| line.len() + 1)
+        .sum();
+    assert!(
+        (came + lost).abs_diff(printed) < 200,
+        "{came} came, {lost} lost, {printed} printed"
+    );
+}
+
+#[test]
 fn a_reader_that_is_gone_does_not_stop_the_life_cycle() {
     let (reading, writing) = pipe().unwrap();
     drop(reading);

@@ -1,5 +1,7 @@
 //! Every process that ends is reaped, and no status is lost.
 
+use nix::sys::signal::Signal;
+
 use crate::harness::{Image, until};
 
 #[test]
@@ -8,6 +10,28 @@ fn a_thousand_orphans_are_reaped() {
     let mut agent = Image::new().script("boot", orphans).start();
     agent.wait_state("UP");
     until("all orphans to be reaped", || {
+        agent.others().is_empty().then_some(())
+    });
+    assert_eq!(agent.stop().0, 0);
+}
+
+#[test]
+fn a_thousand_that_end_while_the_agent_stands_still_are_one_signal_and_all_reaped() {
+    let orphans = "while [ ! -e $ROOT/go ]; do sleep 0.05; done; i=0; \
+                   while [ $i -lt 1000 ]; do (true &); i=$((i+1)); done; touch $ROOT/done";
+    let mut agent = Image::new()
+        .script("svcup", &format!("setsid sh -c '{orphans}' &"))
+        .start();
+    agent.wait_state("UP");
+    agent.signal(Signal::SIGSTOP);
+    std::fs::write(agent.path("go"), "").unwrap();
+    until("a thousand that nobody has reaped", || {
+        let dead = agent.others();
+        let dead = dead.iter().filter(|(_, state)| *state == 'Z').count();
+        (dead >= 1000).then_some(())
+    });
+    agent.signal(Signal::SIGCONT);
+    until("all of them to be reaped", || {
         agent.others().is_empty().then_some(())
     });
     assert_eq!(agent.stop().0, 0);
@@ -62,4 +86,29 @@ fn a_death_by_a_real_time_signal_is_not_lost() {
         stderr.contains("upgrade was ended by SIGRTMIN+3"),
         "{stderr}"
     );
+}
+
+/// A shell cannot ignore this one.
+const IGNORES: &str = "import os,signal,sys\n\
+                       signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n\
+                       os.execvp(sys.argv[1], sys.argv[1:])\n";
+
+#[test]
+fn one_that_ignores_its_children_does_not_hand_that_on_to_the_agent() {
+    let mut agent = Image::new()
+        .script("upgrade", "exit 7")
+        .around(&["/usr/bin/python3", "-c", IGNORES])
+        .start();
+    assert_eq!(agent.exit(), 1);
+    let stderr = agent.stderr();
+    assert!(stderr.contains("upgrade exited 7"), "{stderr}");
+}
+
+#[test]
+fn a_death_by_signal_has_the_code_a_shell_would_tell() {
+    let agent = Image::new()
+        .script("monitor", "kill -KILL $$")
+        .cfg(r#"{"ww":{"monitor":{"interval":"10ms"}}}"#)
+        .start();
+    assert_eq!(agent.listen().line("monitor")["exit"], 137);
 }

@@ -65,3 +65,16 @@ fn one_that_is_still_being_written_is_tried_again() {
     drop(busy);
     agent.wait_state("UP");
 }
+
+#[test]
+fn one_on_a_file_system_that_runs_nothing() {
+    let mount = "mount --bind $ROOT/ww/usr $ROOT/ww/usr && \
+                 mount -o remount,noexec,bind $ROOT/ww/usr && exec \"$@\"";
+    let mut agent = Image::new().around(&["sh", "-c", mount, "sh"]).start();
+    assert_eq!(agent.exit(), 1);
+    let stderr = agent.stderr();
+    assert!(
+        stderr.contains("boot cannot be started: it lies on a file system that is mounted noexec"),
+        "{stderr}"
+    );
+}

@@ -180,3 +180,61 @@ fn a_second_signal_shortens_the_grace() {
     assert!(took < PROMPT, "took {took:?}");
     assert_eq!(agent.log(), ["boot", "told"]);
 }
+
+#[test]
+fn in_the_very_first_moment() {
+    // The signal is there before the agent is: it must neither end it nor be lost.
+    let program = "import os,signal,sys\n\
+                   signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n\
+                   os.kill(os.getpid(), signal.SIGTERM)\n\
+                   os.execvp(sys.argv[1], sys.argv[1:])\n";
+    let mut agent = Image::new()
+        .around(&["/usr/bin/python3", "-c", program])
+        .start();
+    assert_eq!(agent.exit(), 0);
+    assert!(agent.stderr().contains("SIGTERM"), "{}", agent.stderr());
+    assert!(!agent.log().contains(&"svcup".to_owned()));
+}
+
+#[test]
+fn svcdown_has_all_the_time_it_needs_and_a_second_signal_does_not_cut_it() {
+    let mut agent = Image::new()
+        .script(
+            "svcdown",
+            "while [ ! -e $ROOT/go ]; do sleep 0.02; done; echo flushed >> $LOG",
+        )
+        .cfg(r#"{"ww":{"stop":{"grace":"10ms"}}}"#)
+        .start();
+    agent.wait_state("UP");
+    agent.signal(Signal::SIGTERM);
+    agent.wait_log("svcdown", 1);
+    agent.signal(Signal::SIGTERM);
+    agent.wait_stderr("SIGTERM again");
+    // Far longer than the grace, and than what is left of it after a second signal.
+    std::thread::sleep(Duration::from_secs(1));
+    std::fs::write(agent.path("go"), "").unwrap();
+    assert_eq!(agent.exit(), 0);
+    assert_eq!(agent.log().last().unwrap(), "flushed");
+}
+
+#[test]
+fn a_signal_nobody_follows_changes_nothing() {
+    let mut agent = Image::new().start();
+    agent.wait_state("UP");
+    for signal in [
+        Signal::SIGUSR1,
+        Signal::SIGUSR2,
+        Signal::SIGALRM,
+        Signal::SIGPIPE,
+        Signal::SIGTTIN,
+        Signal::SIGTTOU,
+        Signal::SIGTSTP,
+        Signal::SIGWINCH,
+        Signal::SIGURG,
+    ] {
+        agent.signal(signal);
+    }
+    agent.wait_stderr("SIGALRM is ignored");
+    assert_eq!(agent.listen().line("snapshot")["restarts"]["total"], 0);
+    assert_eq!(agent.stop().0, 0);
+}

@@ -180,3 +180,55 @@ fn a_second_signal_shortens_the_grace() {
     assert!(took < PROMPT, "took {took:?}");
     assert_eq!(agent.log(), ["boot", "told"]);
 }
+
+#[test]
+fn what_svcdown_left_to_do_is_asked_to_end_and_has_the_grace_for_it() {
+    let mut agent = Image::new()
+        .script(
+            "svcdown",
+            "(trap 'sleep 0.3; echo finished >> $LOG; exit' TERM; echo begun >> $LOG; sleep 1000 & wait) &
+             until grep -q begun $LOG; do sleep 0.01; done",
+        )
+        .cfg(r#"{"ww":{"stop":{"grace":"1h"}}}"#)
+        .start();
+    agent.wait_state("UP");
+    stops_in_order(
+        &mut agent,
+        "boot firstboot upgrade svcup warmup svcdown begun finished",
+    );
+}
+
+#[test]
+fn telling_of_the_stop_has_a_second_and_goes_on_beside_svcdown() {
+    // Slower than the second, but done before `svcdown` is: nobody cuts it.
+    let mut agent = Image::new()
+        .script(
+            "lifecycle",
+            "[ $1 = STOPPED ] || exit 0; sleep 1.3; echo told >> $LOG",
+        )
+        .script("svcdown", "until grep -q told $LOG; do sleep 0.01; done")
+        .start();
+    agent.wait_state("UP");
+    let (code, took) = agent.stop();
+    assert_eq!(code, 0);
+    assert!(took < PROMPT, "took {took:?}");
+    let log = agent.log().join(" ");
+    assert!(log.ends_with("svcdown told"), "{log}");
+}
+
+#[test]
+fn telling_of_the_stop_is_asked_to_end_with_the_rest_when_svcdown_is_over() {
+    let mut agent = Image::new()
+        .script(
+            "lifecycle",
+            "[ $1 = STOPPED ] || exit 0
+             trap 'echo cut >> $LOG; exit 1' TERM; sleep 1000 & wait",
+        )
+        .start();
+    agent.wait_state("UP");
+    let (code, took) = agent.stop();
+    assert_eq!(code, 0);
+    assert!(took < PROMPT, "took {took:?}");
+    let log = agent.log().join(" ");
+    assert!(log.ends_with("lifecycle svcdown cut"), "{log}");
+}

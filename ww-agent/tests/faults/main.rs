@@ -20,6 +20,8 @@ mod cell;
 )]
 #[path = "../shell/harness.rs"]
 mod harness;
+mod hostile;
+mod listener;
 mod matrix;
 mod row;
 #[path = "../shell/soak.rs"]

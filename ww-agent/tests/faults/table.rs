@@ -38,10 +38,9 @@ fn heading(text: &mut String, fixed: [&str; 3], behaviours: &[Behaviour], last: 
 
 fn first_cells(row: &Row) -> Vec<String> {
     let when = match row.turn {
-        Turn::Start => "stop",
+        Turn::Start | Turn::OneStop => "stop",
         Turn::Restart => "restart, stop",
         Turn::Stop => "stop, second stop",
-        Turn::OneStop => "stop",
         Turn::Failure => "`warmup` fails, stop",
     };
     vec![row.state.into(), format!("`{}`", row.script), when.into()]

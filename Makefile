@@ -44,9 +44,9 @@ bench: engine agent ctl
 
 soak: soak-matrix
 
-# Every signal and every exit code of every script in every state.
-soak-matrix:
-	WW_SOAK=1 cargo test --locked -p ww-agent --test faults -- --nocapture
+# Every signal and every exit code of every script in every state; hostile clients for a minute.
+soak-matrix: agent
+	WW_SOAK=1 WW_AGENT_BINARY="$(AGENT)" cargo test --locked -p ww-agent --test faults -- --nocapture
 
 install: agent ctl
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/whaleware"

@@ -61,20 +61,6 @@ impl Attack {
         (0..count).filter_map(|_| self.connect()).collect()
     }
 
-    /// Writes a line without end; answers how much of it was taken, and how it ended.
-    fn endless(&self, mut stream: UnixStream) -> (u64, ErrorKind) {
-        stream.set_write_timeout(None).unwrap();
-        let piece = vec![b'x'; 64 * 1024];
-        let mut written = 0;
-        while written < ENDLESS {
-            match stream.write(&piece) {
-                Ok(count) => written += count as u64,
-                Err(error) => return (written, error.kind()),
-            }
-        }
-        (written, ErrorKind::Other)
-    }
-
     /// Writes bytes at random, and connects again when it is let go or not heard any more.
     fn lie(&self, seed: u64) {
         let mut bytes = Random(seed);
@@ -108,7 +94,7 @@ impl Attack {
         let (deaf, slow, mut halves) =
             (self.several(DEAF), self.several(SLOW), self.several(HALVES));
         for stream in &mut halves {
-            stream.write_all(&[b'{'; 60 * 1024]).unwrap();
+            stream.write_all(&vec![b'{'; 60 * 1024]).unwrap();
         }
         self.spawn(move |attack| attack.dawdle(slow));
         for seed in 1..=LIARS {
@@ -118,7 +104,7 @@ impl Attack {
             attack.crowd();
             drop((deaf, halves));
         });
-        self.spawn(move |attack| attack.endless(endless))
+        std::thread::spawn(move || self::endless(endless))
     }
 
     fn spawn<T: Send + 'static>(
@@ -137,6 +123,20 @@ impl Attack {
             crowd.extend(self.connect());
         }
     }
+}
+
+/// Writes a line without end; answers how much of it was taken, and how it ended.
+fn endless(mut stream: UnixStream) -> (u64, ErrorKind) {
+    stream.set_write_timeout(None).unwrap();
+    let piece = vec![b'x'; 64 * 1024];
+    let mut written = 0;
+    while written < ENDLESS {
+        match stream.write(&piece) {
+            Ok(count) => written += count as u64,
+            Err(error) => return (written, error.kind()),
+        }
+    }
+    (written, ErrorKind::Other)
 }
 
 /// Ends the attack, also when a test fails.
@@ -236,7 +236,7 @@ struct Outcome {
 
 /// Attacks the first agent while both live.
 fn attacked(agents: &mut [Agent; 2], duration: Duration) -> Outcome {
-    let paths = agents.each_ref().map(|agent| socket(agent));
+    let paths = agents.each_ref().map(socket);
     let attack = Arc::new(Attack {
         path: paths[0].clone(),
         over: AtomicBool::new(false),

@@ -100,10 +100,11 @@ impl Behaviour {
     /// What a shell script does for it. It makes the file `ready` when that has begun.
     pub(crate) fn body(self) -> String {
         let ready = ": > \"$ROOT/ready\"";
-        // Notes that it was asked to end: it was, and was waited for.
+        // Notes that it was asked to end: it was, and was waited for. It makes no process after it has
+        // said that it is ready: one that is being made while all are asked may not hear it.
         let other = |then: &str| {
             format!(
-                "sh -c 'trap \"echo told >> \\\"$LOG\\\"; exit 0\" TERM; {then}; sleep 1000 & wait' $$ &"
+                "sh -c 'sleep 1000 & trap \"echo told >> \\\"$LOG\\\"; exit 0\" TERM; {then}; wait' $$ &"
             )
         };
         match self {
@@ -111,8 +112,10 @@ impl Behaviour {
             Self::IgnoresTerm => {
                 format!("trap '' TERM; {ready}; while :; do sleep 1; done")
             }
+            // Each waits for a writer that does not come: cheaper to make than as many programs.
             Self::Forks => format!(
-                "i=0; while [ $i -lt {CHILDREN} ]; do sleep 1000 & i=$((i+1)); done; {ready}; wait"
+                "mkfifo \"$ROOT/fifo\"; i=0; while [ $i -lt {CHILDREN} ]; do
+                 read -r line < \"$ROOT/fifo\" & i=$((i+1)); done; {ready}; wait"
             ),
             Self::Floods => format!("{ready}; exec yes"),
             Self::Escapes => format!("setsid {}\nexec sleep 1000", other(ready)),

@@ -186,7 +186,7 @@ fn what_svcdown_left_to_do_is_asked_to_end_and_has_the_grace_for_it() {
     let mut agent = Image::new()
         .script(
             "svcdown",
-            "(trap 'sleep 0.3; echo finished >> $LOG; exit' TERM; echo begun >> $LOG; sleep 1000 & wait) &
+            "(sleep 1000 & trap 'sleep 0.3; echo finished >> $LOG; exit' TERM; echo begun >> $LOG; wait) &
              until grep -q begun $LOG; do sleep 0.01; done",
         )
         .cfg(r#"{"ww":{"stop":{"grace":"1h"}}}"#)
@@ -222,7 +222,7 @@ fn telling_of_the_stop_is_asked_to_end_with_the_rest_when_svcdown_is_over() {
         .script(
             "lifecycle",
             "[ $1 = STOPPED ] || exit 0
-             trap 'echo cut >> $LOG; exit 1' TERM; sleep 1000 & wait",
+             sleep 1000 & trap 'echo cut >> $LOG; exit 1' TERM; wait",
         )
         .start();
     agent.wait_state("UP");

@@ -7,7 +7,7 @@ AGENT_LINK := -C target-feature=+crt-static -C relocation-model=static -C link-a
 AGENT := $(TARGET)/agent/ww-agent
 CTL := $(TARGET)/release/ww-ctl
 
-.PHONY: all demo test bench soak soak-fuzz fuzz install lint doc clean agent ctl engine
+.PHONY: all demo test bench soak soak-fuzz soak-matrix fuzz install lint doc clean agent ctl engine
 .DEFAULT_GOAL := all
 
 all: agent ctl
@@ -42,11 +42,15 @@ bench: engine agent ctl
 	WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" WW_BASH="$$(scripts/static.sh bash)" \
 	  cargo bench --locked --workspace --bench '*'
 
-soak: soak-fuzz
+soak: soak-fuzz soak-matrix
 
 # Ten minutes for each target, all at once. Needs a C++ compiler beside Rust.
 fuzz soak-fuzz:
 	scripts/fuzz.sh 600
+
+# Every signal and every exit code of every script in every state; hostile clients for a minute.
+soak-matrix: agent
+	WW_SOAK=1 WW_AGENT_BINARY="$(AGENT)" cargo test --locked -p ww-agent --test faults -- --nocapture
 
 install: agent ctl
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/whaleware"

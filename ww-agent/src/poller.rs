@@ -81,8 +81,6 @@ pub(crate) enum Interest {
     Read,
     /// To write.
     Write,
-    /// Both.
-    Both,
 }
 
 impl Interest {
@@ -91,7 +89,6 @@ impl Interest {
             Self::End => EpollFlags::empty(),
             Self::Read => EpollFlags::EPOLLIN,
             Self::Write => EpollFlags::EPOLLOUT,
-            Self::Both => EpollFlags::EPOLLIN.union(EpollFlags::EPOLLOUT),
         }
     }
 }

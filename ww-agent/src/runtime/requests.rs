@@ -20,7 +20,7 @@ const CHECKS: usize = 64;
 impl Runtime {
     pub(super) fn on_asked(&mut self, asked: Asked) {
         match asked {
-            Asked::Refused { client, answer } => self.send(client, &answer),
+            Asked::Refused { client, answer, .. } => self.send(client, &answer),
             Asked::Request {
                 client,
                 id,

@@ -15,8 +15,12 @@ use crate::poller::Interest;
 /// The most bytes that wait for one client. One that is further behind is let go: it can connect
 /// again and gets everything anew.
 const QUEUE: usize = 256 * 1024;
-/// Read at once.
-const PIECE: usize = 4096;
+/// Read at once: little, so that a client who writes as fast as it can does not make others wait.
+const PIECE: usize = 1024;
+/// The most bytes a client may write that hold no line at all, beyond one that is too long.
+const SILENCE: usize = 1024 * 1024;
+/// So many lines of a client may be no requests. Then it is not heard any more.
+const MALFORMED: u32 = 64;
 /// Where a user of another name space has no number of his own, he appears as this one.
 const OVERFLOW_UID: u32 = 65_534;
 
@@ -28,7 +32,10 @@ pub(super) struct Client {
     decoder: Decoder,
     queue: VecDeque<u8>,
     wanted: Interest,
-    /// It will not write any more.
+    /// Bytes it has written since its last line.
+    unheard: usize,
+    malformed: u32,
+    /// It will not write any more, or is not heard any more.
     ended: bool,
     /// It does not read any more, but what it wrote before still counts.
     deaf: bool,
@@ -45,9 +52,26 @@ impl Client {
             decoder: Decoder::new(),
             queue: VecDeque::new(),
             wanted: Interest::Read,
+            unheard: 0,
+            malformed: 0,
             ended: false,
             deaf: false,
         })
+    }
+
+    /// Whether it may ask for something.
+    pub(super) const fn is_privileged(&self) -> bool {
+        self.privileged
+    }
+
+    /// Its connection, for a last word.
+    pub(super) fn into_stream(self) -> UnixStream {
+        self.stream
+    }
+
+    /// The memory it takes: what waits for it, and what is kept of an unfinished line.
+    pub(super) fn held(&self) -> usize {
+        self.queue.capacity() + self.decoder.pending()
     }
 
     /// Writes or keeps a line; false when the client is so far behind that it is to be let go.
@@ -82,8 +106,13 @@ impl Client {
         self.queue.shrink_to(0);
     }
 
-    /// Reads one piece and hands out the lines that are complete; false when the client is gone.
-    pub(super) fn read(&mut self, mut line: impl FnMut(bool, Result<&[u8], FrameError>)) -> bool {
+    /// Reads one piece and hands out the lines that are complete, with whether it may ask. What is
+    /// made of a line says whether it was a request. False when the client is gone, or has written
+    /// for long without a line.
+    pub(super) fn read(
+        &mut self,
+        mut line: impl FnMut(bool, Result<&[u8], FrameError>) -> bool,
+    ) -> bool {
         if self.ended {
             return true;
         }
@@ -92,9 +121,18 @@ impl Client {
             // It will not write any more, but may go on listening.
             Ok(0) => self.ended = true,
             Ok(count) => {
-                let privileged = self.privileged;
-                self.decoder
-                    .feed(&piece[..count], |found| line(privileged, found));
+                let (privileged, mut malformed) = (self.privileged, self.malformed);
+                self.unheard += count;
+                let unheard = &mut self.unheard;
+                self.decoder.feed(&piece[..count], |found| {
+                    *unheard = 0;
+                    if malformed < MALFORMED && !line(privileged, found) {
+                        malformed += 1;
+                    }
+                });
+                self.malformed = malformed;
+                self.ended = malformed >= MALFORMED;
+                return self.unheard <= SILENCE;
             }
             Err(error)
                 if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
@@ -106,9 +144,9 @@ impl Client {
     /// What is to be waited for, when that has changed.
     pub(super) fn change_of_interest(&mut self) -> Option<Interest> {
         let wanted = match (self.ended, self.queue.is_empty()) {
+            // Who does not take what it was told is not asked for more.
+            (_, false) => Interest::Write,
             (false, true) => Interest::Read,
-            (false, false) => Interest::Both,
-            (true, false) => Interest::Write,
             (true, true) => Interest::End,
         };
         let changed = wanted != self.wanted;

@@ -22,6 +22,14 @@ pub(crate) use request::{Asked, failure, success};
 
 /// So many may listen at once.
 const CLIENTS: usize = 64;
+/// So many of those places are kept for who may ask for something.
+const KEPT: usize = 8;
+/// The most memory all of them take together, in bytes. Who is furthest behind is let go first.
+const TOTAL: usize = 2 * 1024 * 1024;
+/// So many are let in at once. When more come there is a pause: the agent is not to be kept busy by
+/// those who do nothing but connect.
+const AT_ONCE: usize = 32;
+const BREATH: Duration = Duration::from_millis(5);
 /// Pieces read of one who is gone.
 const LAST_PIECES: usize = 16;
 /// A pause when nobody can be let in for want of descriptors.
@@ -84,26 +92,14 @@ impl Server {
         !self.clients.is_empty()
     }
 
-    /// Lets in who waits.
+    /// Lets in who waits, a few at a time.
     pub(crate) fn accept(&mut self, poller: &Poller) -> Admitted {
         let mut admitted = Admitted::default();
-        loop {
+        for _ in 0..AT_ONCE {
             match self.listener.accept() {
-                Ok((stream, _)) if self.clients.len() >= CLIENTS => {
-                    admitted.turned_away.push(stream);
-                }
                 Ok((stream, _)) => {
-                    self.last = self.last.wrapping_add(1);
-                    let id = self.last;
-                    let Ok(client) = Client::new(stream) else {
-                        continue;
-                    };
-                    if poller
-                        .add(client.as_fd(), Token::Client(id), Interest::Read)
-                        .is_ok()
-                    {
-                        self.clients.insert(id, client);
-                        admitted.new.push(id);
+                    if let Ok(client) = Client::new(stream) {
+                        self.admit(client, &mut admitted, poller);
                     }
                 }
                 Err(error) => {
@@ -115,12 +111,35 @@ impl Server {
                     }
                     // Without descriptors or memory the same would come up at once again.
                     if error.kind() != ErrorKind::WouldBlock {
-                        self.paused_until = Some(clock::now() + PAUSE);
-                        let _ = poller.change(&self.listener, Token::Listener, Interest::End);
+                        self.pause(PAUSE, poller);
                     }
                     return admitted;
                 }
             }
+        }
+        self.pause(BREATH, poller);
+        admitted
+    }
+
+    fn pause(&mut self, pause: Duration, poller: &Poller) {
+        self.paused_until = Some(clock::now() + pause);
+        let _ = poller.change(&self.listener, Token::Listener, Interest::End);
+    }
+
+    fn admit(&mut self, client: Client, admitted: &mut Admitted, poller: &Poller) {
+        let kept = if client.is_privileged() { 0 } else { KEPT };
+        if self.clients.len() + kept >= CLIENTS {
+            admitted.turned_away.push(client.into_stream());
+            return;
+        }
+        self.last = self.last.wrapping_add(1);
+        let id = self.last;
+        if poller
+            .add(client.as_fd(), Token::Client(id), Interest::Read)
+            .is_ok()
+        {
+            self.clients.insert(id, client);
+            admitted.new.push(id);
         }
     }
 
@@ -152,7 +171,10 @@ impl Server {
             let pieces = if ready.gone { LAST_PIECES } else { 1 };
             for _ in 0..pieces {
                 alive = client.read(|privileged, line| {
-                    asked.push(Asked::read(id, privileged, line));
+                    let one = Asked::read(id, privileged, line);
+                    let is_request = one.is_request();
+                    asked.push(one);
+                    is_request
                 });
             }
         }
@@ -187,8 +209,24 @@ impl Server {
                     .change(client.as_fd(), Token::Client(id), interest)
                     .is_ok()
             });
-        if !kept && let Some(client) = self.clients.remove(&id) {
+        if !kept {
+            self.let_go(id, poller);
+        }
+        self.bound(poller);
+    }
+
+    fn let_go(&mut self, id: u32, poller: &Poller) {
+        if let Some(client) = self.clients.remove(&id) {
             poller.remove(client.as_fd());
+        }
+    }
+
+    /// Keeps what all of them hold together within its bound.
+    fn bound(&mut self, poller: &Poller) {
+        while self.clients.values().map(Client::held).sum::<usize>() > TOTAL {
+            let most = self.clients.iter().max_by_key(|(_, client)| client.held());
+            let Some((&id, _)) = most else { return };
+            self.let_go(id, poller);
         }
     }
 }

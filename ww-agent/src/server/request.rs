@@ -12,6 +12,9 @@ const ID: usize = 64;
 /// The most characters of the name of who asks.
 const BY: usize = 64;
 
+/// The code of the answer to a line that is no request.
+const MALFORMED: &str = "malformed";
+
 /// What a client asked.
 #[derive(Debug)]
 pub(crate) enum Asked {
@@ -32,26 +35,40 @@ pub(crate) enum Asked {
         client: u32,
         /// The answer, as a line.
         answer: Vec<u8>,
+        /// The line was no request at all.
+        malformed: bool,
     },
 }
 
 impl Asked {
+    /// Whether the line was a request, be it refused.
+    pub(super) const fn is_request(&self) -> bool {
+        !matches!(
+            self,
+            Self::Refused {
+                malformed: true,
+                ..
+            }
+        )
+    }
+
     /// Reads a line of a client.
     pub(super) fn read(client: u32, privileged: bool, line: Result<&[u8], FrameError>) -> Self {
         let refused = |id, code, message: &str| Self::Refused {
             client,
             answer: failure(id, code, message),
+            malformed: code == MALFORMED,
         };
         let line = match line {
             Ok(line) => line,
-            Err(error) => return refused(nameless(), "malformed", &error.to_string()),
+            Err(error) => return refused(nameless(), MALFORMED, &error.to_string()),
         };
         let Ok(Request { id, by, kind }) = serde_json::from_slice::<Request>(line) else {
             let id = name_of(line);
-            return refused(id, "malformed", "the line is not a request");
+            return refused(id, MALFORMED, "the line is not a request");
         };
         if matches!(&id, RequestId::Text(text) if text.len() > ID) {
-            return refused(nameless(), "malformed", "the id is longer than 64 bytes");
+            return refused(nameless(), MALFORMED, "the id is longer than 64 bytes");
         }
         if kind == RequestKind::Unknown {
             return refused(

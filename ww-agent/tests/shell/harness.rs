@@ -41,6 +41,8 @@ pub(crate) struct Image {
     environment: Vec<(String, String)>,
     stdout: Option<Stdio>,
     around: Vec<String>,
+    /// The agent that is started.
+    pub(crate) binary: PathBuf,
 }
 
 impl Image {
@@ -54,6 +56,7 @@ impl Image {
             environment: Vec::new(),
             stdout: None,
             around: Vec::new(),
+            binary: env!("CARGO_BIN_EXE_ww-agent").into(),
         }
     }
 
@@ -111,7 +114,7 @@ impl Image {
         command
             .args(["--pid", "--fork", "--kill-child", "--mount", "--mount-proc"])
             .args(&self.around)
-            .arg(env!("CARGO_BIN_EXE_ww-agent"))
+            .arg(&self.binary)
             .arg("run")
             .env_remove("CFG")
             .env_remove("CFG_FILE")

@@ -274,6 +274,87 @@ fn one_too_many_is_told_how_things_stand_and_let_go() {
 }
 
 #[test]
+fn some_places_are_kept_for_who_may_ask() {
+    let agent = Image::new().start();
+    agent.wait_state("UP");
+    for path in ["", "run", "run/ww"] {
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(agent.path(path), mode).unwrap();
+    }
+    // Another user connects until one is let go, says how many stay, and keeps them.
+    let program = "import socket,sys,time\n\
+                   kept=[]\n\
+                   while True:\n\
+                   \x20s=socket.socket(socket.AF_UNIX);s.connect(sys.argv[1]);f=s.makefile('r')\n\
+                   \x20f.readline();f.readline();s.settimeout(0.3)\n\
+                   \x20try:\n\
+                   \x20\x20if f.readline()=='': break\n\
+                   \x20except TimeoutError: pass\n\
+                   \x20kept.append((s,f))\n\
+                   print(len(kept),flush=True);sys.stdin.read()\n";
+    // Most places by somebody who may ask; he leaves but a few to others.
+    let mine: Vec<_> = (0..54)
+        .map(|_| {
+            let mut one = agent.listen();
+            one.line("snapshot");
+            one
+        })
+        .collect();
+    let mut other = Command::new("setpriv")
+        .args(["--reuid", "12345", "--regid", "12345", "--clear-groups"])
+        .args(["/usr/bin/python3", "-c", program])
+        .arg(agent.path("run/ww/agent.sock"))
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut count = String::new();
+    let mut said = std::io::BufReader::new(other.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut said, &mut count).unwrap();
+    assert_eq!(count.trim(), "2");
+    let mut operator = agent.listen();
+    assert_eq!(operator.ask(r#"{"id":1,"type":"restart"}"#)["ok"], true);
+    drop(other.stdin.take());
+    other.wait().unwrap();
+    drop(mine);
+}
+
+#[test]
+fn who_writes_nothing_that_is_a_request_is_not_heard_any_more_and_still_told() {
+    let agent = Image::new().start();
+    let mut listener = agent.listen();
+    listener.state("UP");
+    for _ in 0..64 {
+        listener.write(b"nonsense\n");
+        assert_eq!(listener.line("answer")["error"]["code"], "malformed");
+    }
+    listener.write(b"nonsense\n{\"id\":1,\"type\":\"stop\"}\n");
+    agent.signal(Signal::SIGHUP);
+    listener.change("RESTARTING");
+    listener.change("UP");
+    assert!(!agent.stderr().contains("STOPPED"));
+}
+
+#[test]
+fn a_line_without_an_end_ends_with_the_connection() {
+    use std::io::{Read, Write};
+    let agent = Image::new().start();
+    agent.wait_state("UP");
+    let mut stream =
+        std::os::unix::net::UnixStream::connect(agent.path("run/ww/agent.sock")).unwrap();
+    let piece = vec![b'x'; 64 * 1024];
+    let taken = (0..1000)
+        .take_while(|_| stream.write_all(&piece).is_ok())
+        .count();
+    assert!(taken < 100, "{taken} pieces");
+    // It was told why.
+    let mut told = Vec::new();
+    let _ = stream.read_to_end(&mut told);
+    let told = String::from_utf8_lossy(&told);
+    assert!(told.contains("a line is longer than"), "{told}");
+}
+
+#[test]
 fn a_second_agent_in_the_same_container_does_nothing() {
     let agent = Image::new().cfg("{\"memory\":5}").start();
     agent.wait_state("UP");

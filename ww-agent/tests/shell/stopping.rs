@@ -184,13 +184,9 @@ fn a_second_signal_shortens_the_grace() {
 #[test]
 fn in_the_very_first_moment() {
     // The signal is there before the agent is: it must neither end it nor be lost.
-    let program = "import os,signal,sys\n\
-                   signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n\
-                   os.kill(os.getpid(), signal.SIGTERM)\n\
-                   os.execvp(sys.argv[1], sys.argv[1:])\n";
-    let mut agent = Image::new()
-        .around(&["/usr/bin/python3", "-c", program])
-        .start();
+    let program = "use POSIX; POSIX::sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGTERM)); \
+                   kill TERM => $$; exec @ARGV";
+    let mut agent = Image::new().around(&["perl", "-e", program]).start();
     assert_eq!(agent.exit(), 0);
     assert!(agent.stderr().contains("SIGTERM"), "{}", agent.stderr());
     assert!(!agent.log().contains(&"svcup".to_owned()));
@@ -237,4 +233,56 @@ fn a_signal_nobody_follows_changes_nothing() {
     agent.wait_stderr("SIGALRM is ignored");
     assert_eq!(agent.listen().line("snapshot")["restarts"]["total"], 0);
     assert_eq!(agent.stop().0, 0);
+}
+
+#[test]
+fn what_svcdown_left_to_do_is_asked_to_end_and_has_the_grace_for_it() {
+    let mut agent = Image::new()
+        .script(
+            "svcdown",
+            "(sleep 1000 & trap 'sleep 0.3; echo finished >> $LOG; exit' TERM; echo begun >> $LOG; wait) &
+             until grep -q begun $LOG; do sleep 0.01; done",
+        )
+        .cfg(r#"{"ww":{"stop":{"grace":"1h"}}}"#)
+        .start();
+    agent.wait_state("UP");
+    stops_in_order(
+        &mut agent,
+        "boot firstboot upgrade svcup warmup svcdown begun finished",
+    );
+}
+
+#[test]
+fn telling_of_the_stop_has_a_second_and_goes_on_beside_svcdown() {
+    // Slower than the second, but done before `svcdown` is: nobody cuts it.
+    let mut agent = Image::new()
+        .script(
+            "lifecycle",
+            "[ $1 = STOPPED ] || exit 0; sleep 1.3; echo told >> $LOG",
+        )
+        .script("svcdown", "until grep -q told $LOG; do sleep 0.01; done")
+        .start();
+    agent.wait_state("UP");
+    let (code, took) = agent.stop();
+    assert_eq!(code, 0);
+    assert!(took < PROMPT, "took {took:?}");
+    let log = agent.log().join(" ");
+    assert!(log.ends_with("svcdown told"), "{log}");
+}
+
+#[test]
+fn telling_of_the_stop_is_asked_to_end_with_the_rest_when_svcdown_is_over() {
+    let mut agent = Image::new()
+        .script(
+            "lifecycle",
+            "[ $1 = STOPPED ] || exit 0
+             sleep 1000 & trap 'echo cut >> $LOG; exit 1' TERM; wait",
+        )
+        .start();
+    agent.wait_state("UP");
+    let (code, took) = agent.stop();
+    assert_eq!(code, 0);
+    assert!(took < PROMPT, "took {took:?}");
+    let log = agent.log().join(" ");
+    assert!(log.ends_with("lifecycle svcdown cut"), "{log}");
 }

@@ -40,6 +40,7 @@ test: engine lint doc agent
 
 bench: engine agent ctl
 	WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" WW_BASH="$$(scripts/static.sh bash)" \
+	  WW_PEERS="$$(scripts/peers.sh)" \
 	  cargo bench --locked --workspace --bench '*'
 
 soak:

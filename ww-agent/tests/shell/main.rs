@@ -11,6 +11,8 @@
 mod configuration;
 mod degraded;
 mod firstboot;
+mod footprint;
+mod growth;
 mod harness;
 mod idle;
 mod isolation;

@@ -7,7 +7,7 @@ AGENT_LINK := -C target-feature=+crt-static -C relocation-model=static -C link-a
 AGENT := $(TARGET)/agent/ww-agent
 CTL := $(TARGET)/release/ww-ctl
 
-.PHONY: all demo test bench soak install lint doc clean agent ctl engine
+.PHONY: all demo test bench soak soak-agent install lint doc clean agent ctl engine
 .DEFAULT_GOAL := all
 
 all: agent ctl
@@ -43,8 +43,11 @@ bench: engine agent ctl
 	  WW_PEERS="$$(scripts/peers.sh)" \
 	  cargo bench --locked --workspace --bench '*'
 
-soak:
-	@echo "soak: there are no long runs yet"
+soak: soak-agent
+
+# What an agent takes over a long life: 10,000 checks, 1,000 restarts, idle for 60 s.
+soak-agent: agent
+	WW_AGENT_BINARY="$(AGENT)" WW_SOAK=1 cargo test --locked -p ww-agent --test shell -- --nocapture growth:: idle::
 
 install: agent ctl
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/whaleware"

@@ -7,7 +7,7 @@ AGENT_LINK := -C target-feature=+crt-static -C relocation-model=static -C link-a
 AGENT := $(TARGET)/agent/ww-agent
 CTL := $(TARGET)/release/ww-ctl
 
-.PHONY: all demo test bench soak soak-fuzz soak-matrix fuzz install lint doc clean agent ctl engine
+.PHONY: all demo test bench soak soak-agent soak-fuzz soak-matrix fuzz install lint doc clean agent ctl engine
 .DEFAULT_GOAL := all
 
 all: agent ctl
@@ -40,9 +40,10 @@ test: engine lint doc agent
 
 bench: engine agent ctl
 	WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" WW_BASH="$$(scripts/static.sh bash)" \
+	  WW_PEERS="$$(scripts/peers.sh)" \
 	  cargo bench --locked --workspace --bench '*'
 
-soak: soak-fuzz soak-matrix
+soak: soak-agent soak-matrix soak-fuzz
 
 # Ten minutes for each target, all at once. Needs a C++ compiler beside Rust.
 fuzz soak-fuzz:
@@ -51,6 +52,10 @@ fuzz soak-fuzz:
 # Every signal and every exit code of every script in every state; hostile clients for a minute.
 soak-matrix: agent
 	WW_SOAK=1 WW_AGENT_BINARY="$(AGENT)" cargo test --locked -p ww-agent --test faults -- --nocapture
+
+# What an agent takes over a long life: 10,000 checks, 1,000 restarts, idle for 60 s.
+soak-agent: agent
+	WW_AGENT_BINARY="$(AGENT)" WW_SOAK=1 cargo test --locked -p ww-agent --test shell -- --nocapture growth:: idle::
 
 install: agent ctl
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/whaleware"

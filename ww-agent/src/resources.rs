@@ -1,7 +1,8 @@
 //! What the container uses, out of its own cgroup: version 2 or 1, read only when somebody listens.
 //!
-//! The files are found once and stay open: with a hundred agents asked at the same time, looking
-//! for them again would be most of the work.
+//! The files are found once, when they are first wanted, and stay open: with a hundred agents asked
+//! at the same time, looking for them again would be most of the work. At the start nobody asks yet,
+//! and the first script is not to wait for it.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -23,22 +24,25 @@ const PAGE: usize = 4096;
 /// Takes samples and remembers the last, for the use of CPU between two.
 #[derive(Debug)]
 pub(crate) struct Sampler {
-    group: Group,
+    group: Option<Group>,
     last: Option<(Moment, u64)>,
 }
 
 impl Sampler {
     /// A sampler of this container's own group.
-    pub(crate) fn here() -> Self {
+    pub(crate) const fn here() -> Self {
         Self {
-            group: Group::below(Path::new(MOUNT)),
+            group: None,
             last: None,
         }
     }
 
     /// One sample.
     pub(crate) fn sample(&mut self, now: Moment) -> Resources {
-        let mut sample = self.group.read();
+        let group = self
+            .group
+            .get_or_insert_with(|| Group::below(Path::new(MOUNT)));
+        let mut sample = group.read();
         let last = std::mem::replace(&mut self.last, sample.cpu_usec.map(|used| (now, used)));
         if let (Some((then, before)), Some(used)) = (last, sample.cpu_usec) {
             sample.cpu_percent = percent(now - then, used.saturating_sub(before));

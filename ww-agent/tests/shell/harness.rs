@@ -23,9 +23,31 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "these tests' seam to their environment"
+)]
+fn variable(name: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(name)
+}
+
+/// Whether `make soak` asks for the long form.
+pub(crate) fn is_soak() -> bool {
+    variable("WW_SOAK").is_some_and(|value| value == "1")
+}
+
 /// Looks until `seen` has an answer.
-pub(crate) fn until<T>(what: &str, mut seen: impl FnMut() -> Option<T>) -> T {
-    let deadline = now() + PATIENCE;
+pub(crate) fn until<T>(what: &str, seen: impl FnMut() -> Option<T>) -> T {
+    until_within(PATIENCE, what, seen)
+}
+
+/// Looks until `seen` has an answer, for what takes its time.
+pub(crate) fn until_within<T>(
+    patience: Duration,
+    what: &str,
+    mut seen: impl FnMut() -> Option<T>,
+) -> T {
+    let deadline = now() + patience;
     loop {
         if let Some(found) = seen() {
             return found;
@@ -58,6 +80,13 @@ impl Image {
             around: Vec::new(),
             binary: env!("CARGO_BIN_EXE_ww-agent").into(),
         }
+    }
+
+    /// With the agent as it is shipped, where it matters how it was built.
+    pub(crate) fn shipped(mut self) -> Self {
+        let agent = variable("WW_AGENT_BINARY");
+        self.binary = agent.expect("WW_AGENT_BINARY: run `make test`").into();
+        self
     }
 
     /// An image whose every script appends its name to the log; there is no monitor.

@@ -14,6 +14,8 @@ mod configuration;
 mod degraded;
 mod faults;
 mod firstboot;
+mod footprint;
+mod growth;
 mod harness;
 mod idle;
 mod isolation;

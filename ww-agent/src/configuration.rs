@@ -167,6 +167,7 @@ mod tests {
             cfg_file: None,
             socket: None,
             log_format: LogFormat::Text,
+            version: None,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use whaleware::config::is_version;
 use whaleware::{env, paths};
 
 /// How the log is written.
@@ -27,6 +28,8 @@ pub(crate) struct Environment {
     pub(crate) socket: Option<PathBuf>,
     /// `WW_LOG_FORMAT`.
     pub(crate) log_format: LogFormat,
+    /// `WW_VERSION`, where it can be a version.
+    pub(crate) version: Option<String>,
 }
 
 impl Environment {
@@ -41,6 +44,9 @@ impl Environment {
                 Some(word) if word == "json" => LogFormat::Json,
                 Some(_) | None => LogFormat::Text,
             },
+            version: variable(env::WW_VERSION)
+                .and_then(|version| version.into_string().ok())
+                .filter(|version| is_version(version)),
         }
     }
 

@@ -15,6 +15,7 @@ use whaleware::lifecycle::{Hook, Moment, Outcome, RunId, State};
 
 use crate::clock;
 use crate::environment::Environment;
+use crate::journal::Variables;
 use crate::output::Output;
 use crate::pipes::{Capture, Keep, Pipes};
 use crate::poller::Poller;
@@ -119,6 +120,8 @@ pub(crate) struct Hooks {
     pub(crate) pipes: Pipes,
     /// What keeps a script from being started for now, to be told once.
     pub(crate) trouble: Option<String>,
+    /// What scripts find in their environment beside what all find there.
+    told: BTreeMap<Hook, Variables>,
 }
 
 impl Hooks {
@@ -132,7 +135,13 @@ impl Hooks {
             groups: BTreeMap::new(),
             pipes: Pipes::default(),
             trouble: None,
+            told: BTreeMap::new(),
         }
+    }
+
+    /// Puts variables into the environment of a script, whatever the agent's own says of them.
+    pub(crate) fn tell(&mut self, hook: Hook, variables: Variables) {
+        self.told.insert(hook, variables);
     }
 
     /// Starts a script. Answers with its end when it has ended already: there is none, or it cannot
@@ -230,6 +239,12 @@ impl Hooks {
             .stdin(Stdio::null())
             .stdout(ends.stdout)
             .stderr(ends.stderr);
+        for (name, value) in self.told.get(&hook).into_iter().flatten() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         sys::isolate(&mut command);
         match command.spawn() {
             // The handle is let go: dropping it neither waits nor kills.

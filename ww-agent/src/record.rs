@@ -42,6 +42,8 @@ pub(crate) struct Record {
     stop: StopBudget,
     pub(crate) resources: Option<Resources>,
     degraded: Vec<String>,
+    /// The image's version.
+    pub(crate) version: Option<String>,
 }
 
 impl Record {
@@ -75,6 +77,7 @@ impl Record {
             },
             resources: None,
             degraded: Vec::new(),
+            version: None,
         }
     }
 
@@ -181,7 +184,7 @@ impl Record {
             stop: self.stop.clone(),
             stopping: None,
             services: Vec::new(),
-            version: None,
+            version: self.version.clone(),
             previous: None,
             transitions: self.first.iter().chain(&self.newest).cloned().collect(),
             hooks: self.runs.iter().cloned().collect(),

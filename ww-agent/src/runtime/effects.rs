@@ -93,6 +93,7 @@ impl Runtime {
     fn start(&mut self, id: RunId, hook: Hook) {
         let state = self.record.state();
         let owner = Owner::Cycle(id);
+        self.attempt_begins(hook);
         let ended = self.hooks.start(owner, hook, state, None, &self.poller);
         if ended.is_some() {
             self.ended.extend(ended);
@@ -119,7 +120,9 @@ impl Runtime {
 
     fn mark(&mut self) {
         let path = self.environment.path(paths::INITIALISED_MARK);
-        let result = match durable::mark(&path) {
+        let marked = durable::mark(&path);
+        self.firstboot_marked(marked.is_ok());
+        let result = match marked {
             Ok(()) => Ok(()),
             // Where nothing can be written, firstboot cannot have left anything behind either.
             Err(error) if is_not_ours(&error) => {

@@ -66,6 +66,7 @@ impl Runtime {
             status: None,
             progress: None,
         };
+        self.attempt_ended(run.hook, result, report.exit);
         self.record.ended(report.clone());
         self.tell(&FromAgent::Hook(report));
         let unfinished = matches!(result, HookResult::Cut | HookResult::Failed);

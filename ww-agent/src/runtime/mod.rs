@@ -7,6 +7,7 @@
 mod effects;
 mod emergency;
 mod ended;
+mod memory;
 mod requests;
 mod signalled;
 mod telling;
@@ -34,6 +35,7 @@ use crate::resources::Sampler;
 use crate::server::Server;
 use crate::signals::Signals;
 use crate::teller::{States, Stats};
+use memory::Memory;
 use whaleware::config::Settings;
 
 /// The pause between two samples of resources.
@@ -113,6 +115,7 @@ pub(crate) struct Runtime {
     heard: Option<Heard>,
     ignored: BTreeSet<i32>,
     exit: Option<i32>,
+    memory: Memory,
 }
 
 impl Runtime {
@@ -153,6 +156,7 @@ impl Runtime {
             heard: None,
             ignored: BTreeSet::new(),
             exit: None,
+            memory: Memory::new(),
         }
     }
 
@@ -221,6 +225,7 @@ impl Runtime {
         self.server = server;
         let mark = self.environment.path(paths::INITIALISED_MARK);
         let initialised = fs::symlink_metadata(mark).is_ok();
+        self.remember(initialised);
         self.events.push_back(Event::Start { initialised });
     }
 

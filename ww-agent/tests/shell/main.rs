@@ -14,6 +14,7 @@ mod firstboot;
 mod harness;
 mod idle;
 mod isolation;
+mod journal;
 mod monitoring;
 mod output;
 mod reaping;

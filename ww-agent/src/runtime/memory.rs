@@ -1,0 +1,141 @@
+//! What outlives this boot: who did what to `/data`.
+
+use std::io;
+use std::path::Path;
+
+use whaleware::env;
+use whaleware::lifecycle::Hook;
+use whaleware::paths;
+use whaleware::protocol::HookResult;
+
+use super::Runtime;
+use crate::journal::{End, Journal};
+use crate::log::Level;
+use crate::script::{self, Form};
+use crate::shelf::Shelf;
+
+/// What outlives this boot.
+pub(super) struct Memory {
+    /// None before the start.
+    journal: Option<Journal>,
+    /// How `firstboot` ended; it counts when the mark is made.
+    firstboot: Option<(End, Option<i32>)>,
+}
+
+impl Memory {
+    /// Nothing is read yet.
+    pub(super) const fn new() -> Self {
+        Self {
+            journal: None,
+            firstboot: None,
+        }
+    }
+}
+
+impl Runtime {
+    /// The image's version, as the configuration tells it or else the environment.
+    pub(super) fn version(&self) -> Option<String> {
+        let told = self.settings.version.as_ref();
+        told.or(self.environment.version.as_ref()).cloned()
+    }
+
+    /// Looks at what was before. `initialised` is whether `/data` has its mark.
+    pub(super) fn remember(&mut self, initialised: bool) {
+        let shelf = Shelf::of(&self.environment);
+        let version = self.version();
+        self.record.version.clone_from(&version);
+        let (journal, complaint) = Journal::open(shelf, &self.boot, version, initialised);
+        self.memory.journal = Some(journal);
+        if let Some(text) = complaint {
+            self.output.log(Level::Warning, &text);
+            self.note(&text);
+        }
+    }
+
+    /// A script is about to be started: one that changes `/data` is written down before, and is told
+    /// what was before it.
+    pub(super) fn attempt_begins(&mut self, hook: Hook) {
+        if !matches!(hook, Hook::Firstboot | Hook::Upgrade) {
+            return;
+        }
+        let path = self.environment.script(hook.name());
+        if matches!(script::diagnose(&path, Path::new("/")), Ok(Form::Missing)) {
+            return;
+        }
+        let Some(journal) = &mut self.memory.journal else {
+            return;
+        };
+        let (variables, written) = journal.begin(hook);
+        let value = |name| {
+            let found = variables.iter().find(|(other, _)| *other == name);
+            found.and_then(|(_, value)| value.as_deref())
+        };
+        if let Some(word) = value(env::WW_PREVIOUS_ATTEMPT) {
+            let at = value(env::WW_PREVIOUS_ATTEMPT_AT).unwrap_or_default();
+            let of = match value(env::WW_PREVIOUS_ATTEMPT_VERSION) {
+                Some("") | None => String::new(),
+                Some(version) => format!(" of version {version}"),
+            };
+            let text = format!(
+                "the last {hook}{of} was begun at {at} and not finished ({word}); it runs again and is \
+                 told so"
+            );
+            self.output.log(Level::Warning, &text);
+        }
+        if let (Some(from), Some(to)) = (value(env::WW_FROM_VERSION), value(env::WW_TO_VERSION))
+            && from != to
+            && !from.is_empty()
+            && !to.is_empty()
+        {
+            let text = format!("/data is of version {from}, this image of version {to}");
+            self.output.log(Level::Info, &text);
+        }
+        self.hooks.tell(hook, variables);
+        self.cannot_keep(written);
+    }
+
+    /// A script has ended, with this result. What `firstboot` did counts once the mark is made.
+    pub(super) fn attempt_ended(&mut self, hook: Hook, result: HookResult, exit: Option<i32>) {
+        let end = match result {
+            HookResult::Ok | HookResult::Missing => End::Ok,
+            HookResult::Tolerated => End::Tolerated,
+            HookResult::Cut => End::Cut,
+            HookResult::Failed | HookResult::Running | HookResult::Unknown => End::Failed,
+        };
+        let is_good = matches!(end, End::Ok | End::Tolerated);
+        if hook == Hook::Firstboot && is_good {
+            self.memory.firstboot = Some((end, exit));
+            return;
+        }
+        if let Some(journal) = &mut self.memory.journal {
+            let written = journal.end(hook, end, exit);
+            self.cannot_keep(written);
+        }
+    }
+
+    /// `/data` has its mark, or cannot have it; without it `firstboot` is not done.
+    pub(super) fn firstboot_marked(&mut self, marked: bool) {
+        let Some((end, exit)) = self.memory.firstboot.take() else {
+            return;
+        };
+        let (end, exit) = if marked {
+            (end, exit)
+        } else {
+            (End::Failed, exit)
+        };
+        if let Some(journal) = &mut self.memory.journal {
+            let written = journal.end(Hook::Firstboot, end, exit);
+            self.cannot_keep(written);
+        }
+    }
+
+    /// Nothing can be kept in `/data`: said once, and the life cycle goes on.
+    pub(super) fn cannot_keep(&mut self, written: io::Result<()>) {
+        if let Err(error) = written {
+            self.degrade(&format!(
+                "cannot write to {}: {error}; what happens in this boot is not known to the next",
+                paths::OWN_DATA
+            ));
+        }
+    }
+}

@@ -3,6 +3,7 @@
 //! `status`, …): [`applets`].
 
 mod applets;
+mod blackbox;
 mod clock;
 mod configuration;
 mod durable;
@@ -27,6 +28,7 @@ mod server;
 mod shelf;
 mod signals;
 mod sys;
+mod tail;
 mod teller;
 
 use std::ffi::OsString;

@@ -21,6 +21,7 @@ use crate::environment::LogFormat;
 use crate::log::{self, Level};
 use crate::poller::{Interest, Poller, Token};
 use crate::sys;
+use crate::tail::Tail;
 
 /// The most bytes that wait for a reader, for each of the two.
 const QUEUE: usize = 256 * 1024;
@@ -288,6 +289,8 @@ pub(crate) struct Output {
     pub(crate) stdout: Sink,
     /// What scripts complain about, and the log.
     pub(crate) stderr: Sink,
+    /// The end of all of it.
+    pub(crate) tail: Tail,
     format: LogFormat,
 }
 
@@ -297,6 +300,7 @@ impl Output {
         Self {
             stdout: Sink::new(1, Token::Stdout),
             stderr: Sink::new(2, Token::Stderr),
+            tail: Tail::default(),
             format,
         }
     }
@@ -305,6 +309,7 @@ impl Output {
     pub(crate) fn log(&mut self, level: Level, message: &str) {
         let line = log::line(self.format, level, message);
         self.stderr.write(Writer::Agent, &line);
+        self.tail.feed(Writer::Agent, &line);
     }
 
     /// Writes what is kept, as far as there is room.

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 use whaleware::lifecycle::{Health, Moment, Policy, State, Transition};
 use whaleware::protocol::{
-    FromAgent, HealthReport, HookRun, MAX_TEXT, MonitorReport, Resources, Restarts, Snapshot,
-    StopBudget, TransitionReport, encode,
+    FromAgent, HealthReport, HookRun, MAX_TEXT, MonitorReport, PreviousBoot, Resources, Restarts,
+    Snapshot, StopBudget, TransitionReport, encode,
 };
 
 use crate::clock;
@@ -44,6 +44,8 @@ pub(crate) struct Record {
     degraded: Vec<String>,
     /// The image's version.
     pub(crate) version: Option<String>,
+    /// How the boot before this one ended.
+    pub(crate) previous: Option<PreviousBoot>,
 }
 
 impl Record {
@@ -78,6 +80,7 @@ impl Record {
             resources: None,
             degraded: Vec::new(),
             version: None,
+            previous: None,
         }
     }
 
@@ -185,7 +188,7 @@ impl Record {
             stopping: None,
             services: Vec::new(),
             version: self.version.clone(),
-            previous: None,
+            previous: self.previous.clone(),
             transitions: self.first.iter().chain(&self.newest).cloned().collect(),
             hooks: self.runs.iter().cloned().collect(),
             omitted: self.omitted,

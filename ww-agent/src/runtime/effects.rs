@@ -72,6 +72,7 @@ impl Runtime {
             Level::Info
         };
         self.output.log(level, &text);
+        self.remember_state(&report);
         let (number, state) = (report.number, report.state);
         if state == State::Up {
             sys::give_back_start();

@@ -9,7 +9,7 @@ use crate::reaper;
 
 impl Runtime {
     /// The loop itself met a fault: ends everything as well as can be, without the machine.
-    pub(crate) fn emergency(&mut self, fault: &str) {
+    pub(crate) fn emergency(&mut self, fault: &str, code: i32) {
         let text = format!("the agent itself met a fault {fault}; ending all processes");
         self.output.log(Level::Error, &text);
         self.reach.terminate();
@@ -17,6 +17,7 @@ impl Runtime {
             self.reach.kill();
             self.wait_for_all(Duration::from_secs(1));
         }
+        self.remember_exit(code, Some(&format!("the agent met a fault {fault}")));
         self.output.settle(LAST_WORDS);
     }
 

@@ -67,6 +67,7 @@ impl Runtime {
             progress: None,
         };
         self.attempt_ended(run.hook, result, report.exit);
+        self.remember_hook(&report);
         self.record.ended(report.clone());
         self.tell(&FromAgent::Hook(report));
         let unfinished = matches!(result, HookResult::Cut | HookResult::Failed);

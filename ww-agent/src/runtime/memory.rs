@@ -1,4 +1,4 @@
-//! What outlives this boot: who did what to `/data`.
+//! What outlives this boot: who did what to `/data`, and what has happened.
 
 use std::io;
 use std::path::Path;
@@ -6,13 +6,19 @@ use std::path::Path;
 use whaleware::env;
 use whaleware::lifecycle::Hook;
 use whaleware::paths;
-use whaleware::protocol::HookResult;
+use whaleware::protocol::{HookResult, HookRun, MAX_LINE, RequestId, TransitionReport};
 
 use super::Runtime;
+use crate::blackbox::{self, BlackBox};
+use crate::environment::Environment;
 use crate::journal::{End, Journal};
 use crate::log::Level;
 use crate::script::{self, Form};
+use crate::server::answered;
 use crate::shelf::Shelf;
+
+/// What an answer has around its result, at most.
+const ENVELOPE: usize = 1024;
 
 /// What outlives this boot.
 pub(super) struct Memory {
@@ -20,12 +26,14 @@ pub(super) struct Memory {
     journal: Option<Journal>,
     /// How `firstboot` ended; it counts when the mark is made.
     firstboot: Option<(End, Option<i32>)>,
+    black_box: BlackBox,
 }
 
 impl Memory {
     /// Nothing is read yet.
-    pub(super) const fn new() -> Self {
+    pub(super) fn new(environment: &Environment, boot: &str) -> Self {
         Self {
+            black_box: BlackBox::new(Shelf::of(environment), boot),
             journal: None,
             firstboot: None,
         }
@@ -44,6 +52,12 @@ impl Runtime {
         let shelf = Shelf::of(&self.environment);
         let version = self.version();
         self.record.version.clone_from(&version);
+        self.record.previous = self.memory.black_box.previous();
+        if let Some(text) = self.record.previous.as_ref().and_then(blackbox::told) {
+            self.output.log(Level::Warning, &text);
+        }
+        let written = self.memory.black_box.boot(version.clone());
+        self.cannot_keep(written);
         let (journal, complaint) = Journal::open(shelf, &self.boot, version, initialised);
         self.memory.journal = Some(journal);
         if let Some(text) = complaint {
@@ -127,6 +141,35 @@ impl Runtime {
             let written = journal.end(Hook::Firstboot, end, exit);
             self.cannot_keep(written);
         }
+    }
+
+    /// The state has changed.
+    pub(super) fn remember_state(&mut self, report: &TransitionReport) {
+        let written = self.memory.black_box.state(report);
+        self.cannot_keep(written);
+    }
+
+    /// A script has ended; only what is out of order is remembered.
+    pub(super) fn remember_hook(&mut self, run: &HookRun) {
+        match run.result {
+            HookResult::Failed | HookResult::Tolerated | HookResult::Cut => {
+                let written = self.memory.black_box.hook(run);
+                self.cannot_keep(written);
+            }
+            HookResult::Ok | HookResult::Missing | HookResult::Running | HookResult::Unknown => {}
+        }
+    }
+
+    /// The agent leaves with this exit code.
+    pub(super) fn remember_exit(&mut self, code: i32, cause: Option<&str>) {
+        let written = self.memory.black_box.exit(code, cause);
+        self.cannot_keep(written);
+    }
+
+    /// What has happened, in this boot and before.
+    pub(super) fn history(&self, id: RequestId) -> Vec<u8> {
+        let answer = self.memory.black_box.history(MAX_LINE - ENVELOPE);
+        answered(id, &answer)
     }
 
     /// Nothing can be kept in `/data`: said once, and the life cycle goes on.

@@ -129,8 +129,10 @@ impl Runtime {
         output: Output,
         boot: u64,
     ) -> Self {
+        let name = format!("{boot:016x}");
+        let memory = Memory::new(&environment, &name);
         Self {
-            boot: format!("{boot:016x}"),
+            boot: name,
             hooks: Hooks::new(environment.clone()),
             machine: Machine::new(settings.policy.clone(), boot),
             record: Record::new(&settings.policy),
@@ -156,7 +158,7 @@ impl Runtime {
             heard: None,
             ignored: BTreeSet::new(),
             exit: None,
-            memory: Memory::new(),
+            memory,
         }
     }
 
@@ -166,6 +168,7 @@ impl Runtime {
         loop {
             self.settle();
             if let Some(code) = self.exit {
+                self.remember_exit(code, None);
                 self.hooks.pipes.drain(&mut self.output);
                 self.output.settle(LAST_WORDS);
                 return code;

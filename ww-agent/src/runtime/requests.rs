@@ -57,7 +57,8 @@ impl Runtime {
             RequestKind::Announce { signal } => Some(self.name_signal(id, by, &signal)),
             RequestKind::Cfg { filter, origin } => self.cfg(client, id, filter.as_deref(), origin),
             // The server has answered these.
-            RequestKind::Evidence { .. } | RequestKind::History | RequestKind::Unknown => {
+            RequestKind::History => Some(self.history(id)),
+            RequestKind::Evidence { .. } | RequestKind::Unknown => {
                 Some(failure(id, "unknown", "unknown type of request"))
             }
         }

@@ -12,6 +12,7 @@ mod configuration;
 mod degraded;
 mod firstboot;
 mod harness;
+mod history;
 mod idle;
 mod isolation;
 mod journal;

@@ -54,6 +54,7 @@ impl Runtime {
     }
 
     fn announce(&mut self, transition: &Transition) {
+        self.keep_evidence(&transition.cause);
         let restarts = self.machine.restarts();
         let in_a_row = self.machine.restarts_in_a_row();
         let report = self.record.transition(transition, restarts, in_a_row);

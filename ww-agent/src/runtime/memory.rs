@@ -1,18 +1,23 @@
-//! What outlives this boot: who did what to `/data`, and what has happened.
+//! What outlives this boot: who did what to `/data`, what has happened, and what was seen of it.
 
 use std::io;
 use std::path::Path;
 
 use whaleware::env;
-use whaleware::lifecycle::Hook;
+use whaleware::lifecycle::{Cause, Hook};
 use whaleware::paths;
-use whaleware::protocol::{HookResult, HookRun, MAX_LINE, RequestId, TransitionReport};
+use whaleware::protocol::{
+    Evidence, EvidenceAnswer, HookResult, HookRun, MAX_LINE, MAX_TEXT, RequestId, TransitionReport,
+};
 
 use super::Runtime;
 use crate::blackbox::{self, BlackBox};
+use crate::clock;
 use crate::environment::Environment;
+use crate::evidence::{self, Reports};
 use crate::journal::{End, Journal};
-use crate::log::Level;
+use crate::log::{self, Level};
+use crate::pressure;
 use crate::script::{self, Form};
 use crate::server::answered;
 use crate::shelf::Shelf;
@@ -27,6 +32,7 @@ pub(super) struct Memory {
     /// How `firstboot` ended; it counts when the mark is made.
     firstboot: Option<(End, Option<i32>)>,
     black_box: BlackBox,
+    reports: Reports,
 }
 
 impl Memory {
@@ -34,6 +40,7 @@ impl Memory {
     pub(super) fn new(environment: &Environment, boot: &str) -> Self {
         Self {
             black_box: BlackBox::new(Shelf::of(environment), boot),
+            reports: Reports::new(Shelf::of(environment)),
             journal: None,
             firstboot: None,
         }
@@ -158,6 +165,43 @@ impl Runtime {
             }
             HookResult::Ok | HookResult::Missing | HookResult::Running | HookResult::Unknown => {}
         }
+    }
+
+    /// The watchdog has struck: what can be seen is kept before anything is stopped.
+    pub(super) fn keep_evidence(&mut self, cause: &Cause) {
+        if !evidence::is_wanted(cause) {
+            return;
+        }
+        let began = clock::now();
+        let (processes, omitted) = evidence::processes(self.reach, began + evidence::PATIENCE);
+        let seen = processes.len();
+        let resources = self.sampler.sample(began);
+        if self.next_sample.is_none() {
+            self.sampler.forget();
+        }
+        let report = evidence::fit(Evidence {
+            at: clock::wall(),
+            boot: self.boot.clone(),
+            cause: log::plain(&cause.to_string(), MAX_TEXT),
+            monitor: self.record.monitor.clone().map(evidence::cut),
+            processes,
+            omitted,
+            services: Vec::new(),
+            resources: Some(resources),
+            pressure: pressure::here(),
+            log: self.output.tail.lines(),
+        });
+        let written = self.memory.reports.keep(report);
+        let took = clock::milliseconds(clock::now() - began);
+        let text = format!("evidence is kept: {seen} processes, looked at in {took} ms");
+        self.output.log(Level::Info, &text);
+        self.cannot_keep(written);
+    }
+
+    /// What was seen before a restart by the watchdog, the newest being 0.
+    pub(super) fn evidence(&self, id: RequestId, index: u32) -> Vec<u8> {
+        let (kept, report) = self.memory.reports.get(index);
+        answered(id, &EvidenceAnswer { kept, report })
     }
 
     /// The agent leaves with this exit code.

@@ -10,6 +10,7 @@
 
 mod configuration;
 mod degraded;
+mod evidence;
 mod firstboot;
 mod harness;
 mod history;

@@ -195,14 +195,11 @@ impl BlackBox {
             true
         };
         let unwritten: Vec<u8> = self.unwritten.iter().flatten().copied().collect();
-        let mut more = take(&unwritten);
+        let mut fits = take(&unwritten);
         for name in [RING.current, RING.full] {
-            more = more
-                && self
-                    .shelf
-                    .read_end(name, MOST)
-                    .is_ok_and(|bytes| take(&bytes))
-                || more && !self.shelf.has(name);
+            // One that is not there holds nothing.
+            let bytes = self.shelf.read_end(name, MOST).unwrap_or_default();
+            fits = fits && take(&bytes);
         }
         entries.reverse();
         HistoryAnswer { entries }

@@ -90,7 +90,7 @@ mod tests {
         for _ in 0..100 {
             tail.feed(Writer::Pipe(1), &[b'x'; 8192]);
         }
-        tail.feed(Writer::Pipe(1), &[0xff; 3 * BYTES]);
+        tail.feed(Writer::Pipe(1), &vec![0xff; 3 * BYTES]);
         assert!(tail.bytes.len() <= BYTES && tail.bytes.capacity() <= 2 * BYTES);
         let lines = tail.lines();
         assert_eq!((lines.len(), lines[0].chars().count()), (1, LINE));

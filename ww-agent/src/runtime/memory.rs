@@ -56,7 +56,6 @@ impl Runtime {
 
     /// Looks at what was before. `initialised` is whether `/data` has its mark.
     pub(super) fn remember(&mut self, initialised: bool) {
-        let shelf = Shelf::of(&self.environment);
         let version = self.version();
         self.record.version.clone_from(&version);
         self.record.previous = self.memory.black_box.previous();
@@ -65,7 +64,8 @@ impl Runtime {
         }
         let written = self.memory.black_box.boot(version.clone());
         self.cannot_keep(written);
-        let (journal, complaint) = Journal::open(shelf, &self.boot, version, initialised);
+        let files = Shelf::of(&self.environment);
+        let (journal, complaint) = Journal::open(files, &self.boot, version, initialised);
         self.memory.journal = Some(journal);
         if let Some(text) = complaint {
             self.output.log(Level::Warning, &text);

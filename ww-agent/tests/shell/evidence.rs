@@ -11,6 +11,9 @@ use crate::harness::{Agent, Image, until};
 const SICK: &str = "#!/bin/sh\n[ -e $ROOT/sick ] || exit 0\nrm $ROOT/sick\necho 'no answer on port 8080'\nexit 3\n";
 const OFTEN: &str = r#"{"ww":{"monitor":{"interval":"20ms"},"restart":{"backoff":"1ms"},"stop":{"grace":"200ms"}}}"#;
 
+/// The test that starts this program once more.
+const THIS: &str = "evidence::a_hanging_worker_is_seen_before_it_is_stopped";
+
 fn image() -> Image {
     Image::new()
         .file("ww/usr/monitor", SICK.as_bytes(), 0o755)
@@ -33,10 +36,8 @@ fn strike(agent: &Agent) {
     listener.change("UP");
 }
 
-/// Not a test but a process of the one below: hangs with five threads and thirty files, having said so.
-#[test]
-#[ignore = "it hangs on purpose, as a process of another test"]
-fn worker() {
+/// Hangs with five threads and thirty files, having said so.
+fn work() -> ! {
     let files: Vec<File> = (0..30).map(|_| File::open("/dev/null").unwrap()).collect();
     let count = |what: &str| fs::read_dir(format!("/proc/self/{what}")).unwrap().count();
     while count("task") < 5 {
@@ -54,21 +55,29 @@ fn worker() {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "this program is its own worker")]
+fn is_worker() -> bool {
+    std::env::var_os("WORKER").is_some()
+}
+
 #[test]
 fn a_hanging_worker_is_seen_before_it_is_stopped() {
+    if is_worker() {
+        work();
+    }
     let program = std::env::current_exe().unwrap();
     let program = program.display();
     let mut agent = image()
         .script(
             "svcup",
             &format!(
-                "echo 'serving now'; setsid {program} --exact evidence::worker --ignored --nocapture \
+                "echo 'serving now'; WORKER=1 setsid {program} --exact {THIS} --nocapture \
                  > $ROOT/worker 2>&1 & echo $! > $ROOT/pid"
             ),
         )
         .script(
             "svcdown",
-            "grep -q evidence::worker $ROOT/data/.ww/evidence-1.json && echo was-seen >> $LOG\n\
+            "grep -q a_hanging_worker $ROOT/data/.ww/evidence-1.json && echo was-seen >> $LOG\n\
              kill -0 $(cat $ROOT/pid) && echo was-alive >> $LOG\nkill -9 $(cat $ROOT/pid)",
         )
         .start();
@@ -102,7 +111,7 @@ fn a_hanging_worker_is_seen_before_it_is_stopped() {
             one["command"]
                 .as_str()
                 .unwrap()
-                .contains("evidence::worker")
+                .contains("a_hanging_worker")
         })
         .unwrap();
     assert_eq!(worker["threads"], threads);

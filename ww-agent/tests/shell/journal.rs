@@ -170,7 +170,7 @@ fn what_is_planted_in_its_place_neither_hurts_nor_holds_up() {
             std::fs::write(place, vec![b'['; 10 << 20]).unwrap();
         }),
         ("text", |place, _| {
-            std::fs::write(place, "nonsense").unwrap()
+            std::fs::write(place, "nonsense").unwrap();
         }),
     ];
     for (what, plant) in plants {

@@ -139,10 +139,6 @@ impl BlackBox {
     ///
     /// # Errors
     /// See [`Self::boot`].
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the supervision of services")
-    )]
     pub(crate) fn service(
         &mut self,
         name: &str,

@@ -68,17 +68,6 @@ impl Shelf {
         }
     }
 
-    /// The directory, made where it is missing. `/data` itself is not made.
-    fn make(&self) -> io::Result<OwnedFd> {
-        let data = self.data()?;
-        match mkdirat(&data, NAME, Mode::from_bits_truncate(0o700)) {
-            Ok(()) => File::from(data.try_clone()?).sync_all()?,
-            Err(Errno::EEXIST) => {}
-            Err(error) => return Err(error.into()),
-        }
-        below(&data)
-    }
-
     fn data(&self) -> io::Result<OwnedFd> {
         let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         Ok(openat(AT_FDCWD, &self.data, flags, Mode::empty())?)
@@ -130,7 +119,8 @@ impl Shelf {
     /// When it cannot; what was there before is then untouched. `NotFound` means that there is no
     /// `/data`.
     pub(crate) fn replace(&self, name: &str, content: &[u8], lasting: Lasting) -> io::Result<()> {
-        let directory = self.make()?;
+        let data = self.data()?;
+        let directory = make(&data)?;
         let fresh = format!("{name}{}", self.fresh);
         let forget = || unlinkat(&directory, fresh.as_str(), UnlinkatFlags::NoRemoveDir);
         // Left over from a boot that was cut.
@@ -150,7 +140,11 @@ impl Shelf {
             Ok(())
         })();
         match (written, lasting) {
-            (Ok(()), Lasting::Synced) => File::from(directory).sync_all(),
+            // The directory's own name may be new as well.
+            (Ok(()), Lasting::Synced) => {
+                File::from(directory).sync_all()?;
+                File::from(data).sync_all()
+            }
             (Ok(()), Lasting::Cached) => Ok(()),
             (Err(error), _) => {
                 let _ = forget();
@@ -173,7 +167,7 @@ impl Shelf {
     /// # Errors
     /// When not all of it could be written; `NotFound` when there is no `/data`.
     pub(crate) fn append(&self, ring: Ring, lines: &[u8], lasting: Lasting) -> io::Result<()> {
-        let directory = self.make()?;
+        let directory = make(&self.data()?)?;
         let flags = OFlag::O_RDWR | OFlag::O_APPEND | OFlag::O_CREAT;
         let open = || regular(&directory, ring.current, flags);
         let own = |file: &File| file.metadata().is_ok_and(|found| found.nlink() == 1);
@@ -204,6 +198,14 @@ impl Shelf {
             Lasting::Synced => file.sync_data(),
             Lasting::Cached => Ok(()),
         }
+    }
+}
+
+/// The directory, made where it is missing. `/data` itself is not made.
+fn make(data: &OwnedFd) -> io::Result<OwnedFd> {
+    match mkdirat(data, NAME, Mode::from_bits_truncate(0o700)) {
+        Ok(()) | Err(Errno::EEXIST) => below(data),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -167,6 +167,14 @@ impl Runtime {
         }
     }
 
+    /// A service has ended by itself: how, in words, and as a shell would report it.
+    #[expect(dead_code, reason = "services are not supervised yet")]
+    pub(super) fn remember_service(&mut self, name: &str, cause: &str, exit: Option<i32>) {
+        let state = self.record.state();
+        let written = self.memory.black_box.service(name, state, cause, exit);
+        self.cannot_keep(written);
+    }
+
     /// The watchdog has struck: what can be seen is kept before anything is stopped.
     pub(super) fn keep_evidence(&mut self, cause: &Cause) {
         if !evidence::is_wanted(cause) {

@@ -142,3 +142,36 @@ fn idle_nothing_is_written() {
     assert_eq!(agent.stop().0, 0);
     assert!(std::fs::metadata(&path).unwrap().len() > before);
 }
+
+#[test]
+fn a_full_disk_is_said_and_what_waits_is_written_when_there_is_room() {
+    let mount = "mount -t tmpfs -o size=64k none $ROOT/data && touch $ROOT/data/whaleup; \
+                 head -c 1000000 /dev/zero > $ROOT/data/fill 2> /dev/null; exec \"$@\"";
+    let mut agent = Image::new()
+        .script("svcdown", "rm -f $ROOT/data/fill")
+        .around(&["sh", "-c", mount, "sh"])
+        .start();
+    agent.wait_state("UP");
+    let told = agent.stderr();
+    assert_eq!(
+        told.matches("cannot write to /data/.ww").count(),
+        1,
+        "{told}"
+    );
+    assert!(told.contains("No space left on device"), "{told}");
+    let before = "boot BOOT UPGRADING WARMUP UP";
+    assert_eq!(story(&history(&agent)), before);
+    let mut listener = agent.listen();
+    listener.ask(r#"{"id":1,"type":"restart"}"#);
+    listener.change("UP");
+    // Only the agent's own name space has it mounted.
+    let path = agent.path("data/.ww/history.jsonl");
+    let path = format!("/proc/{}/root{}", agent.pid(), path.display());
+    let kept = std::fs::read_to_string(path).unwrap();
+    let kept: Vec<Value> = kept
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(story(&kept), format!("{before} RESTARTING UP"));
+    assert_eq!(agent.stop().0, 0);
+}

@@ -95,7 +95,9 @@ impl Runtime {
     fn start(&mut self, id: RunId, hook: Hook) {
         let state = self.record.state();
         let owner = Owner::Cycle(id);
-        self.attempt_begins(hook);
+        if matches!(hook, Hook::Firstboot | Hook::Upgrade) {
+            self.attempt_begins(hook);
+        }
         let ended = self.hooks.start(owner, hook, state, None, &self.poller);
         if ended.is_some() {
             self.ended.extend(ended);

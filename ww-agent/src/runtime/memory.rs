@@ -76,9 +76,6 @@ impl Runtime {
     /// A script is about to be started: one that changes `/data` is written down before, and is told
     /// what was before it.
     pub(super) fn attempt_begins(&mut self, hook: Hook) {
-        if !matches!(hook, Hook::Firstboot | Hook::Upgrade) {
-            return;
-        }
         let path = self.environment.script(hook.name());
         if matches!(script::diagnose(&path, Path::new("/")), Ok(Form::Missing)) {
             return;

@@ -23,6 +23,19 @@ pub const WATCHDOG_USEC: &str = "WATCHDOG_USEC";
 pub const WATCHDOG_PID: &str = "WATCHDOG_PID";
 /// The name of the service a process belongs to.
 pub const WW_SERVICE: &str = "WW_SERVICE";
+/// The image's version, where `ww.version` does not tell it.
+pub const WW_VERSION: &str = "WW_VERSION";
+/// Set for `upgrade`: the version that last brought `/data` up to date; empty when not known.
+pub const WW_FROM_VERSION: &str = "WW_FROM_VERSION";
+/// Set for `firstboot` and `upgrade`: this image's version; empty when not told.
+pub const WW_TO_VERSION: &str = "WW_TO_VERSION";
+/// Set for `firstboot` and `upgrade` when their last run did not end well: `interrupted`, `failed` or
+/// `cut`.
+pub const WW_PREVIOUS_ATTEMPT: &str = "WW_PREVIOUS_ATTEMPT";
+/// Set together with [`WW_PREVIOUS_ATTEMPT`]: the version of the image that run was of.
+pub const WW_PREVIOUS_ATTEMPT_VERSION: &str = "WW_PREVIOUS_ATTEMPT_VERSION";
+/// Set together with [`WW_PREVIOUS_ATTEMPT`]: when that run began.
+pub const WW_PREVIOUS_ATTEMPT_AT: &str = "WW_PREVIOUS_ATTEMPT_AT";
 /// Overrides the root below which the agent looks for `/ww` and `/data`; for tests and `check`.
 pub const WW_ROOT: &str = "WW_ROOT";
 /// For tests of builds with debug assertions: the state in which the agent meets a fault.

@@ -22,6 +22,8 @@ pub const MERGED_CFG: &str = "/ww/etc/cfg.json";
 pub const DATA: &str = "/data";
 /// Exists once `firstboot` has succeeded on this `/data`.
 pub const INITIALISED_MARK: &str = "/data/whaleup";
+/// The agent's own files in `/data`: its journal, its history, what it saw before restarts.
+pub const OWN_DATA: &str = "/data/.ww";
 /// Mount point: what is written here reaches the host.
 pub const BACKUP: &str = "/backup";
 /// The agent's socket.
@@ -34,3 +36,5 @@ pub const ETC_FALLBACK: &str = "/dev/shm/ww/etc";
 pub const TERMINATION_LOG: &str = "/dev/termination-log";
 /// The image label that marks a whaleware image; its value is the protocol version.
 pub const LABEL_AGENT: &str = "io.whaleware.agent";
+/// The image label with the image's version, as other tools read it.
+pub const LABEL_VERSION: &str = "org.opencontainers.image.version";

@@ -11,4 +11,4 @@ mod settings;
 pub use error::{ConfigError, SettingsError};
 pub use layer::{Layer, MAX_TEXT, parse};
 pub use merge::{Origin, merge, origins};
-pub use settings::{BackupMode, Settings};
+pub use settings::{BackupMode, MAX_VERSION, Settings, is_version};

@@ -24,6 +24,8 @@ pub enum BackupMode {
 pub struct Settings {
     /// What the life cycle does.
     pub policy: Policy,
+    /// `ww.version`: the image's version; none when it is not told.
+    pub version: Option<String>,
     /// `ww.backup.mode`.
     pub backup_mode: BackupMode,
     /// `ww.backup.exclude`: glob patterns below `/data`.
@@ -59,12 +61,14 @@ impl Settings {
                 "drain" => policy.drain = duration("ww.drain", value)?,
                 "hooks" => read_hooks(policy, value)?,
                 "services" => read_services(policy, value)?,
+                "version" => settings.version = Some(read_version(value)?),
                 "backup" => {
                     (settings.backup_mode, settings.backup_exclude) = read_backup(value)?;
                 }
                 _ => {
                     let known = [
                         "monitor", "restart", "stop", "drain", "hooks", "services", "backup",
+                        "version",
                     ];
                     return Err(unknown("ww", key, &known));
                 }
@@ -238,6 +242,26 @@ fn read_backup(value: &Value) -> Result<(BackupMode, Vec<String>), SettingsError
     Ok((mode, exclude))
 }
 
+/// The most characters of a version.
+pub const MAX_VERSION: usize = 128;
+
+/// Whether a text can be a version: 1 to [`MAX_VERSION`] characters, none of them a control character.
+#[must_use]
+pub fn is_version(text: &str) -> bool {
+    let length = text.chars().count();
+    (1..=MAX_VERSION).contains(&length) && !text.chars().any(char::is_control)
+}
+
+fn read_version(value: &Value) -> Result<String, SettingsError> {
+    const KEY: &str = "ww.version";
+    let expected = "a string such as \"2.4.1\", of at most 128 characters and on one line";
+    value
+        .as_str()
+        .filter(|text| is_version(text))
+        .map(Into::into)
+        .ok_or_else(|| wrong(KEY, expected, value))
+}
+
 fn object<'a>(key: &str, value: &'a Value) -> Result<&'a Map<String, Value>, SettingsError> {
     value
         .as_object()
@@ -375,7 +399,8 @@ mod tests {
                 "web": {"notify": true, "ready_timeout": "5m", "stop_timeout": "20s", "watchdog": "30s", "restart_max": 0},
                 "db": {}
             },
-            "backup": {"mode": "live", "exclude": ["cache/**", "*.tmp"]}
+            "backup": {"mode": "live", "exclude": ["cache/**", "*.tmp"]},
+            "version": "2.4.1"
         }))
         .unwrap();
         let policy = settings.policy;
@@ -410,6 +435,7 @@ mod tests {
         assert_eq!(policy.services["db"], ServiceRules::default());
         assert_eq!(settings.backup_mode, BackupMode::Live);
         assert_eq!(settings.backup_exclude, ["cache/**", "*.tmp"]);
+        assert_eq!(settings.version.as_deref(), Some("2.4.1"));
     }
 
     #[test]
@@ -475,6 +501,14 @@ mod tests {
             (
                 json!({"services": {"web": true}}),
                 "setting `ww.services.web` must be an object, but is a boolean",
+            ),
+            (
+                json!({"version": 2.4}),
+                "setting `ww.version` must be a string such as \"2.4.1\", of at most 128 characters and on one line, but is a number",
+            ),
+            (
+                json!({"version": "2.4\nhunter2"}),
+                "setting `ww.version` must be a string such as \"2.4.1\", of at most 128 characters and on one line, but is another string",
             ),
             (
                 json!({"backup": {"exclude": ["a", 1]}}),

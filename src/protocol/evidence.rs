@@ -117,6 +117,9 @@ pub struct HistoryEntry {
     pub at: Timestamp,
     /// The boot it happened in.
     pub boot: String,
+    /// The host name of the container; several may share `/data`, and one that is made anew gets another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
     /// What it tells.
     pub event: HistoryEvent,
     /// The state now.

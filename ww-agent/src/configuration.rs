@@ -169,6 +169,7 @@ mod tests {
             log_format: LogFormat::Text,
             #[cfg(debug_assertions)]
             test_fault: None,
+            version: None,
         }
     }
 

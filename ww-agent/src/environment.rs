@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use whaleware::config::is_version;
 use whaleware::{env, paths};
 
 /// How the log is written.
@@ -31,6 +32,8 @@ pub(crate) struct Environment {
     /// assertions; what is shipped does not look.
     #[cfg(debug_assertions)]
     pub(crate) test_fault: Option<OsString>,
+    /// `WW_VERSION`, where it can be a version.
+    pub(crate) version: Option<String>,
 }
 
 impl Environment {
@@ -47,6 +50,9 @@ impl Environment {
             },
             #[cfg(debug_assertions)]
             test_fault: variable(env::WW_TEST_FAULT),
+            version: variable(env::WW_VERSION)
+                .and_then(|version| version.into_string().ok())
+                .filter(|version| is_version(version)),
         }
     }
 

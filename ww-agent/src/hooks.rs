@@ -19,6 +19,7 @@ use whaleware::lifecycle::{Hook, MAIN_SERVICE, Moment, Outcome, RunId, State};
 
 use crate::clock;
 use crate::environment::Environment;
+use crate::journal::Variables;
 use crate::log;
 use crate::output::Output;
 use crate::pipes::{Capture, Keep, Pipes};
@@ -168,6 +169,8 @@ pub(crate) struct Hooks {
     pub(crate) has_terminal: bool,
     /// Where the agent was started; only the command goes on from there.
     pub(crate) start_directory: PathBuf,
+    /// What scripts find in their environment beside what all find there.
+    told: BTreeMap<Hook, Variables>,
 }
 
 impl Hooks {
@@ -185,7 +188,13 @@ impl Hooks {
             begun: Vec::new(),
             has_terminal: false,
             start_directory: PathBuf::from("/"),
+            told: BTreeMap::new(),
         }
+    }
+
+    /// Puts variables into the environment of a script, whatever the agent's own says of them.
+    pub(crate) fn tell(&mut self, hook: Hook, variables: Variables) {
+        self.told.insert(hook, variables);
     }
 
     /// Starts a script. Answers with its end when it has ended already: there is none, or it cannot
@@ -300,6 +309,16 @@ impl Hooks {
             (Task::Hook(_), None) => {
                 command.env_remove(env::WW_NOTIFY_SOCKET);
             }
+        }
+        let told = match task {
+            Task::Hook(hook) => self.told.get(hook),
+            Task::Service(..) | Task::Command(..) => None,
+        };
+        for (name, value) in told.into_iter().flatten() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
         }
         sys::isolate(&mut command);
         match command.spawn() {

@@ -3,20 +3,24 @@
 //! `status`, …): [`applets`].
 
 mod applets;
+mod blackbox;
 mod clock;
 mod configuration;
 mod durable;
 mod environment;
 mod epitaph;
+mod evidence;
 mod filter;
 mod filters;
 mod hooks;
+mod journal;
 mod log;
 mod monitor;
 mod notify;
 mod output;
 mod pipes;
 mod poller;
+mod pressure;
 mod processes;
 mod reaper;
 mod record;
@@ -25,8 +29,10 @@ mod run;
 mod runtime;
 mod script;
 mod server;
+mod shelf;
 mod signals;
 mod sys;
+mod tail;
 mod teller;
 
 use std::ffi::OsString;

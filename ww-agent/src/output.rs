@@ -21,6 +21,7 @@ use crate::environment::LogFormat;
 use crate::log::{self, Level};
 use crate::poller::{Interest, Poller, Token};
 use crate::sys;
+use crate::tail::Tail;
 
 /// The most bytes that wait for a reader, for each of the two.
 const QUEUE: usize = 256 * 1024;
@@ -288,6 +289,8 @@ pub(crate) struct Output {
     pub(crate) stdout: Sink,
     /// What scripts complain about, and the log.
     pub(crate) stderr: Sink,
+    /// The end of all of it.
+    pub(crate) tail: Tail,
     format: LogFormat,
     /// Lines less grave than this are not written.
     pub(crate) least: Level,
@@ -299,6 +302,7 @@ impl Output {
         Self {
             stdout: Sink::new(1, Token::Stdout),
             stderr: Sink::new(2, Token::Stderr),
+            tail: Tail::default(),
             format,
             least: Level::Info,
         }
@@ -311,6 +315,7 @@ impl Output {
         }
         let line = log::line(self.format, level, message);
         self.stderr.write(Writer::Agent, &line);
+        self.tail.feed(Writer::Agent, &line);
     }
 
     /// Writes what is kept, as far as there is room.

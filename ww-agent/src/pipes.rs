@@ -232,6 +232,9 @@ fn read_piece(id: u32, pipe: &mut Pipe, output: &mut Output) -> Found {
         Err(_) => return Found::End,
     };
     let bytes = &piece[..count];
+    if matches!(pipe.flow, Flow::Stdout | Flow::Stderr) {
+        output.tail.feed(Writer::Pipe(id), bytes);
+    }
     match &mut pipe.flow {
         Flow::Stdout => output.stdout.write(Writer::Pipe(id), bytes),
         Flow::Stderr => output.stderr.write(Writer::Pipe(id), bytes),

@@ -7,8 +7,8 @@ use whaleware::lifecycle::{
     Failure, Health, Moment, Policy, ServiceStand, ServiceView, State, Transition,
 };
 use whaleware::protocol::{
-    FromAgent, HealthReport, HookRun, MAX_TEXT, MonitorReport, Resources, Restarts, ServiceReport,
-    ServiceStatus, Snapshot, StopBudget, Stopping, TransitionReport, encode,
+    FromAgent, HealthReport, HookRun, MAX_TEXT, MonitorReport, PreviousBoot, Resources, Restarts,
+    ServiceReport, ServiceStatus, Snapshot, StopBudget, Stopping, TransitionReport, encode,
 };
 
 use crate::clock;
@@ -58,6 +58,10 @@ pub(crate) struct Record {
     stop: StopBudget,
     pub(crate) resources: Option<Resources>,
     degraded: Vec<String>,
+    /// The image's version.
+    pub(crate) version: Option<String>,
+    /// How the boot before this one ended.
+    pub(crate) previous: Option<PreviousBoot>,
 }
 
 impl Record {
@@ -93,6 +97,8 @@ impl Record {
             },
             resources: None,
             degraded: Vec::new(),
+            version: None,
+            previous: None,
         }
     }
 
@@ -219,6 +225,11 @@ impl Record {
         self.stop.services_ms = budget_ms;
     }
 
+    /// How the services stand.
+    pub(crate) fn services(&self) -> &[ServiceReport] {
+        &self.services
+    }
+
     /// A service stands differently; the report of it, if that is news.
     pub(crate) fn service(
         &mut self,
@@ -309,8 +320,8 @@ impl Record {
             stop: self.stop.clone(),
             stopping: self.stopping.clone(),
             services: self.services.clone(),
-            version: None,
-            previous: None,
+            version: self.version.clone(),
+            previous: self.previous.clone(),
             transitions: self.first.iter().chain(&self.newest).cloned().collect(),
             hooks: self.runs.iter().cloned().collect(),
             omitted: self.omitted,

@@ -72,6 +72,16 @@ impl OomKills {
     }
 }
 
+/// The directory of this container's group of version 2; none where there is none.
+pub(crate) fn unified() -> Option<PathBuf> {
+    let mount = Path::new(MOUNT);
+    if !mount.join("cgroup.controllers").exists() {
+        return None;
+    }
+    let table = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    Some(own(&table, mount, ""))
+}
+
 /// Rounded to a tenth; none when the time between is too short to tell.
 fn percent(between: Duration, used: u64) -> Option<f64> {
     let between = u64::try_from(between.as_micros()).ok()?;

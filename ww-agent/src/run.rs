@@ -12,6 +12,7 @@ use std::time::Duration;
 use whaleware::config::Settings;
 use whaleware::lifecycle::Moment;
 
+use crate::blackbox::BlackBox;
 use crate::clock;
 use crate::configuration::{Configuration, LoadError};
 use crate::environment::Environment;
@@ -21,6 +22,7 @@ use crate::output::Output;
 use crate::poller::{Interest, Poller, Token};
 use crate::runtime::Runtime;
 use crate::server;
+use crate::shelf::Shelf;
 use crate::signals::Signals;
 
 /// It cannot begin at all.
@@ -82,6 +84,7 @@ pub(crate) fn main(command: Option<Vec<OsString>>) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => {
             let text = error.to_string();
+            remember(&environment, BAD_CONFIGURATION, &text);
             return give_up(output, &environment, BAD_CONFIGURATION, &text);
         }
     };
@@ -113,10 +116,10 @@ pub(crate) fn main(command: Option<Vec<OsString>>) -> ExitCode {
     let place = PLACE.with_borrow(Clone::clone);
     // A second fault, in the clearing up of the first, must not keep the code from being told.
     let in_order = catch_unwind(AssertUnwindSafe(|| {
-        runtime.stop_after_fault(&format!("at {place}"))
+        runtime.stop_after_fault(&format!("at {place}"), FAULT.into())
     }));
     if !in_order.unwrap_or(false) {
-        let _ = catch_unwind(AssertUnwindSafe(|| runtime.emergency()));
+        let _ = catch_unwind(AssertUnwindSafe(|| runtime.emergency(FAULT.into())));
     }
     ExitCode::from(FAULT)
 }
@@ -141,6 +144,15 @@ fn other_agent(environment: &Environment) -> Option<i32> {
         .into_iter()
         .chain(usual.sockets())
         .find_map(|path| server::who_listens(&path))
+}
+
+/// Nobody was told a state, so this is all that is known of this boot. It matters too little to say
+/// that it could not be kept.
+fn remember(environment: &Environment, code: u8, text: &str) {
+    let boot = format!("{:016x}", boot_id());
+    let mut black_box = BlackBox::new(Shelf::of(environment), &boot);
+    let _ = black_box.boot(None);
+    let _ = black_box.exit(code.into(), Some(text));
 }
 
 fn give_up(mut output: Output, environment: &Environment, code: u8, text: &str) -> ExitCode {

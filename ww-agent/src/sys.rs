@@ -242,6 +242,8 @@ pub(crate) fn give_back_start() {
     // own mapping; dropping such pages loses nothing, they are read from the file again.
     unsafe {
         libc::madvise(start, end.saturating_sub(begin), libc::MADV_DONTNEED);
+        // SAFETY: takes no pointer. What looking around has used of the heap goes back, too.
+        libc::malloc_trim(0);
     }
 }
 

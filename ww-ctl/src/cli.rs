@@ -347,6 +347,9 @@ pub(crate) struct ImageBuild {
     /// The new image's name
     #[arg(short, long, value_name = "TAG")]
     pub tag: String,
+    /// The image's version, where the tree's ww.version does not tell it
+    #[arg(long, value_name = "VERSION")]
+    pub version: Option<String>,
     /// Let Docker itself check the health too
     #[arg(long)]
     pub healthcheck: bool,

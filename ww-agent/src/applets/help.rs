@@ -81,6 +81,7 @@ Environment:
   CFG_FILE       path of a file with configuration, between the two
   WW_SOCKET      path of the agent's socket, if not /run/ww/agent.sock
   WW_LOG_FORMAT  text (default) or json
+  WW_VERSION     the image's version, where ww.version does not tell it
 
 Signals: HUP restarts the services; TERM, INT and QUIT stop in order.
 Exit:    0 stopped in order, 1 a script failed while booting, 78 the configuration cannot be used.

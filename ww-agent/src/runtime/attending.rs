@@ -11,6 +11,7 @@ use whaleware::lifecycle::{
 use whaleware::protocol::FromAgent;
 
 use super::Runtime;
+use super::memory::Memory;
 use super::notices::Pace;
 use crate::clock;
 use crate::hooks::{Cut, Ended, Owner, Task};
@@ -234,6 +235,12 @@ impl Runtime {
             };
             let text = format!("{} {}{what}", ended.run.task, ended.outcome);
             self.output.log(self.grave(&ended.outcome), &text);
+            let cause = log::plain(&ended.outcome.to_string(), whaleware::protocol::MAX_TEXT);
+            let name = match &ended.run.task {
+                Task::Service(name, _) => log::plain(name, 64),
+                Task::Command(..) | Task::Hook(_) => MAIN_SERVICE.to_owned(),
+            };
+            self.remember_service(&name, &cause, ended.outcome.exit_code());
         }
         self.perform(effects, Cut::Superseded);
     }
@@ -247,6 +254,9 @@ impl Runtime {
         // the command did not but why it cannot be started.
         let scripts = self.environment.path(whaleware::paths::SCRIPTS);
         self.is_guest = !scripts.is_dir();
+        if self.is_guest {
+            self.memory = Memory::nowhere(&self.boot);
+        }
         self.output.least = Level::Warning;
         self.hooks.start_directory = directory;
         self.hooks.has_terminal = sys::is_foreground();

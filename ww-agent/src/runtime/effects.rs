@@ -69,6 +69,7 @@ impl Runtime {
     }
 
     fn announce(&mut self, transition: &Transition) {
+        self.keep_evidence(&transition.cause);
         let restarts = self.machine.restarts();
         let in_a_row = self.machine.restarts_in_a_row();
         let report = self.record.transition(transition, restarts, in_a_row);
@@ -89,6 +90,7 @@ impl Runtime {
             Level::Info
         };
         self.output.log(level, &text);
+        self.remember_state(&report);
         let (number, state) = (report.number, report.state);
         if state == State::Up {
             sys::give_back_start();
@@ -143,6 +145,9 @@ impl Runtime {
         }
         let state = self.record.state();
         let owner = Owner::Cycle(id);
+        if matches!(hook, Hook::Firstboot | Hook::Upgrade) {
+            self.attempt_begins(hook);
+        }
         let ended = self
             .hooks
             .start(owner, Task::Hook(hook), state, None, &self.poller);
@@ -175,7 +180,9 @@ impl Runtime {
             return;
         }
         let path = self.environment.path(paths::INITIALISED_MARK);
-        let result = match durable::mark(&path) {
+        let marked = durable::mark(&path);
+        self.firstboot_marked(marked.is_ok());
+        let result = match marked {
             Ok(()) => Ok(()),
             // Where nothing can be written, firstboot cannot have left anything behind either.
             Err(error) if is_not_ours(&error) => {

@@ -16,8 +16,8 @@ const IN_ORDER: Duration = Duration::from_secs(60);
 
 impl Runtime {
     /// The loop itself met a fault: stops in order, as after any other error, if the machine still
-    /// can. Answers whether it could.
-    pub(crate) fn stop_after_fault(&mut self, fault: &str) -> bool {
+    /// can, and leaves with `code`. Answers whether it could.
+    pub(crate) fn stop_after_fault(&mut self, fault: &str, code: i32) -> bool {
         let text = format!("the agent itself met a fault {fault}");
         self.output.log(Level::Error, &text);
         epitaph::leave(&self.environment, &text);
@@ -28,6 +28,7 @@ impl Runtime {
         // What was lost with the fault may be what the machine waits for.
         while clock::now() < until {
             if self.turn(Some(until)).is_some() {
+                self.remember_exit(code, None);
                 return true;
             }
         }
@@ -35,7 +36,7 @@ impl Runtime {
     }
 
     /// Nor can it be stopped in order: ends everything as well as can be, without the machine.
-    pub(crate) fn emergency(&mut self) {
+    pub(crate) fn emergency(&mut self, code: i32) {
         let text = "cannot stop in order after the fault; ending all processes";
         self.output.log(Level::Error, text);
         self.reach.terminate();
@@ -43,6 +44,7 @@ impl Runtime {
             self.reach.kill();
             self.wait_for_all(Duration::from_secs(1));
         }
+        self.remember_exit(code, Some(text));
         self.output.settle(LAST_WORDS);
     }
 

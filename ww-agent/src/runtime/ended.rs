@@ -71,6 +71,8 @@ impl Runtime {
             status,
             progress,
         };
+        self.attempt_ended(hook, result, report.exit);
+        self.remember_hook(&report);
         self.record.ended(report.clone());
         self.tell(&FromAgent::Hook(report));
         let unfinished = matches!(result, HookResult::Cut | HookResult::Failed);

@@ -8,6 +8,7 @@ mod attending;
 mod effects;
 mod emergency;
 mod ended;
+mod memory;
 mod notices;
 mod requests;
 mod signalled;
@@ -38,6 +39,7 @@ use crate::server::Server;
 use crate::signals::Signals;
 use crate::teller::{States, Stats};
 use attending::Attended;
+use memory::Memory;
 use notices::Notices;
 use whaleware::config::Settings;
 
@@ -145,6 +147,7 @@ pub(crate) struct Runtime {
     heard: Option<Heard>,
     ignored: BTreeSet<i32>,
     exit: Option<i32>,
+    memory: Memory,
 }
 
 impl Runtime {
@@ -158,8 +161,10 @@ impl Runtime {
         output: Output,
         boot: u64,
     ) -> Self {
+        let name = format!("{boot:016x}");
+        let memory = Memory::new(&environment, &name);
         Self {
-            boot: format!("{boot:016x}"),
+            boot: name,
             hooks: Hooks::new(environment.clone()),
             machine: Machine::new(settings.policy.clone(), boot),
             record: Record::new(&settings.policy),
@@ -190,6 +195,7 @@ impl Runtime {
             heard: None,
             ignored: BTreeSet::new(),
             exit: None,
+            memory,
         }
     }
 
@@ -198,6 +204,7 @@ impl Runtime {
         self.begin();
         loop {
             if let Some(code) = self.turn(None) {
+                self.remember_exit(code, None);
                 return code;
             }
         }
@@ -274,6 +281,7 @@ impl Runtime {
         self.open_notices();
         let mark = self.environment.path(paths::INITIALISED_MARK);
         let initialised = fs::symlink_metadata(mark).is_ok();
+        self.remember(initialised);
         self.events.push_back(Event::Start { initialised });
     }
 

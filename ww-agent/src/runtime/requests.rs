@@ -56,10 +56,10 @@ impl Runtime {
             RequestKind::Check => self.check(client, id),
             RequestKind::Announce { signal } => Some(self.name_signal(id, by, &signal)),
             RequestKind::Cfg { filter, origin } => self.cfg(client, id, filter.as_deref(), origin),
+            RequestKind::Evidence { index } => Some(self.evidence(id, index)),
+            RequestKind::History => Some(self.history(id)),
             // The server has answered these.
-            RequestKind::Evidence { .. } | RequestKind::History | RequestKind::Unknown => {
-                Some(failure(id, "unknown", "unknown type of request"))
-            }
+            RequestKind::Unknown => Some(failure(id, "unknown", "unknown type of request")),
         }
     }
 

@@ -18,7 +18,7 @@ use crate::environment::Environment;
 use crate::poller::{Interest, Poller, Ready, Token};
 use client::Client;
 pub(crate) use listen::who_listens;
-pub(crate) use request::{Asked, failure, success};
+pub(crate) use request::{Asked, answered, failure, success};
 
 /// So many may listen at once.
 const CLIENTS: usize = 64;

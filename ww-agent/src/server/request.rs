@@ -1,5 +1,6 @@
 //! A client's line as a request, and the answers to it.
 
+use serde::Serialize;
 use serde_json::Value;
 use whaleware::protocol::{
     Answer, FrameError, FromAgent, MAX_TEXT, Request, RequestId, RequestKind, WireError, encode,
@@ -116,6 +117,28 @@ pub(crate) fn success(id: RequestId, result: Option<Value>) -> Vec<u8> {
     };
     encode(&FromAgent::Answer(answer)).unwrap_or_else(|_| {
         let message = "the answer does not fit into a line; ask for less";
+        failure(id, "toolarge", message)
+    })
+}
+
+/// The line that says it was done, for a result that is known to fit or is to be told that it does not.
+/// Nothing is built but the line itself.
+pub(crate) fn answered<T: Serialize>(id: RequestId, result: &T) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Line<'a, T> {
+        r#type: &'static str,
+        id: &'a RequestId,
+        ok: bool,
+        result: &'a T,
+    }
+    let line = Line {
+        r#type: "answer",
+        id: &id,
+        ok: true,
+        result,
+    };
+    encode(&line).unwrap_or_else(|_| {
+        let message = "the answer does not fit into a line";
         failure(id, "toolarge", message)
     })
 }

@@ -137,6 +137,11 @@ impl Image {
 
     /// Starts the agent as PID 1.
     pub(crate) fn start(mut self) -> Agent {
+        let child = self.spawn();
+        Agent { image: self, child }
+    }
+
+    fn spawn(&mut self) -> Child {
         let file = |name: &str| File::create(self.root.path().join(name)).unwrap();
         let (stdout, stderr) = (file("stdout"), file("stderr"));
         let mut command = Command::new("unshare");
@@ -154,10 +159,9 @@ impl Image {
             .stdin(Stdio::null())
             .stdout(self.stdout.take().unwrap_or_else(|| stdout.into()))
             .stderr(stderr);
-        let child = command
+        command
             .spawn()
-            .expect("these tests need `unshare` and the right to use it (root)");
-        Agent { image: self, child }
+            .expect("these tests need `unshare` and the right to use it (root)")
     }
 }
 
@@ -234,6 +238,23 @@ impl Agent {
         self.signal(Signal::SIGTERM);
         let code = self.exit();
         (code, now() - began)
+    }
+
+    /// Ends the agent and all of its scripts the way a loss of power does, as far as they can see.
+    pub(crate) fn cut_the_power(&mut self) {
+        self.signal(Signal::SIGKILL);
+        let child = &mut self.child;
+        until("the end of the agent", || child.try_wait().unwrap());
+    }
+
+    /// Starts an agent that has ended again, on what is left of its tree.
+    pub(crate) fn start_again(&mut self) {
+        self.child = self.image.spawn();
+    }
+
+    /// Sets a variable for the next start.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.image.environment.push((name.into(), value.into()));
     }
 
     /// Connects to the socket as soon as it is there.

@@ -28,6 +28,7 @@ async fn run_build(context: &Context, arguments: &ImageBuild) -> Result<Exit, Fa
         tree: arguments.tree.clone().map_or(Tree::None, Tree::Directory),
         tag: arguments.tag.clone(),
         agent: agent()?,
+        version: arguments.version.clone(),
         labels: BTreeMap::new(),
         healthcheck: arguments.healthcheck,
         check: if arguments.no_check {

@@ -268,6 +268,7 @@ async fn image_of(
         tree: Tree::Carried(member.files),
         tag: image,
         agent: options.agent.clone(),
+        version: None,
         labels: BTreeMap::from([
             (LABEL.0.into(), LABEL.1.into()),
             (content::LABEL.into(), content),

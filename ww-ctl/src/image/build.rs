@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use whaleware::{paths, protocol};
+use whaleware::{env, paths, protocol};
 
 use super::binary::StaticBinary;
 use super::context::{Context, Kind, ROOT};
 use super::lint::{self, LintError};
 use super::tree::{self, Tree, TreeError};
+use super::version::{self, Version};
 use crate::engine::{BuildFailure, Engine, EngineError, Known};
 use crate::fleet::clean;
 
@@ -27,6 +28,8 @@ pub(crate) struct BuildRequest {
     pub(crate) tag: String,
     /// The agent that goes in.
     pub(crate) agent: StaticBinary,
+    /// The image's version, where the tree does not tell one.
+    pub(crate) version: Option<String>,
     /// Labels beside the agent's own.
     pub(crate) labels: BTreeMap<String, String>,
     /// Whether Docker is to ask the agent for its health. Off by default: each time costs the
@@ -150,6 +153,7 @@ pub(crate) async fn build(
     name("a tag", &request.tag)?;
     labels(&request.labels)?;
     let (mut context, replaced) = tree::context(&request.tree, &request.agent)?;
+    let version = version::of(&context, request.version.as_deref())?;
     for path in replaced {
         let path = plain(&path.display().to_string());
         progress(Progress::Note(format!(
@@ -170,7 +174,7 @@ pub(crate) async fn build(
         context.put("data", 0o755, Kind::Directory);
         context.put("backup", 0o755, Kind::Directory);
     }
-    context.dockerfile(dockerfile(request, &base));
+    context.dockerfile(dockerfile(request, &base, version.as_ref()));
     progress(Progress::Note(format!(
         "sending {} KiB to the Engine",
         context.size().div_ceil(1024)
@@ -270,20 +274,26 @@ impl Base {
 /// The recipe. The base's environment, user and ports stay, its entry point does not: the agent is
 /// PID 1. `/data` is no VOLUME: that would give every container an anonymous one, gone with
 /// `docker rm -v`.
-fn dockerfile(request: &BuildRequest, base: &Base) -> String {
+fn dockerfile(request: &BuildRequest, base: &Base, version: Option<&Version>) -> String {
     let nothing_there = Known::default();
     let known = match base {
         Base::Scratch { .. } => Some(&nothing_there),
         Base::Known(image) => Some(image),
         Base::Unknown { .. } => None,
     };
-    let version = protocol::VERSION.to_string();
-    let own = (paths::LABEL_AGENT, version.as_str());
+    let protocol = protocol::VERSION.to_string();
+    let own: Vec<_> = version
+        .map(|version| (paths::LABEL_VERSION, version.text.as_str()))
+        .into_iter()
+        .chain([(paths::LABEL_AGENT, protocol.as_str())])
+        .collect();
     let given = request
         .labels
         .iter()
         .map(|(key, value)| (key.as_str(), value.as_str()));
-    let labels = given.filter(|(key, _)| *key != own.0).chain([own]);
+    let labels = given
+        .filter(|(key, _)| own.iter().all(|(other, _)| other != key))
+        .chain(own.iter().copied());
     let labels: Vec<_> = labels
         .map(|(key, value)| format!("{}={}", quoted(key), quoted(value)))
         .collect();
@@ -300,6 +310,9 @@ fn dockerfile(request: &BuildRequest, base: &Base) -> String {
             "WORKDIR {}",
             quoted(if workdir.is_empty() { "/" } else { workdir })
         ));
+    }
+    if let Some(Version { text, told: false }) = version {
+        lines.push(format!("ENV {}={}", env::WW_VERSION, quoted(text)));
     }
     if request.healthcheck {
         let agent = paths::AGENT;
@@ -401,6 +414,7 @@ mod tests {
             tree: Tree::None,
             tag: "shop".into(),
             agent: StaticBinary::open(&path).unwrap(),
+            version: None,
             labels: BTreeMap::new(),
             healthcheck: false,
             check: Check::First,
@@ -410,7 +424,7 @@ mod tests {
     #[test]
     fn a_recipe_has_no_instruction_that_changes_nothing() {
         assert_eq!(
-            dockerfile(&request(SCRATCH), &Base::Scratch { machine: None }),
+            dockerfile(&request(SCRATCH), &Base::Scratch { machine: None }, None),
             "FROM scratch\nCOPY root/ /\nCMD [\"/ww/run\"]\nLABEL \"io.whaleware.agent\"=\"1\"\n"
         );
         let labels = HashMap::from([(paths::LABEL_AGENT.to_owned(), "1".to_owned())]);
@@ -420,12 +434,13 @@ mod tests {
                 &Base::Known(Known {
                     labels,
                     ..Known::default()
-                })
+                }),
+                None
             ),
             "FROM shop-base\nCOPY root/ /\nCMD [\"/ww/run\"]\nLABEL \"io.whaleware.agent\"=\"1\"\n"
         );
         assert!(
-            dockerfile(&request("shop-base"), &Base::Unknown { machine: None })
+            dockerfile(&request("shop-base"), &Base::Unknown { machine: None }, None)
                 .contains("WORKDIR /data\nWORKDIR /backup\nWORKDIR \"/\"\nSTOPSIGNAL SIGTERM\nENTRYPOINT []\nCMD [\"/ww/run\"]\nLABEL ")
         );
     }
@@ -446,7 +461,7 @@ mod tests {
             stop_signal: Some("SIGQUIT".into()),
             ..Known::default()
         });
-        let text = dockerfile(&request, &base);
+        let text = dockerfile(&request, &base, None);
         assert!(
             text.ends_with(
                 "LABEL \"shop\"=\"a \\\"b\\\" \\\\ \\$HOME\" \"io.whaleware.agent\"=\"1\"\n"
@@ -466,6 +481,22 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains("VOLUME"));
+    }
+
+    #[test]
+    fn a_version_is_a_label_and_the_agent_is_told_what_it_cannot_read() {
+        let base = Base::Scratch { machine: None };
+        for (told, variable) in [(true, ""), (false, "ENV WW_VERSION=\"2 \\$b\"\n")] {
+            let text = "2 $b".into();
+            let version = Version { text, told };
+            assert_eq!(
+                dockerfile(&request(SCRATCH), &base, Some(&version)),
+                format!(
+                    "FROM scratch\nCOPY root/ /\n{variable}CMD [\"/ww/run\"]\nLABEL \
+                     \"org.opencontainers.image.version\"=\"2 \\$b\" \"io.whaleware.agent\"=\"1\"\n"
+                )
+            );
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub(crate) mod build;
 pub(crate) mod context;
 pub(crate) mod lint;
 pub(crate) mod tree;
+mod version;
 
 pub(crate) use binary::{BinaryError, StaticBinary, find_agent};
 pub(crate) use build::{BuildError, BuildRequest, Check, Progress, build};

@@ -1,0 +1,247 @@
+//! What outlives this boot: who did what to `/data`, what has happened, and what was seen of it.
+
+use std::io;
+use std::path::Path;
+
+use whaleware::env;
+use whaleware::lifecycle::{Cause, Hook};
+use whaleware::paths;
+use whaleware::protocol::{
+    Evidence, EvidenceAnswer, HookResult, HookRun, MAX_LINE, MAX_TEXT, RequestId, TransitionReport,
+};
+
+use super::Runtime;
+use crate::blackbox::{self, BlackBox};
+use crate::clock;
+use crate::environment::Environment;
+use crate::evidence::{self, Reports};
+use crate::journal::{End, Journal};
+use crate::log::{self, Level};
+use crate::pressure;
+use crate::script::{self, Form};
+use crate::server::answered;
+use crate::shelf::Shelf;
+
+/// What an answer has around its result, at most.
+const ENVELOPE: usize = 1024;
+
+/// What outlives this boot.
+pub(super) struct Memory {
+    /// None before the start.
+    journal: Option<Journal>,
+    /// How `firstboot` ended; it counts when the mark is made.
+    firstboot: Option<(End, Option<i32>)>,
+    black_box: BlackBox,
+    reports: Reports,
+}
+
+impl Memory {
+    /// Nothing is read yet.
+    pub(super) fn new(environment: &Environment, boot: &str) -> Self {
+        Self {
+            black_box: BlackBox::new(Shelf::of(environment), boot),
+            reports: Reports::new(Shelf::of(environment)),
+            journal: None,
+            firstboot: None,
+        }
+    }
+}
+
+impl Memory {
+    /// Nothing is kept, and nothing is known from before.
+    pub(super) fn nowhere(boot: &str) -> Self {
+        Self {
+            black_box: BlackBox::new(Shelf::nowhere(), boot),
+            reports: Reports::new(Shelf::nowhere()),
+            journal: None,
+            firstboot: None,
+        }
+    }
+}
+
+impl Runtime {
+    /// The image's version, as the configuration tells it or else the environment.
+    pub(super) fn version(&self) -> Option<String> {
+        let told = self.settings.version.as_ref();
+        told.or(self.environment.version.as_ref()).cloned()
+    }
+
+    /// Looks at what was before. `initialised` is whether `/data` has its mark.
+    pub(super) fn remember(&mut self, initialised: bool) {
+        let version = self.version();
+        self.record.version.clone_from(&version);
+        self.record.previous = self.memory.black_box.previous();
+        if let Some(text) = self.record.previous.as_ref().and_then(blackbox::told) {
+            self.output.log(Level::Warning, &text);
+        }
+        let written = self.memory.black_box.boot(version.clone());
+        self.cannot_keep(written);
+        if self.is_guest {
+            return;
+        }
+        let files = Shelf::of(&self.environment);
+        let (journal, complaint) = Journal::open(files, &self.boot, version, initialised);
+        self.memory.journal = Some(journal);
+        if let Some(text) = complaint {
+            self.output.log(Level::Warning, &text);
+            self.note(&text);
+        }
+    }
+
+    /// A script is about to be started: one that changes `/data` is written down before, and is told
+    /// what was before it.
+    pub(super) fn attempt_begins(&mut self, hook: Hook) {
+        let path = self.environment.script(hook.name());
+        if matches!(script::diagnose(&path, Path::new("/")), Ok(Form::Missing)) {
+            return;
+        }
+        let Some(journal) = &mut self.memory.journal else {
+            return;
+        };
+        let (variables, written) = journal.begin(hook);
+        let value = |name| {
+            let found = variables.iter().find(|(other, _)| *other == name);
+            found.and_then(|(_, value)| value.as_deref())
+        };
+        if let Some(word) = value(env::WW_PREVIOUS_ATTEMPT) {
+            let at = value(env::WW_PREVIOUS_ATTEMPT_AT).unwrap_or_default();
+            let of = match value(env::WW_PREVIOUS_ATTEMPT_VERSION) {
+                Some("") | None => String::new(),
+                Some(version) => format!(" of version {version}"),
+            };
+            let text = format!(
+                "the last {hook}{of} was begun at {at} and not finished ({word}); it runs again and is \
+                 told so"
+            );
+            self.output.log(Level::Warning, &text);
+        }
+        if let (Some(from), Some(to)) = (value(env::WW_FROM_VERSION), value(env::WW_TO_VERSION))
+            && from != to
+            && !from.is_empty()
+            && !to.is_empty()
+        {
+            let text = format!("/data is of version {from}, this image of version {to}");
+            self.output.log(Level::Info, &text);
+        }
+        self.hooks.tell(hook, variables);
+        self.cannot_keep(written);
+    }
+
+    /// A script has ended, with this result. What `firstboot` did counts once the mark is made.
+    pub(super) fn attempt_ended(&mut self, hook: Hook, result: HookResult, exit: Option<i32>) {
+        let end = match result {
+            HookResult::Ok | HookResult::Missing => End::Ok,
+            HookResult::Tolerated => End::Tolerated,
+            HookResult::Cut => End::Cut,
+            HookResult::Failed | HookResult::Running | HookResult::Unknown => End::Failed,
+        };
+        let is_good = matches!(end, End::Ok | End::Tolerated);
+        if hook == Hook::Firstboot && is_good {
+            self.memory.firstboot = Some((end, exit));
+            return;
+        }
+        if let Some(journal) = &mut self.memory.journal {
+            let written = journal.end(hook, end, exit);
+            self.cannot_keep(written);
+        }
+    }
+
+    /// `/data` has its mark, or cannot have it; without it `firstboot` is not done.
+    pub(super) fn firstboot_marked(&mut self, marked: bool) {
+        let Some((end, exit)) = self.memory.firstboot.take() else {
+            return;
+        };
+        let (end, exit) = if marked {
+            (end, exit)
+        } else {
+            (End::Failed, exit)
+        };
+        if let Some(journal) = &mut self.memory.journal {
+            let written = journal.end(Hook::Firstboot, end, exit);
+            self.cannot_keep(written);
+        }
+    }
+
+    /// The state has changed.
+    pub(super) fn remember_state(&mut self, report: &TransitionReport) {
+        let written = self.memory.black_box.state(report);
+        self.cannot_keep(written);
+    }
+
+    /// A script has ended; only what is out of order is remembered.
+    pub(super) fn remember_hook(&mut self, run: &HookRun) {
+        match run.result {
+            HookResult::Failed | HookResult::Tolerated | HookResult::Cut => {
+                let written = self.memory.black_box.hook(run);
+                self.cannot_keep(written);
+            }
+            HookResult::Ok | HookResult::Missing | HookResult::Running | HookResult::Unknown => {}
+        }
+    }
+
+    /// A service has ended by itself: how, in words, and as a shell would report it.
+    pub(super) fn remember_service(&mut self, name: &str, cause: &str, exit: Option<i32>) {
+        let state = self.record.state();
+        let written = self.memory.black_box.service(name, state, cause, exit);
+        self.cannot_keep(written);
+    }
+
+    /// The watchdog has struck: what can be seen is kept before anything is stopped.
+    pub(super) fn keep_evidence(&mut self, cause: &Cause) {
+        if !evidence::is_wanted(cause) {
+            return;
+        }
+        let began = clock::now();
+        let (processes, omitted) = evidence::processes(self.reach, began + evidence::PATIENCE);
+        let seen = processes.len();
+        let resources = self.sampler.sample(began);
+        if self.next_sample.is_none() {
+            self.sampler.forget();
+        }
+        let report = evidence::fit(Evidence {
+            at: clock::wall(),
+            boot: self.boot.clone(),
+            cause: log::plain(&cause.to_string(), MAX_TEXT),
+            monitor: self.record.monitor.clone().map(evidence::cut),
+            processes,
+            omitted,
+            services: self.record.services().to_vec(),
+            resources: Some(resources),
+            pressure: pressure::here(),
+            log: self.output.tail.lines(),
+        });
+        let written = self.memory.reports.keep(report);
+        let took = clock::milliseconds(clock::now() - began);
+        let text = format!("evidence is kept: {seen} processes, looked at in {took} ms");
+        self.output.log(Level::Info, &text);
+        self.cannot_keep(written);
+    }
+
+    /// What was seen before a restart by the watchdog, the newest being 0.
+    pub(super) fn evidence(&self, id: RequestId, index: u32) -> Vec<u8> {
+        let (kept, report) = self.memory.reports.get(index);
+        answered(id, &EvidenceAnswer { kept, report })
+    }
+
+    /// The agent leaves with this exit code.
+    pub(super) fn remember_exit(&mut self, code: i32, cause: Option<&str>) {
+        let written = self.memory.black_box.exit(code, cause);
+        self.cannot_keep(written);
+    }
+
+    /// What has happened, in this boot and before.
+    pub(super) fn history(&self, id: RequestId) -> Vec<u8> {
+        let answer = self.memory.black_box.history(MAX_LINE - ENVELOPE);
+        answered(id, &answer)
+    }
+
+    /// Nothing can be kept in `/data`: said once, and the life cycle goes on.
+    pub(super) fn cannot_keep(&mut self, written: io::Result<()>) {
+        if let Err(error) = written {
+            self.degrade(&format!(
+                "cannot write to {}: {error}; what happens in this boot is not known to the next",
+                paths::OWN_DATA
+            ));
+        }
+    }
+}

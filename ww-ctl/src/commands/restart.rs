@@ -5,7 +5,11 @@ use whaleware::lifecycle::State;
 use whaleware::protocol::{HealthStatus, RequestKind};
 
 use super::Context;
-use super::act::{Act, Before, Chosen, Plan, Sent, Verdict, choose, drive, report, stop_limit};
+use super::act::{Act, Chosen, Plan, Sent, Verdict, choose};
+use super::before::Before;
+use super::budget::stop_limit;
+use super::drive::drive;
+use super::outcome::report;
 use crate::cli::Restart;
 use crate::engine::Scope;
 use crate::exit::{Exit, Failure};

@@ -6,7 +6,10 @@ use futures::FutureExt;
 use whaleware::lifecycle::State;
 
 use super::Context;
-use super::act::{Act, Before, Chosen, Plan, Sent, Verdict, choose, drive, report};
+use super::act::{Act, Chosen, Plan, Sent, Verdict, choose};
+use super::before::Before;
+use super::drive::drive;
+use super::outcome::report;
 use crate::cli::Start;
 use crate::engine::Scope;
 use crate::exit::{Exit, Failure};

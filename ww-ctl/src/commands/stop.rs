@@ -6,8 +6,11 @@ use futures::FutureExt;
 use whaleware::lifecycle::State;
 
 use super::Context;
-use super::act::{Act, Chosen, Plan, Sent, Verdict, choose, drive, report, stop_limit};
+use super::act::{Act, Chosen, Plan, Sent, Verdict, choose};
+use super::budget::stop_limit;
+use super::drive::drive;
 use super::live::Live;
+use super::outcome::report;
 use super::restart::announce;
 use crate::cli::Stop;
 use crate::engine::{EngineError, Scope};

@@ -12,7 +12,7 @@ use super::live::Live;
 use crate::cli::Names;
 use crate::engine::EngineError;
 use crate::exit::Failure;
-use crate::fleet::{Container, ContainerKey};
+use crate::fleet::{Container, ContainerKey, stage_word};
 use crate::watch::FeedHandle;
 
 /// So many names are listed in a question.
@@ -39,7 +39,8 @@ pub(super) struct Chosen {
     pub changed: BTreeSet<ContainerKey>,
 }
 
-/// The containers a command is to act on, after asking where it takes more than was named.
+/// The containers a command is to act on, after asking where it takes more than was named. What
+/// `beforehand` has to say of each is said before that.
 ///
 /// # Errors
 /// When none or too many are meant, it is not confirmed, or nothing may be changed.
@@ -48,11 +49,17 @@ pub(super) async fn choose(
     names: &Names,
     verb: &str,
     live: &mut Live,
+    beforehand: fn(&Container) -> Option<String>,
 ) -> Result<Chosen, Failure> {
     let selection = names.selection();
     let keys = context.pick(&selection, &live.fleet).await?;
     live.introduced(&keys).await?;
     let before = Before::all(&live.fleet, &keys);
+    for one in keys.iter().filter_map(|key| live.fleet.get(key)) {
+        if let Some(words) = beforehand(one) {
+            context.output.say(&format!("{}: {words}", one.name));
+        }
+    }
     if keys.len() > 1 || !selection.is_explicit() {
         let mut shown: Vec<&str> = keys
             .iter()
@@ -119,11 +126,19 @@ pub(super) struct Plan<'a> {
     pub limit: Option<Duration>,
 }
 
-/// `still RESTARTING (SIGHUP)`.
+/// `still RESTARTING (SIGHUP)`, `still STOPPED (SIGTERM, in svcdown)`.
 pub(super) fn laggard(container: &Container) -> String {
     let state = container.state().map_or("unknown", State::name);
-    match container.cause() {
-        cause if cause.is_empty() => format!("still {state}"),
-        cause => format!("still {state} ({cause})"),
+    let cause = Some(container.cause()).filter(|cause| !cause.is_empty());
+    let why: Vec<String> = cause.into_iter().chain(in_stage(container)).collect();
+    match why.as_slice() {
+        [] => format!("still {state}"),
+        [..] => format!("still {state} ({})", why.join(", ")),
     }
+}
+
+/// `in svcdown`; none without a stop under way.
+pub(super) fn in_stage(container: &Container) -> Option<String> {
+    let stage = container.agent.as_ref()?.stage()?;
+    Some(format!("in {}", stage_word(stage.name)))
 }

@@ -17,6 +17,9 @@ use crate::exit::{Exit, Failure};
 use crate::fleet::{Change, Container, ContainerKey, Fleet, Link};
 use crate::units::duration;
 
+/// How often what goes on is drawn anew on a terminal.
+const REDRAW: Duration = Duration::from_millis(250);
+
 /// One container that is acted on.
 enum Progress {
     Acting,
@@ -44,7 +47,8 @@ pub(super) async fn drive(
     let begun = context.clock.now().moment;
     let took = || context.clock.now().moment - begun;
     let deadline = plan.limit.map(|limit| Instant::now() + limit);
-    let mut teller = Teller::from_now(&live.fleet);
+    let mut teller = Teller::from_now(&live.fleet, context.output);
+    let mut tick = tokio::time::interval(REDRAW);
     let mut acting = Acting::on(keys, plan);
     let mut acts: FuturesUnordered<_> = acting
         .0
@@ -62,24 +66,28 @@ pub(super) async fn drive(
         if acting.is_over() {
             break;
         }
+        teller.draw(acting.still(&live.fleet), context.clock.now().moment);
         tokio::select! {
             changes = live.next() => {
                 let changes = changes?;
                 acting.answers_again(&changes);
-                teller.tell(context, &live.fleet, &changes, |key| acting.0.contains_key(key));
+                teller.tell(&live.fleet, &changes, |key| acting.0.contains_key(key));
             }
             Some((key, result)) = acts.next() => {
                 if result == Ok(Sent::Unanswered) {
+                    teller.clear();
                     say_unanswered(context, &live.fleet, &key);
                 }
                 acting.sent(&key, result, took());
             }
+            _ = tick.tick(), if context.output.rewrites() => {}
             () = until(deadline) => {
                 acting.give_up(&live.fleet, took());
                 break;
             }
         }
     }
+    teller.clear();
     Ok(acting.outcomes(&live.fleet))
 }
 
@@ -117,6 +125,14 @@ impl Acting {
 
     fn is_over(&self) -> bool {
         self.0.values().all(|one| matches!(one, Progress::Over(..)))
+    }
+
+    /// Those that are not there yet.
+    fn still<'a>(&'a self, fleet: &'a Fleet) -> impl Iterator<Item = &'a Container> {
+        self.0
+            .iter()
+            .filter(|(_, one)| !matches!(one, Progress::Over(..)))
+            .filter_map(|(key, _)| fleet.get(key))
     }
 
     /// The Engine has answered, or never will.

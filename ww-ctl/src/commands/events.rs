@@ -1,19 +1,24 @@
 //! `events`: what happens, as it happens, one line each.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use whaleware::lifecycle::State;
-use whaleware::protocol::{HealthReport, HealthStatus, TransitionReport};
+use whaleware::protocol::{HealthReport, HealthStatus, ServiceReport, Stopping, TransitionReport};
 
+use super::ls::service_tone;
 use super::timeline::Timeline;
 use super::{Context, record};
 use crate::cli::{Events, Format};
 use crate::engine::Scope;
 use crate::exit::{Exit, Failure};
-use crate::fleet::{Change, Container, ContainerKey, Fleet, HostName, HostStatus, Link};
+use crate::fleet::{
+    Change, Container, ContainerKey, Fleet, HostName, HostStatus, Link, service_word,
+    service_words, stage_word,
+};
 use crate::output::Tone;
 use crate::selection::Selection;
 use crate::units::duration;
@@ -68,6 +73,8 @@ struct Teller {
     timeline: Timeline,
     health: BTreeMap<ContainerKey, HealthStatus>,
     silent: BTreeSet<ContainerKey>,
+    /// What was told last of each service.
+    services: BTreeMap<ContainerKey, BTreeMap<String, ServiceReport>>,
 }
 
 impl Teller {
@@ -84,6 +91,7 @@ impl Teller {
             timeline: Timeline::from_now(fleet),
             health: BTreeMap::new(),
             silent: BTreeSet::new(),
+            services: BTreeMap::new(),
         }
     }
 
@@ -110,6 +118,7 @@ impl Teller {
                 let accepted = self.accepts(&container);
                 self.timeline.gone(&container.key);
                 self.known.remove(&container.key);
+                self.services.remove(&container.key);
                 if !accepted {
                     return Vec::new();
                 }
@@ -119,6 +128,8 @@ impl Teller {
             | Change::State(ref key, _)
             | Change::Docker(ref key, _)
             | Change::Health(ref key, _)
+            | Change::Service(ref key, _)
+            | Change::Stopping(ref key, _)
             | Change::Note(ref key, _)
             | Change::Link(ref key)
             | Change::Details(ref key) => (key.clone(), change),
@@ -180,6 +191,7 @@ impl Teller {
                 }
                 self.health.remove(&key);
                 self.silent.remove(&key);
+                self.services.remove(&key);
                 let mut event = plain(container, "state", state.name(), container.cause(), now);
                 event.more.insert("state".into(), json!(state));
                 event.more.insert("cause".into(), json!(event.text));
@@ -210,6 +222,21 @@ impl Teller {
                 }
                 vec![health(container, &report, now)]
             }
+            Change::Service(key, report) => {
+                let told = self.services.entry(key).or_default();
+                // How far it is comes many times a second; how it stands and what it says is news.
+                let before = told.insert(report.service.clone(), report.clone());
+                let is_news = before.is_none_or(|mut before| {
+                    before.progress = report.progress;
+                    before != report
+                });
+                if is_news {
+                    vec![service(container, &report, now)]
+                } else {
+                    Vec::new()
+                }
+            }
+            Change::Stopping(_, report) => vec![stopping(container, &report)],
             Change::Note(_, note) => vec![plain(container, "note", "NOTE", note.text, note.at)],
             Change::Link(key) => self.link(container, key, now),
             Change::Gone(_) | Change::HostLive(_) | Change::HostLost(_) => Vec::new(),
@@ -286,6 +313,40 @@ fn health(container: &Container, report: &HealthReport, now: Timestamp) -> Event
         ("health".to_owned(), json!(report.status)),
         ("failures".to_owned(), json!(report.failures)),
         ("detail".to_owned(), json!(report.detail)),
+    ]);
+    event
+}
+
+fn service(container: &Container, report: &ServiceReport, now: Timestamp) -> Event {
+    let mut text = format!("service {}", report.service);
+    if let Some(pid) = report.pid {
+        let _never = write!(text, ", pid {pid}");
+    }
+    let more = service_words(report);
+    if !more.is_empty() {
+        text.push_str(", ");
+        text.push_str(&more);
+    }
+    let mut event = plain(container, "service", service_word(report.status), text, now);
+    event.tone = service_tone(report.status);
+    if let Value::Object(fields) = json!(report) {
+        event.more = fields;
+    }
+    event
+}
+
+fn stopping(container: &Container, report: &Stopping) -> Event {
+    let limit = match report.limit_ms {
+        Some(limit) => format!("{} at most", duration(Duration::from_millis(limit))),
+        None => "no cap".to_owned(),
+    };
+    let word = stage_word(report.stage);
+    let text = format!("stopping, {limit}");
+    let mut event = plain(container, "stopping", word, text, report.at);
+    event.tone = Tone::Busy;
+    event.more = Map::from_iter([
+        ("stage".to_owned(), json!(report.stage)),
+        ("limit_ms".to_owned(), json!(report.limit_ms)),
     ]);
     event
 }

@@ -19,7 +19,8 @@ use crate::watch::FeedHandle;
 pub(super) async fn run(context: &Context, arguments: &Start) -> Result<Exit, Failure> {
     context.may_change("start")?;
     let mut live = context.live(Scope::Agents).await?;
-    let Chosen { keys, .. } = choose(context, &arguments.names, "start", &mut live).await?;
+    let Chosen { keys, .. } =
+        choose(context, &arguments.names, "start", &mut live, |_| None).await?;
     let before = Before::all(&live.fleet, &keys);
     let nothing = Before::default();
     let judge = |one: &Container, acted: bool| {

@@ -8,7 +8,7 @@ use whaleware::lifecycle::State;
 use super::{Context, record};
 use crate::cli::Format;
 use crate::exit::{Exit, Failure};
-use crate::fleet::{Container, ContainerKey, Fleet, Stage};
+use crate::fleet::{Container, ContainerKey, Fleet};
 use crate::output::lines;
 use crate::units::duration;
 
@@ -25,7 +25,7 @@ pub(super) struct Outcome {
     hint: Option<String>,
     took: Duration,
     /// The stages of its stop, and how long each took.
-    stages: Vec<(Stage, Option<Duration>)>,
+    stages: Value,
 }
 
 impl Outcome {
@@ -41,7 +41,7 @@ impl Outcome {
             name: container
                 .map_or_else(|| key.id.chars().take(12).collect(), |one| one.name.clone()),
             state: container.and_then(Container::state),
-            stages: container.map_or_else(Vec::new, Container::stages),
+            stages: container.map_or(Value::Null, stages),
             key,
             exit,
             reason,
@@ -103,18 +103,6 @@ pub(super) fn report(
 }
 
 fn json(action: &str, one: &Outcome) -> Map<String, Value> {
-    let stages = one
-        .stages
-        .iter()
-        .map(|(stage, took)| {
-            json!({
-                "stage": stage.name,
-                "at": stage.at,
-                "took_ms": took.map(record::millis),
-                "limit_ms": stage.limit_ms,
-            })
-        })
-        .collect();
     Map::from_iter([
         ("action".to_owned(), json!(action)),
         ("host".to_owned(), json!(*one.key.host)),
@@ -124,8 +112,21 @@ fn json(action: &str, one: &Outcome) -> Map<String, Value> {
         ("state".to_owned(), json!(one.state)),
         ("reason".to_owned(), json!(one.reason)),
         ("took_ms".to_owned(), record::millis(one.took)),
-        ("stages".to_owned(), Value::Array(stages)),
+        ("stages".to_owned(), one.stages.clone()),
     ])
+}
+
+/// The stages of its stop, and how long each took.
+pub(super) fn stages(container: &Container) -> Value {
+    let stages = container.stages().into_iter().map(|(stage, took)| {
+        json!({
+            "stage": stage.name,
+            "at": stage.at,
+            "took_ms": took.map(record::millis),
+            "limit_ms": stage.limit_ms,
+        })
+    });
+    Value::Array(stages.collect())
 }
 
 /// One that failed counts more than one that took too long.

@@ -17,7 +17,7 @@ pub(crate) mod scene;
 mod tests;
 mod text;
 
-pub(crate) use agent::{AgentView, Service, Stage};
+pub(crate) use agent::{AgentView, Service, clean_service};
 pub(crate) use container::{Container, EngineState, Link, Route};
 pub(crate) use input::{ContainerKey, EngineEvent, HostName, Input, Listed, Stamp};
 pub(crate) use model::{Change, Fleet, HostStatus};

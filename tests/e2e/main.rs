@@ -10,6 +10,7 @@
 )]
 
 mod demo;
+mod health;
 mod idle;
 mod inputs;
 mod lab;

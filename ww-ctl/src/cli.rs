@@ -143,8 +143,9 @@ pub(crate) enum Command {
     Start(Start),
     /// Stop containers in order and watch until they have ended
     #[command(after_help = "Example: ww-ctl stop shop\n\n\
-        The agent is asked how long its services may take to stop, and Docker is told to wait that\n\
-        long: without a cap in the configuration (ww.stop.timeout), for as long as it takes.")]
+        The agent is asked how long each stage may take (drain, services, svcdown, grace), which is\n\
+        said beforehand, and Docker is told to wait that long: without a cap in the configuration\n\
+        (ww.stop.timeout), for as long as it takes. Each stage is told with its time and its limit.")]
     Stop(Stop),
     /// Restart the services in containers and watch until they are UP again
     #[command(after_help = "Example: ww-ctl restart shop --timeout 2m\n\n\

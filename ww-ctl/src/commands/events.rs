@@ -454,4 +454,37 @@ mod tests {
         let changes = fleet.apply(event("a", EngineEvent::Removed), at(30));
         assert_eq!(words(&mut teller, &fleet, changes), ["REMOVED"]);
     }
+    #[test]
+    fn services_and_the_stages_of_a_stop_are_told_and_progress_is_not() {
+        use crate::fleet::scene::frame;
+
+        let mut fleet = up();
+        let mut teller = Teller::new(&fleet, Selection::one("name-a"), wall());
+        let service = |more: &str| {
+            format!(r#"{{"type":"service","service":"web","since":"2026-11-22T16:15:00Z"{more}}}"#)
+        };
+        let mut told = Vec::new();
+        for line in [
+            service(r#","status":"starting","pid":31"#),
+            service(r#","status":"starting","pid":31,"progress":10"#),
+            service(r#","status":"starting","pid":31,"progress":20"#),
+            service(r#","status":"up","pid":31,"text":"serving""#),
+            service(r#","status":"waiting","exit":3,"restarts":1"#),
+            r#"{"type":"stopping","stage":"services","at":"2026-11-22T16:15:00Z","limit_ms":60000}"#.into(),
+            r#"{"type":"stopping","stage":"svcdown","at":"2026-11-22T16:15:01Z"}"#.into(),
+        ] {
+            let changes = fleet.apply(frame("a", &line), at(10));
+            told.extend(words(&mut teller, &fleet, changes));
+        }
+        assert_eq!(
+            told,
+            [
+                "starting service web, pid 31",
+                "up service web, pid 31, serving",
+                "waiting service web, started again once, last exited 3",
+                "services stopping, 1m at most",
+                "svcdown stopping, no cap",
+            ]
+        );
+    }
 }

@@ -159,3 +159,72 @@ fn share(took: Duration, limit: Duration) -> usize {
         .and_then(|percent| usize::try_from(percent).ok())
         .map_or(100, |percent| percent.min(100))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::scene::{at, event, frame, one, state, up};
+    use crate::fleet::{EngineEvent, Input};
+    use crate::output::Verbosity;
+
+    fn stage(name: &str, second: u64, limit: &str) -> Input {
+        frame(
+            "a",
+            &format!(
+                r#"{{"type":"stopping","stage":"{name}","at":"2026-11-22T16:15:{second:02}Z"{limit}}}"#
+            ),
+        )
+    }
+
+    #[test]
+    fn each_stage_is_told_once_with_its_time_and_its_limit_up_to_the_end() {
+        let mut fleet = up();
+        let mut teller = Teller::from_now(&fleet, Output::new(Verbosity::Normal, true));
+        let died = EngineEvent::Died {
+            code: 0,
+            out_of_memory: false,
+        };
+        let mut told = Vec::new();
+        for (millis, input, docker) in [
+            (1_000, frame("a", &state(6, "STOPPED", "SIGTERM")), None),
+            (1_000, stage("draining", 1, r#","limit_ms":5000"#), None),
+            (6_000, stage("services", 6, r#","limit_ms":60000"#), None),
+            (7_200, stage("svcdown", 7, ""), None),
+            (8_400, event("a", died), Some(State::Dockerdown)),
+        ] {
+            fleet.apply(input, at(millis));
+            told.extend(teller.news(one(&fleet), docker));
+        }
+        told.extend(teller.news(one(&fleet), None));
+        assert_eq!(
+            told,
+            [
+                "name-a: STOPPED (SIGTERM)",
+                "name-a: drain 5s of 5s",
+                "name-a: services 1.2s of 1m",
+                "name-a: svcdown 1.2s, no cap",
+                "name-a: DOCKERDOWN (exited 0, STOPPED: SIGTERM)",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_goes_on_has_a_bar_where_it_has_an_end() {
+        let mut fleet = up();
+        let line = |fleet: &Fleet, millis| goes_on(one(fleet), at(millis).moment);
+        assert_eq!(line(&fleet, 1_000), None);
+        let run = r#"{"type":"hook","run":9,"hook":"svcdown","state":"STOPPED","at":"2026-11-22T16:14:41Z","result":"running","duration_ms":0,"status":"saving","progress":50}"#;
+        fleet.apply(frame("a", run), at(1_000));
+        assert_eq!(
+            line(&fleet, 3_000).unwrap(),
+            "name-a: svcdown 50% saving, for 2s  ██████████░░░░░░░░░░"
+        );
+        fleet.apply(stage("services", 6, r#","limit_ms":60000"#), at(6_000));
+        assert_eq!(
+            line(&fleet, 21_500).unwrap(),
+            "name-a: services 15s of 1m  █████░░░░░░░░░░░░░░░"
+        );
+        fleet.apply(stage("svcdown", 8, ""), at(30_000));
+        assert_eq!(line(&fleet, 42_000).unwrap(), "name-a: svcdown 12s, no cap");
+    }
+}

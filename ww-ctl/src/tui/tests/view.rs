@@ -272,6 +272,13 @@ fn what_goes_on_is_drawn_every_second() {
     // Nothing else is younger than an hour, where minutes are shown.
     let life = fixture::up(-90_000_000).in_stage(StopStage::Services, 9_000, None);
     fixture::reach(&mut model, "search", life);
+    update(
+        &mut model,
+        Msg {
+            at: at(0),
+            event: Event::Frame,
+        },
+    );
     assert_eq!(
         crate::tui::view::next_change(&model),
         Some(std::time::Duration::from_secs(1))

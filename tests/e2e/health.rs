@@ -6,6 +6,7 @@ use crate::lab::{Lab, docker, until, ww_ctl};
 fn an_image_of_nothing_but_the_agent_becomes_healthy_for_docker() {
     let lab = Lab::new("health");
     let tree = lab.tree("bare");
+    tree.defaults("{}");
     let tag = lab.named("bare");
     ww_ctl([
         "image",

@@ -19,6 +19,7 @@ mod orphans;
 mod pty;
 mod reach;
 mod restart;
+mod stages;
 mod stop;
 mod top;
 mod tree;

@@ -8,7 +8,7 @@ use whaleware::lifecycle::{Moment, State};
 use whaleware::protocol::StopStage;
 
 use super::timeline::Timeline;
-use crate::fleet::{Change, Container, ContainerKey, Fleet, run_words, stage_words};
+use crate::fleet::{Change, Container, ContainerKey, Fleet, run_words, stage_now, stage_words};
 use crate::output::Output;
 use crate::units::age;
 
@@ -132,9 +132,8 @@ fn goes_on(one: &Container, now: Moment) -> Option<String> {
     let agent = one.agent.as_ref().filter(|_| one.engine.is_running())?;
     let (words, share) = if let Some(stage) = agent.stage() {
         let took = now - stage.since;
-        let whole = Duration::from_secs(took.as_secs());
         (
-            stage_words(stage, whole),
+            stage_now(stage, took),
             stage.limit().map(|limit| share(took, limit)),
         )
     } else {

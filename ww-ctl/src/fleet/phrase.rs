@@ -33,13 +33,22 @@ pub(crate) const fn service_word(status: ServiceStatus) -> &'static str {
     }
 }
 
-/// `services 1.2s of 1m`, `svcdown 12s, no cap`.
+/// A stage that is over: `services 1.2s of 1m`, `svcdown 12s, no cap`.
 pub(crate) fn stage_words(stage: &Stage, took: Duration) -> String {
+    stage_for(stage, &duration(took))
+}
+
+/// A stage that goes on, where parts of a second are noise: `services 1s of 1m`.
+pub(crate) fn stage_now(stage: &Stage, lasts: Duration) -> String {
+    stage_for(stage, &age(lasts))
+}
+
+fn stage_for(stage: &Stage, took: &str) -> String {
     let limit = match stage.limit() {
         Some(limit) => format!(" of {}", duration(limit)),
         None => ", no cap".to_owned(),
     };
-    format!("{} {}{limit}", stage_word(stage.name), duration(took))
+    format!("{} {took}{limit}", stage_word(stage.name))
 }
 
 /// What a script has told of itself: `firstboot 40% importing customers`.

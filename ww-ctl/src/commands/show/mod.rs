@@ -24,7 +24,7 @@ use crate::engine::{Details, Engine, LogQuery};
 use crate::exit::{Exit, Failure};
 use crate::fleet::{
     AgentView, Container, EngineState, Fleet, Link, Route, clean, previous_words, run_words,
-    stage_words,
+    stage_now,
 };
 use crate::output::{Output, Tone};
 use crate::units::{age, duration};
@@ -231,7 +231,7 @@ fn head(page: &mut Page, one: &Container, now: Moment, clock: Timestamp) {
 fn doing(one: &Container, now: Moment) -> String {
     let stage = one.agent.as_ref().and_then(AgentView::stage);
     match stage.filter(|_| one.engine.is_running()) {
-        Some(stage) => format!("stopping: {}", stage_words(stage, now - stage.since)),
+        Some(stage) => format!("stopping: {}", stage_now(stage, now - stage.since)),
         None => super::ls::doing(one, now),
     }
 }

@@ -18,7 +18,7 @@ use super::text::{age, beside, bytes, cut_line, left, percent, span, took, width
 use super::{sign, timeline, tree};
 use crate::fleet::{
     AgentView, Container, EngineState, Link, Route, Service, previous_words, service_word,
-    service_words, stage_words,
+    service_words, stage_now,
 };
 
 /// From so many columns on there are two blocks side by side.
@@ -142,8 +142,7 @@ fn facts(model: &Model, container: &Container, look: Look) -> Vec<Line<'static>>
             let (text, role) = health_line(model, container, agent);
             lines.push(fact("health", text, role, look));
             if let Some(stage) = agent.stage() {
-                let whole = Duration::from_secs((now - stage.since).as_secs());
-                let text = stage_words(stage, whole);
+                let text = stage_now(stage, now - stage.since);
                 lines.push(fact("stopping", text, Role::Busy, look));
             }
             if let Some((run, since)) = &agent.running {

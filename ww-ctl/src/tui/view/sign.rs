@@ -1,7 +1,6 @@
 //! How a container's state, health and story are told in a few columns.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use whaleware::lifecycle::{Moment, State};
 use whaleware::protocol::{HealthStatus, ServiceStatus};
@@ -11,7 +10,7 @@ use super::super::operation::{Operation, Progress};
 use super::super::theme::{Glyphs, Look, Role};
 use super::text::age;
 use crate::fleet::{
-    Container, EngineState, Fleet, Link, Service, Severity, service_end, stage_words,
+    Container, EngineState, Fleet, Link, Service, Severity, service_end, stage_now,
 };
 
 /// A state as it is shown: never a colour alone.
@@ -124,9 +123,8 @@ pub(super) fn story(model: &Model, container: &Container, look: Look) -> (String
     };
     let dot = look.glyphs().dot;
     if let Some(stage) = agent.stage() {
-        let whole = Duration::from_secs((now - stage.since).as_secs());
         return (
-            format!("{cause} {dot} {}", stage_words(stage, whole)),
+            format!("{cause} {dot} {}", stage_now(stage, now - stage.since)),
             Role::Plain,
         );
     }

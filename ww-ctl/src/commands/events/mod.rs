@@ -1,27 +1,23 @@
 //! `events`: what happens, as it happens, one line each.
 
+mod line;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use whaleware::lifecycle::State;
-use whaleware::protocol::{HealthReport, HealthStatus, ServiceReport, Stopping, TransitionReport};
+use whaleware::protocol::{HealthStatus, ServiceReport};
 
-use super::ls::service_tone;
+use self::line::{Event, about_host, fields, health, plain, service, stopping, transition};
 use super::timeline::Timeline;
 use super::{Context, record};
 use crate::cli::{Events, Format};
 use crate::engine::Scope;
 use crate::exit::{Exit, Failure};
-use crate::fleet::{
-    Change, Container, ContainerKey, Fleet, HostName, HostStatus, Link, service_word,
-    service_words, stage_word,
-};
+use crate::fleet::{Change, Container, ContainerKey, Fleet, HostStatus, Link};
 use crate::output::Tone;
 use crate::selection::Selection;
-use crate::units::duration;
 
 pub(super) async fn run(context: &Context, arguments: &Events) -> Result<Exit, Failure> {
     let mut live = context.live(Scope::Agents).await?;
@@ -45,21 +41,6 @@ pub(super) async fn run(context: &Context, arguments: &Events) -> Result<Exit, F
             }
         }
     }
-}
-
-/// One line.
-#[derive(Debug, Clone, PartialEq)]
-struct Event {
-    at: Timestamp,
-    host: HostName,
-    /// Id and name; none when it is about a host.
-    container: Option<(String, String)>,
-    kind: &'static str,
-    /// What is set in columns: the new state, or what happened.
-    word: String,
-    text: String,
-    tone: Tone,
-    more: Map<String, Value>,
 }
 
 /// Turns changes into lines, each thing told once.
@@ -259,137 +240,6 @@ impl Teller {
     }
 }
 
-fn transition(container: &Container, report: &TransitionReport) -> Event {
-    let text = match report.from {
-        Some(from) => format!(
-            "{} (after {from} for {})",
-            report.cause,
-            duration(Duration::from_millis(report.lasted_ms))
-        ),
-        None => report.cause.clone(),
-    };
-    let mut event = plain(container, "state", report.state.name(), text, report.at);
-    event.tone = match report.state {
-        State::Up => Tone::Good,
-        State::Error => Tone::Bad,
-        State::Dockerdown => Tone::Dim,
-        State::Dockerup
-        | State::Boot
-        | State::Firstboot
-        | State::Upgrading
-        | State::Warmup
-        | State::Restarting
-        | State::Stopped => Tone::Busy,
-    };
-    event.more = Map::from_iter([
-        ("state".to_owned(), json!(report.state)),
-        ("from".to_owned(), json!(report.from)),
-        ("cause".to_owned(), json!(report.cause)),
-        ("lasted_ms".to_owned(), json!(report.lasted_ms)),
-        ("restarts".to_owned(), json!(report.restarts)),
-    ]);
-    event
-}
-
-fn health(container: &Container, report: &HealthReport, now: Timestamp) -> Event {
-    let word = match report.status {
-        HealthStatus::Unknown => "unknown".to_owned(),
-        HealthStatus::Passing => "passing".to_owned(),
-        HealthStatus::Failing => format!("failing({})", report.failures),
-    };
-    let text = report.detail.clone().unwrap_or_default();
-    // Health that is forgotten, as by a restart, still has the time of the last check.
-    let at = match report.status {
-        HealthStatus::Unknown => now,
-        HealthStatus::Passing | HealthStatus::Failing => report.at.unwrap_or(now),
-    };
-    let mut event = plain(container, "health", &word, text, at);
-    event.tone = match report.status {
-        HealthStatus::Unknown => Tone::Plain,
-        HealthStatus::Passing => Tone::Good,
-        HealthStatus::Failing => Tone::Bad,
-    };
-    event.more = Map::from_iter([
-        ("health".to_owned(), json!(report.status)),
-        ("failures".to_owned(), json!(report.failures)),
-        ("detail".to_owned(), json!(report.detail)),
-    ]);
-    event
-}
-
-fn service(container: &Container, report: &ServiceReport, now: Timestamp) -> Event {
-    let mut text = format!("service {}", report.service);
-    if let Some(pid) = report.pid {
-        let _never = write!(text, ", pid {pid}");
-    }
-    let more = service_words(report);
-    if !more.is_empty() {
-        text.push_str(", ");
-        text.push_str(&more);
-    }
-    let mut event = plain(container, "service", service_word(report.status), text, now);
-    event.tone = service_tone(report.status);
-    if let Value::Object(fields) = json!(report) {
-        event.more = fields;
-    }
-    event
-}
-
-fn stopping(container: &Container, report: &Stopping) -> Event {
-    let limit = match report.limit_ms {
-        Some(limit) => format!("{} at most", duration(Duration::from_millis(limit))),
-        None => "no cap".to_owned(),
-    };
-    let word = stage_word(report.stage);
-    let text = format!("stopping, {limit}");
-    let mut event = plain(container, "stopping", word, text, report.at);
-    event.tone = Tone::Busy;
-    event.more = Map::from_iter([
-        ("stage".to_owned(), json!(report.stage)),
-        ("limit_ms".to_owned(), json!(report.limit_ms)),
-    ]);
-    event
-}
-
-fn plain(
-    container: &Container,
-    kind: &'static str,
-    word: &str,
-    text: String,
-    at: Timestamp,
-) -> Event {
-    Event {
-        at,
-        host: container.key.host.clone(),
-        container: Some((container.key.id.to_string(), container.name.clone())),
-        kind,
-        word: word.to_owned(),
-        text,
-        tone: Tone::Plain,
-        more: Map::new(),
-    }
-}
-
-fn about_host(
-    host: HostName,
-    kind: &'static str,
-    word: &str,
-    text: String,
-    tone: Tone,
-    at: Timestamp,
-) -> Event {
-    Event {
-        at,
-        host,
-        container: None,
-        kind,
-        word: word.to_owned(),
-        text,
-        tone,
-        more: Map::new(),
-    }
-}
-
 fn print(context: &Context, event: &Event) -> Result<(), Failure> {
     let output = context.output;
     let name = match &event.container {
@@ -398,7 +248,7 @@ fn print(context: &Context, event: &Event) -> Result<(), Failure> {
         None => event.host.to_string(),
     };
     match context.format {
-        Format::Json | Format::Jsonl => output.data(&record::line(json(event))),
+        Format::Json | Format::Jsonl => output.data(&record::line(fields(event))),
         Format::Name => output.data(&format!("{name}\n")),
         Format::Table | Format::Wide => {
             let word = output.paint(&format!("{:<11}", event.word), event.tone);
@@ -407,22 +257,6 @@ fn print(context: &Context, event: &Event) -> Result<(), Failure> {
             output.data(&format!("{}\n", line.trim_end()))
         }
     }
-}
-
-fn json(event: &Event) -> Map<String, Value> {
-    let mut fields = event.more.clone();
-    fields.insert("at".into(), json!(event.at));
-    fields.insert("event".into(), json!(event.kind));
-    fields.insert("host".into(), json!(*event.host));
-    if let Some((id, name)) = &event.container {
-        fields.insert("id".into(), json!(id));
-        fields.insert("name".into(), json!(name));
-    }
-    if event.more.is_empty() {
-        fields.insert("what".into(), json!(event.word));
-        fields.insert("text".into(), json!(event.text));
-    }
-    fields
 }
 
 #[cfg(test)]

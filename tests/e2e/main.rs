@@ -10,6 +10,7 @@
 )]
 
 mod demo;
+mod health;
 mod idle;
 mod inputs;
 mod lab;
@@ -19,6 +20,7 @@ mod pty;
 mod reach;
 mod remapped;
 mod restart;
+mod stages;
 mod stop;
 mod top;
 mod tree;

@@ -127,7 +127,9 @@ pub(crate) enum Command {
     #[command(after_help = "Example: ww-ctl top --filter project=shop")]
     Top(Top),
     /// Show everything about one container
-    #[command(after_help = "Example: ww-ctl show shop")]
+    #[command(after_help = "Example: ww-ctl show shop --history -n 20\n\n\
+        --evidence and --history also answer for a container that does not run: what its agent kept\n\
+        in /data/.ww is read through the Engine then. Code 1 where nothing is kept.")]
     Show(Show),
     /// Wait until containers are in a state
     #[command(
@@ -141,8 +143,9 @@ pub(crate) enum Command {
     Start(Start),
     /// Stop containers in order and watch until they have ended
     #[command(after_help = "Example: ww-ctl stop shop\n\n\
-        The agent is asked how long its services may take to stop, and Docker is told to wait that\n\
-        long: without a cap in the configuration (ww.stop.timeout), for as long as it takes.")]
+        The agent is asked how long each stage may take (drain, services, svcdown, grace), which is\n\
+        said beforehand, and Docker is told to wait that long: without a cap in the configuration\n\
+        (ww.stop.timeout), for as long as it takes. Each stage is told with its time and its limit.")]
     Stop(Stop),
     /// Restart the services in containers and watch until they are UP again
     #[command(after_help = "Example: ww-ctl restart shop --timeout 2m\n\n\
@@ -198,6 +201,27 @@ pub(crate) struct Top {
 pub(crate) struct Show {
     /// The container's name or id
     pub name: String,
+    /// What was seen when the watchdog struck: 0 for the last time, 1 for the one before
+    #[arg(
+        long,
+        value_name = "N",
+        num_args = 0..=1,
+        default_missing_value = "0",
+        conflicts_with = "history"
+    )]
+    pub evidence: Option<u32>,
+    /// What has happened, in this boot and those before it
+    #[arg(long)]
+    pub history: bool,
+    /// Only so many of the last lines of the history
+    #[arg(
+        short = 'n',
+        long = "lines",
+        value_name = "N",
+        requires = "history",
+        default_value = "100"
+    )]
+    pub lines: usize,
 }
 
 /// `wait`.

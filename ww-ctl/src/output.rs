@@ -1,5 +1,6 @@
 //! The one place that writes: data to stdout, talk to stderr.
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
 use crossterm::style::Stylize;
@@ -7,6 +8,7 @@ use whaleware::env;
 
 use crate::environment::variable;
 use crate::exit::{Exit, Failure};
+use crate::table::cut;
 
 /// How much is said on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +49,10 @@ pub(crate) fn lines(all: impl Iterator<Item = String>) -> String {
 }
 
 /// Writes to both streams.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says what one of the two streams can do"
+)]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
     verbosity: Verbosity,
@@ -54,20 +60,23 @@ pub(crate) struct Output {
     terminal: bool,
     /// Whether talk is coloured.
     lively: bool,
+    /// Whether talk can be taken back and written anew.
+    rewrites: bool,
 }
 
 impl Output {
     /// For this program's own streams. Colour only on a terminal, and only if nobody objects.
     pub(crate) fn new(verbosity: Verbosity, no_colour: bool) -> Self {
         let terminal = io::stdout().is_terminal();
-        let objected = no_colour
-            || variable(env::NO_COLOR).is_some()
-            || variable("TERM").is_some_and(|terminal| terminal == "dumb");
+        let dumb = variable("TERM").is_some_and(|terminal| terminal == "dumb");
+        let objected = no_colour || variable(env::NO_COLOR).is_some() || dumb;
+        let talks = io::stderr().is_terminal();
         Self {
             verbosity,
             colour: terminal && !objected,
             terminal,
-            lively: io::stderr().is_terminal() && !objected,
+            lively: talks && !objected,
+            rewrites: talks && !dumb && verbosity >= Verbosity::Normal,
         }
     }
 
@@ -176,6 +185,32 @@ impl Output {
         if let Some(hint) = &failure.hint {
             talk(&format!("  {hint}"));
         }
+    }
+
+    /// Whether lines of talk can be replaced by others, as what goes on changes.
+    pub(crate) const fn rewrites(self) -> bool {
+        self.rewrites
+    }
+
+    /// Replaces the last `before` lines of talk by these, none longer than the terminal is wide and
+    /// no more than it is high. How many there are now.
+    pub(crate) fn rewrite(self, before: usize, all: &[String]) -> usize {
+        if !self.rewrites || (before == 0 && all.is_empty()) {
+            return 0;
+        }
+        let (columns, rows) = crossterm::terminal::size().unwrap_or((80, 24));
+        let shown = all.len().min(usize::from(rows.saturating_sub(1)));
+        let mut text = String::new();
+        if before > 0 {
+            // Up to the first of them, and everything below away.
+            let _never = write!(text, "\x1b[{before}A\r\x1b[J");
+        }
+        for line in &all[..shown] {
+            text.push_str(&cut(line, usize::from(columns).saturating_sub(1)));
+            text.push('\n');
+        }
+        let _gone = io::stderr().lock().write_all(text.as_bytes());
+        shown
     }
 
     /// Asks a question that is answered by yes or no; no unless the answer is yes. Somebody who

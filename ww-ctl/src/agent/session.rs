@@ -10,7 +10,8 @@ use futures::{Stream, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
 use whaleware::protocol::{
-    Decoder, FrameError, FromAgent, Hello, Request, RequestId, RequestKind, Snapshot, encode,
+    Answer, Decoder, FrameError, FromAgent, Hello, Request, RequestId, RequestKind, Snapshot,
+    encode,
 };
 
 use crate::fleet::{Route, clean};
@@ -157,6 +158,26 @@ impl Session {
                     let complaint = clean(self.complaint.trim(), COMPLAINT);
                     return Err(SessionError::Closed(complaint));
                 }
+            }
+        }
+    }
+
+    /// Asks and waits for the answer; what else the agent says meanwhile is passed over. The caller
+    /// bounds the time.
+    ///
+    /// # Errors
+    /// When the conversation ends first.
+    pub(crate) async fn request(
+        &mut self,
+        kind: RequestKind,
+        by: &str,
+    ) -> Result<Answer, SessionError> {
+        let id = self.ask(kind, by).await?;
+        loop {
+            if let FromAgent::Answer(answer) = self.next().await?
+                && answer.id == id
+            {
+                return Ok(answer);
             }
         }
     }

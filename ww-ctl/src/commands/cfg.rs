@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use whaleware::protocol::{Answer, FromAgent, RequestKind};
+use whaleware::protocol::RequestKind;
 
 use super::{Context, record};
-use crate::agent::{Reach, Session, SessionError};
+use crate::agent::{Reach, SessionError};
 use crate::cli::{Cfg, Format};
 use crate::exit::{Exit, Failure};
 use crate::fleet::clean;
@@ -58,7 +58,7 @@ pub(super) async fn run(context: &Context, arguments: &Cfg) -> Result<Exit, Fail
         filter: arguments.filter.clone().filter(|_| !arguments.origin),
         origin: arguments.origin,
     };
-    let answer = tokio::time::timeout(ANSWER, ask(&mut session, kind, &context.by))
+    let answer = tokio::time::timeout(ANSWER, session.request(kind, &context.by))
         .await
         .unwrap_or(Err(SessionError::Silent(ANSWER)))
         .map_err(|error| failed(error.to_string()))?;
@@ -77,17 +77,6 @@ pub(super) async fn run(context: &Context, arguments: &Cfg) -> Result<Exit, Fail
         origins(context, result, &below)
     } else {
         values(context, result)
-    }
-}
-
-async fn ask(session: &mut Session, kind: RequestKind, by: &str) -> Result<Answer, SessionError> {
-    let id = session.ask(kind, by).await?;
-    loop {
-        if let FromAgent::Answer(answer) = session.next().await?
-            && answer.id == id
-        {
-            return Ok(answer);
-        }
     }
 }
 

@@ -1,14 +1,14 @@
 //! `ls`: one line a container, the worst first.
 
 use serde_json::{Map, Value};
-use whaleware::lifecycle::{Moment, State};
-use whaleware::protocol::HealthStatus;
+use whaleware::lifecycle::Moment;
+use whaleware::protocol::{HealthStatus, ServiceStatus};
 
 use super::{Context, record};
 use crate::cli::{Format, Ls};
 use crate::engine::Scope;
 use crate::exit::{Exit, Failure};
-use crate::fleet::{Container, Fleet, Severity};
+use crate::fleet::{Container, Fleet, Severity, run_words};
 use crate::output::Tone;
 use crate::selection::Selection;
 use crate::table::{Cell, Column, lines};
@@ -107,6 +107,7 @@ fn table(context: &Context, containers: &[&Container], now: Moment, wide: bool) 
     }
     if wide {
         columns.push(Column::fixed("ID"));
+        columns.push(Column::fixed("DOING"));
     }
     let rows: Vec<Vec<Cell>> = containers
         .iter()
@@ -122,6 +123,7 @@ fn table(context: &Context, containers: &[&Container], now: Moment, wide: bool) 
             if wide {
                 let id: String = one.key.id.chars().take(12).collect();
                 row.push(Cell::plain(id));
+                row.push(Cell::plain(doing(one, now)));
             }
             row
         })
@@ -139,11 +141,15 @@ fn row(one: &Container, now: Moment, glyphs: bool) -> Vec<Cell> {
     let live = one.agent.as_ref().filter(|_| one.engine.is_running());
     let used = live.and_then(|agent| agent.resources.as_ref());
     let unknown = || "–".to_owned();
-    let state = one.state().map_or("–", State::name);
+    let state = one.state().map_or_else(unknown, |state| state.to_string());
+    let state = match live.and_then(|agent| agent.running.as_ref()?.0.progress) {
+        Some(percent) => format!("{state} {percent}%"),
+        None => state,
+    };
     let state = if glyphs {
         format!("{} {state}", glyph(one.severity()))
     } else {
-        state.to_owned()
+        state
     };
     let (health, health_tone) = health(one);
     vec![
@@ -159,6 +165,15 @@ fn row(one: &Container, now: Moment, glyphs: bool) -> Vec<Cell> {
         Cell::plain(one.cause()),
         Cell::plain(&one.image),
     ]
+}
+
+/// What it is busy with: the script that runs and what that says of itself.
+pub(super) fn doing(one: &Container, now: Moment) -> String {
+    let live = one.agent.as_ref().filter(|_| one.engine.is_running());
+    match live.and_then(|agent| agent.running.as_ref()) {
+        Some((run, since)) => format!("{}, for {}", run_words(run), age(now - *since)),
+        None => String::new(),
+    }
 }
 
 fn health(one: &Container) -> (String, Tone) {
@@ -179,6 +194,16 @@ pub(super) const fn tone(severity: Severity) -> Tone {
         Severity::Restarting | Severity::Starting | Severity::Stopping => Tone::Busy,
         Severity::Good => Tone::Good,
         Severity::Down | Severity::Plain => Tone::Dim,
+    }
+}
+
+/// The colour of how a service stands.
+pub(super) const fn service_tone(status: ServiceStatus) -> Tone {
+    match status {
+        ServiceStatus::Up => Tone::Good,
+        ServiceStatus::Starting | ServiceStatus::Stopping => Tone::Busy,
+        ServiceStatus::Waiting => Tone::Bad,
+        ServiceStatus::Down | ServiceStatus::Unknown => Tone::Dim,
     }
 }
 

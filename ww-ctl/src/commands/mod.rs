@@ -1,19 +1,24 @@
 //! One file a subcommand.
 
 mod act;
+mod before;
+mod budget;
 mod cfg;
 mod context;
 mod demo;
+mod drive;
 mod events;
 mod image;
 mod live;
 mod logs;
 mod ls;
+mod outcome;
 mod record;
 mod restart;
 mod show;
 mod start;
 mod stop;
+mod telling;
 mod timeline;
 mod top;
 mod wait;

@@ -50,6 +50,12 @@ pub(crate) fn container(container: &Container, fleet: &Fleet, now: Moment) -> Ma
         "memory_limit",
         json!(resources.and_then(|used| used.memory_limit)),
     );
+    put(
+        "version",
+        json!(live.and_then(|agent| agent.version.as_ref())),
+    );
+    let running = live.and_then(|agent| agent.running.as_ref());
+    put("running", json!(running.map(|(run, _)| run)));
     put("created", json!(container.created));
     // A listing does not say since when a container runs; its agent does.
     let booted = live.and_then(|agent| agent.booted);

@@ -5,7 +5,11 @@ use whaleware::lifecycle::State;
 use whaleware::protocol::{HealthStatus, RequestKind};
 
 use super::Context;
-use super::act::{Act, Before, Chosen, Plan, Sent, Verdict, choose, drive, report, stop_limit};
+use super::act::{Act, Chosen, Plan, Sent, Verdict, choose};
+use super::before::Before;
+use super::budget::{stop_limit, stop_words};
+use super::drive::drive;
+use super::outcome::report;
 use crate::cli::Restart;
 use crate::engine::Scope;
 use crate::exit::{Exit, Failure};
@@ -15,7 +19,13 @@ use crate::watch::FeedHandle;
 pub(super) async fn run(context: &Context, arguments: &Restart) -> Result<Exit, Failure> {
     context.may_change("restart")?;
     let mut live = context.live(Scope::Agents).await?;
-    let Chosen { keys, changed } = choose(context, &arguments.names, "restart", &mut live).await?;
+    let beforehand = if arguments.container {
+        stop_words
+    } else {
+        |_: &Container| None
+    };
+    let names = &arguments.names;
+    let Chosen { keys, changed } = choose(context, names, "restart", &mut live, beforehand).await?;
     let before = Before::all(&live.fleet, &keys);
     let nothing = Before::default();
     let before = |one: &Container| before.get(&one.key).unwrap_or(&nothing);

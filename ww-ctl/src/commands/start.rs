@@ -6,7 +6,10 @@ use futures::FutureExt;
 use whaleware::lifecycle::State;
 
 use super::Context;
-use super::act::{Act, Before, Chosen, Plan, Sent, Verdict, choose, drive, report};
+use super::act::{Act, Chosen, Plan, Sent, Verdict, choose};
+use super::before::Before;
+use super::drive::drive;
+use super::outcome::report;
 use crate::cli::Start;
 use crate::engine::Scope;
 use crate::exit::{Exit, Failure};
@@ -16,7 +19,8 @@ use crate::watch::FeedHandle;
 pub(super) async fn run(context: &Context, arguments: &Start) -> Result<Exit, Failure> {
     context.may_change("start")?;
     let mut live = context.live(Scope::Agents).await?;
-    let Chosen { keys, .. } = choose(context, &arguments.names, "start", &mut live).await?;
+    let Chosen { keys, .. } =
+        choose(context, &arguments.names, "start", &mut live, |_| None).await?;
     let before = Before::all(&live.fleet, &keys);
     let nothing = Before::default();
     let judge = |one: &Container, acted: bool| {

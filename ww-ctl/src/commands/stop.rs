@@ -6,8 +6,11 @@ use futures::FutureExt;
 use whaleware::lifecycle::State;
 
 use super::Context;
-use super::act::{Act, Chosen, Plan, Sent, Verdict, choose, drive, report, stop_limit};
+use super::act::{Act, Chosen, Plan, Sent, Verdict, choose, in_stage};
+use super::budget::{stop_limit, stop_words};
+use super::drive::drive;
 use super::live::Live;
+use super::outcome::report;
 use super::restart::announce;
 use crate::cli::Stop;
 use crate::engine::{EngineError, Scope};
@@ -22,7 +25,8 @@ const KILLED: i64 = 137;
 pub(super) async fn run(context: &Context, arguments: &Stop) -> Result<Exit, Failure> {
     context.may_change("stop")?;
     let mut live = context.live(Scope::Agents).await?;
-    let Chosen { keys, changed } = choose(context, &arguments.names, "stop", &mut live).await?;
+    let names = &arguments.names;
+    let Chosen { keys, changed } = choose(context, names, "stop", &mut live, stop_words).await?;
     thaw(context, &mut live, &keys, &changed).await?;
     for container in keys.iter().filter_map(|key| live.fleet.get(key)) {
         if container.engine.is_running() && matches!(container.link, Link::Silent { .. }) {
@@ -113,10 +117,13 @@ fn stopped(one: &Container, acted: bool) -> Verdict {
         _ if !acted => Verdict::Pending,
         EngineState::Exited {
             code: Some(KILLED), ..
-        } => Verdict::Failed(format!(
-            "it was killed before it had stopped in order ({})",
-            one.cause()
-        )),
+        } => {
+            let place = in_stage(one).map_or_else(String::new, |place| format!(", {place}"));
+            Verdict::Failed(format!(
+                "it was killed before it had stopped in order{place} ({})",
+                one.cause()
+            ))
+        }
         EngineState::Exited { .. }
         | EngineState::Created
         | EngineState::Restarting

@@ -7,7 +7,8 @@ use tokio::time::{Instant, timeout_at};
 use whaleware::lifecycle::State;
 
 use super::Context;
-use super::act::{Outcome, Verdict, laggard, report};
+use super::act::{Verdict, laggard};
+use super::outcome::{Outcome, report};
 use crate::cli::{Goal, Wait};
 use crate::engine::Scope;
 use crate::exit::{Exit, Failure};

@@ -1,5 +1,6 @@
 //! The Docker Engine. The only place that knows bollard; its types do not leave.
 
+mod archive;
 mod client;
 mod details;
 mod endpoint;
@@ -11,6 +12,7 @@ mod listing;
 mod logs;
 mod ping;
 
+pub(crate) use archive::FileError;
 pub(crate) use client::{Engine, ExecOutput};
 pub(crate) use details::Details;
 pub(crate) use endpoint::{Endpoint, EndpointError, Target, Wanted, resolve};

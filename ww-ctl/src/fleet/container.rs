@@ -4,19 +4,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use whaleware::lifecycle::{Moment, State};
-use whaleware::protocol::{
-    FromAgent, HealthReport, HealthStatus, Hello, HookResult, HookRun, MonitorReport, Resources,
-    Restarts, Snapshot, StopBudget, TransitionReport,
-};
+use whaleware::protocol::{FromAgent, HealthStatus};
 
+use super::agent::{AgentView, Stage, clean_health, clean_monitor};
 use super::input::{ContainerKey, Listed, Stamp};
 use super::text::clean;
 
 /// The most characters kept of a name, a label or a cause.
-const TEXT: usize = 256;
-/// The most entries kept of a boot's transitions and scripts.
-const HISTORY: usize = 128;
-
+pub(super) const TEXT: usize = 256;
 /// What the Engine says a container does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EngineState {
@@ -77,39 +72,6 @@ pub(crate) enum Link {
         /// Why, in words.
         reason: String,
     },
-}
-
-/// What an agent has told. Every text in it is clean.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct AgentView {
-    /// Who it is.
-    pub hello: Option<Hello>,
-    /// When its boot began, by its clock.
-    pub booted: Option<Timestamp>,
-    /// Its state.
-    pub state: State,
-    /// Since when, on this program's monotonic clock.
-    pub since: Moment,
-    /// Why.
-    pub cause: String,
-    /// What the checks say.
-    pub health: HealthReport,
-    /// What the last check printed.
-    pub monitor: Option<MonitorReport>,
-    /// Restarts of this boot.
-    pub restarts: Restarts,
-    /// The script that runs now, and when it was first seen running.
-    pub running: Option<(HookRun, Moment)>,
-    /// How long a stop may take.
-    pub stop: StopBudget,
-    /// The transitions of this boot, oldest first.
-    pub transitions: Vec<TransitionReport>,
-    /// The scripts of this boot that have ended, oldest first.
-    pub hooks: Vec<HookRun>,
-    /// What the container uses.
-    pub resources: Option<Resources>,
-    /// What the agent cannot do here and why.
-    pub degraded: Vec<String>,
 }
 
 /// One container.
@@ -266,6 +228,18 @@ impl Container {
         }
     }
 
+    /// The stages of its stop, and how long each took; none where it is not over.
+    pub(crate) fn stages(&self) -> Vec<(Stage, Option<Duration>)> {
+        let stages = self.agent.as_ref().map_or(&[][..], |agent| &agent.stages);
+        let end = (!self.engine.is_running()).then_some(self.engine_since);
+        let ends = stages.iter().skip(1).map(|next| Some(next.since));
+        stages
+            .iter()
+            .zip(ends.chain([end]))
+            .map(|(stage, end)| (*stage, end.map(|end| end - stage.since)))
+            .collect()
+    }
+
     /// A new life: what the agent of the last one said is over.
     pub(super) fn forget_agent(&mut self) {
         self.starts = self.starts.saturating_add(1);
@@ -290,8 +264,8 @@ impl Container {
                 }
             }
             FromAgent::Snapshot(snapshot) => {
-                let hello = self.agent.take().and_then(|agent| agent.hello);
-                self.agent = Some(AgentView::from_snapshot(*snapshot, hello, moment));
+                let before = self.agent.take();
+                self.agent = Some(AgentView::from_snapshot(*snapshot, before, moment));
             }
             FromAgent::State(report) => {
                 if let Some(agent) = &mut self.agent {
@@ -318,158 +292,18 @@ impl Container {
                     agent.resources = Some(resources);
                 }
             }
+            FromAgent::Service(report) => {
+                if let Some(agent) = &mut self.agent {
+                    agent.serves(report, moment);
+                }
+            }
+            FromAgent::Stopping(stopping) => {
+                if let Some(agent) = &mut self.agent {
+                    agent.stops(&stopping, moment);
+                }
+            }
             // Answers go to whoever asked; notes are shown by `events`, not kept.
-            FromAgent::Answer(_)
-            | FromAgent::Note(_)
-            | FromAgent::Service(_)
-            | FromAgent::Stopping(_)
-            | FromAgent::Unknown => {}
+            FromAgent::Answer(_) | FromAgent::Note(_) | FromAgent::Unknown => {}
         }
     }
-}
-
-impl AgentView {
-    /// By which name the agent knows this life; none before it has said who it is.
-    fn boot(&self) -> Option<&str> {
-        self.hello.as_ref().map(|hello| hello.boot.as_str())
-    }
-
-    /// After `hello` and before `snapshot`: it speaks, but has not said what it does.
-    fn unknown(hello: Hello, since: Moment) -> Self {
-        Self {
-            hello: Some(hello),
-            booted: None,
-            state: State::Dockerup,
-            since,
-            cause: String::new(),
-            health: HealthReport::default(),
-            monitor: None,
-            restarts: Restarts::default(),
-            running: None,
-            stop: StopBudget::default(),
-            transitions: Vec::new(),
-            hooks: Vec::new(),
-            resources: None,
-            degraded: Vec::new(),
-        }
-    }
-
-    fn from_snapshot(snapshot: Snapshot, hello: Option<Hello>, now: Moment) -> Self {
-        let Snapshot {
-            state,
-            since_ms,
-            cause,
-            health,
-            monitor,
-            restarts,
-            running,
-            stop,
-            transitions,
-            hooks,
-            resources,
-            degraded,
-            at: _,
-            booted,
-            since: _,
-            omitted: _,
-            stopping: _,
-            services: _,
-            version: _,
-            previous: _,
-        } = snapshot;
-        Self {
-            hello,
-            booted: Some(booted),
-            state,
-            since: back(now, since_ms),
-            cause: clean(&cause, TEXT),
-            health: clean_health(health),
-            monitor: monitor.map(clean_monitor),
-            restarts: Restarts {
-                cause: restarts.cause.map(|text| clean(&text, TEXT)),
-                ..restarts
-            },
-            running: running.map(|run| {
-                let since = back(now, run.duration_ms);
-                (clean_run(run), since)
-            }),
-            stop,
-            transitions: last(transitions).map(clean_transition).collect(),
-            hooks: last(hooks).map(clean_run).collect(),
-            resources,
-            degraded: degraded
-                .iter()
-                .take(16)
-                .map(|text| clean(text, TEXT))
-                .collect(),
-        }
-    }
-
-    fn change(&mut self, report: TransitionReport, now: Moment) {
-        let report = clean_transition(report);
-        self.state = report.state;
-        self.since = now;
-        self.cause.clone_from(&report.cause);
-        if report.state == State::Restarting {
-            self.restarts.total = report.restarts.max(self.restarts.total);
-            self.restarts.last = Some(report.at);
-            self.restarts.cause = Some(report.cause.clone());
-        }
-        push(&mut self.transitions, report);
-    }
-
-    fn ran(&mut self, run: HookRun, now: Moment) {
-        let run = clean_run(run);
-        if run.result == HookResult::Running {
-            let since = back(now, run.duration_ms);
-            self.running = Some((run, since));
-            return;
-        }
-        if self
-            .running
-            .as_ref()
-            .is_some_and(|(running, _)| running.run == run.run)
-        {
-            self.running = None;
-        }
-        push(&mut self.hooks, run);
-    }
-}
-
-fn back(now: Moment, millis: u64) -> Moment {
-    Moment::at((now - Moment::default()).saturating_sub(Duration::from_millis(millis)))
-}
-
-fn last<T>(list: Vec<T>) -> impl Iterator<Item = T> {
-    let skip = list.len().saturating_sub(HISTORY);
-    list.into_iter().skip(skip)
-}
-
-fn push<T>(list: &mut Vec<T>, entry: T) {
-    if list.len() >= HISTORY {
-        // The way up is what one looks for later; the oldest entry after it goes.
-        list.remove(HISTORY / 4);
-    }
-    list.push(entry);
-}
-
-fn clean_health(mut report: HealthReport) -> HealthReport {
-    report.detail = report.detail.map(|text| clean(&text, TEXT));
-    report
-}
-
-fn clean_monitor(mut report: MonitorReport) -> MonitorReport {
-    report.text = report.text.map(|text| clean(&text, 4 * TEXT));
-    report
-}
-
-fn clean_run(mut run: HookRun) -> HookRun {
-    run.hook = clean(&run.hook, 40);
-    run.detail = run.detail.map(|text| clean(&text, TEXT));
-    run
-}
-
-fn clean_transition(mut report: TransitionReport) -> TransitionReport {
-    report.cause = clean(&report.cause, TEXT);
-    report
 }

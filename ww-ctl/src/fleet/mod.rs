@@ -5,9 +5,11 @@
 //! time is passed in. `ls`, `wait`, `restart`, `events` and the dashboard all ask this one model,
 //! so they cannot know different things.
 
+mod agent;
 mod container;
 mod input;
 mod model;
+mod phrase;
 mod rank;
 #[cfg(test)]
 pub(crate) mod scene;
@@ -15,8 +17,13 @@ pub(crate) mod scene;
 mod tests;
 mod text;
 
-pub(crate) use container::{AgentView, Container, EngineState, Link, Route};
+pub(crate) use agent::{AgentView, Service, clean_service};
+pub(crate) use container::{Container, EngineState, Link, Route};
 pub(crate) use input::{ContainerKey, EngineEvent, HostName, Input, Listed, Stamp};
 pub(crate) use model::{Change, Fleet, HostStatus};
+pub(crate) use phrase::{
+    previous_words, run_words, service_end, service_word, service_words, stage_now, stage_word,
+    stage_words,
+};
 pub(crate) use rank::Severity;
 pub(crate) use text::{clean, is_deceptive};

@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use whaleware::lifecycle::{Moment, State};
-use whaleware::protocol::{FromAgent, HealthReport, Note, TransitionReport};
+use whaleware::protocol::{
+    FromAgent, HealthReport, Note, ServiceReport, Stopping, TransitionReport,
+};
 
+use super::agent::clean_service;
 use super::container::{Container, EngineState, Link};
 use super::input::{ContainerKey, EngineEvent, HostName, Input, Listed, Stamp};
 use super::text::clean;
@@ -50,6 +53,10 @@ pub(crate) enum Change {
     Docker(ContainerKey, State),
     /// The health is another, or has been confirmed.
     Health(ContainerKey, HealthReport),
+    /// A service stands otherwise, or has said something.
+    Service(ContainerKey, ServiceReport),
+    /// A stop has come to its next stage.
+    Stopping(ContainerKey, Stopping),
     /// The agent has something to say.
     Note(ContainerKey, Note),
     /// The connection to the agent is another.
@@ -306,13 +313,16 @@ impl Fleet {
                 };
                 Some(Change::Note(key.clone(), note))
             }
+            FromAgent::Service(report) => {
+                let report = clean_service(report.clone());
+                Some(Change::Service(key.clone(), report))
+            }
+            FromAgent::Stopping(stopping) => Some(Change::Stopping(key.clone(), stopping.clone())),
             FromAgent::Answer(_) | FromAgent::Unknown => return Vec::new(),
             FromAgent::Hello(_)
             | FromAgent::Snapshot(_)
             | FromAgent::State(_)
             | FromAgent::Hook(_)
-            | FromAgent::Service(_)
-            | FromAgent::Stopping(_)
             | FromAgent::Health(_)
             | FromAgent::Monitor(_)
             | FromAgent::Resources(_) => None,
@@ -321,7 +331,7 @@ impl Fleet {
         let is_health = matches!(frame, FromAgent::Health(_));
         container.hear(frame, now);
         let change = match (&container.agent, told) {
-            (_, Some(note)) => note,
+            (_, Some(told)) => told,
             (Some(agent), None) if is_state => match agent.transitions.last() {
                 Some(report) => Change::State(key.clone(), report.clone()),
                 None => Change::Details(key.clone()),

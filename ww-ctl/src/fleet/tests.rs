@@ -260,3 +260,135 @@ fn the_worst_comes_first() {
     assert_eq!(one(&fleet).severity(), Severity::Plain);
     assert_eq!(one(&fleet).state(), None);
 }
+
+fn agent(fleet: &Fleet) -> &AgentView {
+    one(fleet).agent.as_ref().unwrap()
+}
+
+const SERVICE: &str =
+    r#"{"type":"service","service":"web","status":"up","since":"2026-11-22T16:14:59Z","pid":31}"#;
+
+#[test]
+fn a_snapshot_of_an_old_agent_has_none_of_what_came_later() {
+    let fleet = up();
+    let agent = agent(&fleet);
+    assert!(agent.services.is_empty() && agent.stages.is_empty());
+    assert_eq!((&agent.version, &agent.previous), (&None, &None));
+    assert_eq!(agent.stop.services_ms, Some(0));
+}
+
+#[test]
+fn a_snapshot_tells_services_stage_version_and_the_boot_before() {
+    let mut fleet = up();
+    let told = snapshot("STOPPED", 10).replace(
+        "\"transitions\":[",
+        r#""version":"2.4.1","previous":{"boot":"b0","at":"2026-11-22T03:00:00Z","state":"UP","cause":"x"},
+        "services":[{"service":"web","status":"up","since":"2026-11-22T16:14:30Z"}],
+        "stopping":{"stage":"services","at":"2026-11-22T16:14:58Z","limit_ms":60000},"transitions":["#,
+    );
+    fleet.apply(frame("a", &told), at(10));
+    let agent = agent(&fleet);
+    assert_eq!(agent.version.as_deref(), Some("2.4.1"));
+    assert_eq!(agent.previous.as_ref().unwrap().exit, None);
+    let now = at(10).moment;
+    assert_eq!((now - agent.services[0].since).as_secs(), 30);
+    assert_eq!((now - agent.stage().unwrap().since).as_secs(), 2);
+}
+
+#[test]
+fn what_a_service_says_changes_nothing_of_since_when_it_is_up() {
+    let mut fleet = up();
+    let changes = fleet.apply(frame("a", SERVICE), at(1_000));
+    assert!(
+        matches!(changes.as_slice(), [Change::Service(whose, report)] if *whose == key("a") && report.pid == Some(31))
+    );
+    let saying = SERVICE.replace("\"pid\":31", "\"pid\":31,\"text\":\"a\u{1b}[2Jb\"");
+    let saying = saying.replace('\u{1b}', "\\u001b");
+    fleet.apply(frame("a", &saying), at(5_000));
+    let [service] = agent(&fleet).services.as_slice() else {
+        panic!("one service");
+    };
+    assert_eq!(service.since, at(1_000).moment);
+    assert_eq!(service.report.text.as_deref(), Some("ab"));
+    fleet.apply(
+        frame("a", &SERVICE.replace("\"up\"", "\"stopping\"")),
+        at(9_000),
+    );
+    assert_eq!(agent(&fleet).services[0].since, at(9_000).moment);
+}
+
+#[test]
+fn no_container_can_have_any_number_of_services_or_stages() {
+    let mut fleet = up();
+    for number in 0..1_000 {
+        let service = SERVICE.replace("web", &format!("web-{number}"));
+        fleet.apply(frame("a", &service), at(1_000));
+        let second = number % 60;
+        let minute = number / 60;
+        let stage = format!(
+            r#"{{"type":"stopping","stage":"services","at":"2026-11-22T16:{minute:02}:{second:02}Z"}}"#
+        );
+        fleet.apply(frame("a", &stage), at(1_000));
+    }
+    assert!(agent(&fleet).services.len() <= 64);
+    assert!(agent(&fleet).stages.len() <= 16);
+}
+
+#[test]
+fn the_stages_of_a_stop_have_their_times_to_the_very_end() {
+    let mut fleet = up();
+    fleet.apply(frame("a", &state(6, "STOPPED", "SIGTERM")), at(1_000));
+    for (stage, second, millis) in [
+        ("draining", 1, 1_000),
+        ("services", 6, 6_000),
+        ("svcdown", 8, 8_500),
+    ] {
+        let line = format!(
+            r#"{{"type":"stopping","stage":"{stage}","at":"2026-11-22T16:15:{second:02}Z","limit_ms":60000}}"#
+        );
+        let changes = fleet.apply(frame("a", &line), at(millis));
+        assert!(matches!(changes.as_slice(), [Change::Stopping(..)]));
+    }
+    let took = |fleet: &Fleet| -> Vec<Option<u128>> {
+        let stages = one(fleet).stages();
+        let took = stages
+            .iter()
+            .map(|(_, took)| took.map(|took| took.as_millis()));
+        took.collect()
+    };
+    assert_eq!(took(&fleet), [Some(5_000), Some(2_500), None]);
+    // What a snapshot tells once more is not another stage.
+    let again = snapshot("STOPPED", 10).replace(
+        "\"transitions\":[",
+        r#""stopping":{"stage":"svcdown","at":"2026-11-22T16:15:08Z","limit_ms":60000},"transitions":["#,
+    );
+    fleet.apply(frame("a", &again), at(9_000));
+    let died = EngineEvent::Died {
+        code: 0,
+        out_of_memory: false,
+    };
+    fleet.apply(event("a", died), at(9_500));
+    assert_eq!(took(&fleet), [Some(5_000), Some(2_500), Some(1_000)]);
+}
+
+#[test]
+fn a_stop_that_was_of_another_time_is_forgotten() {
+    let mut fleet = up();
+    let stage = r#"{"type":"stopping","stage":"svcdown","at":"2026-11-22T16:15:08Z"}"#;
+    fleet.apply(frame("a", stage), at(1_000));
+    fleet.apply(frame("a", &state(6, "UP", "restart finished")), at(2_000));
+    assert!(agent(&fleet).stages.is_empty());
+}
+
+#[test]
+fn how_far_a_script_is_stays_within_what_can_be() {
+    let mut fleet = up();
+    let run = r#"{"type":"hook","run":9,"hook":"firstboot","state":"FIRSTBOOT","at":"2026-11-22T16:14:41Z","result":"running","duration_ms":5000,"status":"a\u001b]0;t\u0007b","progress":255}"#;
+    fleet.apply(frame("a", run), at(10_000));
+    let (run, since) = agent(&fleet).running.clone().unwrap();
+    assert_eq!(
+        (run.progress, run.status.as_deref()),
+        (Some(100), Some("ab"))
+    );
+    assert_eq!((at(10_000).moment - since).as_millis(), 5_000);
+}

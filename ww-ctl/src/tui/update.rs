@@ -127,6 +127,8 @@ const fn subject(change: &Change) -> Option<&ContainerKey> {
         | Change::State(key, _)
         | Change::Docker(key, _)
         | Change::Health(key, _)
+        | Change::Service(key, _)
+        | Change::Stopping(key, _)
         | Change::Note(key, _)
         | Change::Link(key)
         | Change::Details(key) => Some(key),

@@ -9,9 +9,11 @@ use std::time::Duration;
 use crate::{ctl, run, said, tool};
 
 /// Every command that needs an Engine.
-const NEED_ONE: [&[&str]; 9] = [
+const NEED_ONE: [&[&str]; 11] = [
     &["ls"],
     &["show", "shop"],
+    &["show", "shop", "--evidence"],
+    &["show", "shop", "--history"],
     &["wait", "shop", "--for", "UP"],
     &["start", "shop"],
     &["stop", "shop"],

@@ -36,6 +36,21 @@ fn wrong_uses_are_two_and_say_what_is_wrong() {
             "there is no Docker context `nowhere`",
         ),
         (&["cfg", "shop", ".memory | keys", "--origin"], "plain path"),
+        (
+            &["show", "shop", "--evidence", "last"],
+            "invalid value 'last'",
+        ),
+        (
+            &["show", "shop", "--evidence", "--history"],
+            "cannot be used with '--history'",
+        ),
+        (&["show", "shop", "-n", "5"], "--history"),
+        (&["show", "shop", "--history", "-n", "few"], "'few'"),
+        (&["stop", "shop", "--timeout", "soon"], "30s, 2m"),
+        (
+            &["events", "--filter", "state=LATER"],
+            "`LATER` is not a state",
+        ),
     ] {
         let ran = ctl(arguments);
         assert_eq!(ran.code, Some(2), "{arguments:?}: {ran:?}");

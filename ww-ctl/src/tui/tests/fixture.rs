@@ -8,8 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use whaleware::lifecycle::{Moment, State};
 use whaleware::protocol::{
-    FromAgent, HealthReport, HealthStatus, Hello, HookResult, HookRun, MonitorReport, Resources,
-    Restarts, Snapshot, StopBudget, TransitionReport,
+    FromAgent, HealthReport, HealthStatus, Hello, HookResult, HookRun, MonitorReport, PreviousBoot,
+    Resources, Restarts, ServiceReport, ServiceStatus, Snapshot, StopBudget, StopStage, Stopping,
+    TransitionReport,
 };
 
 use crate::fleet::{ContainerKey, EngineEvent, EngineState, HostName, Input, Listed, Route, Stamp};
@@ -95,6 +96,10 @@ pub(in crate::tui) struct Life {
     monitor: Option<MonitorReport>,
     restarts: u32,
     resources: Option<Resources>,
+    services: Vec<ServiceReport>,
+    stopping: Option<Stopping>,
+    version: Option<String>,
+    previous: Option<PreviousBoot>,
 }
 
 impl Life {
@@ -108,6 +113,10 @@ impl Life {
             health: HealthReport::default(),
             monitor: None,
             restarts: 0,
+            services: Vec::new(),
+            stopping: None,
+            version: None,
+            previous: None,
             resources: Some(Resources {
                 at: wall(0),
                 cpu_usec: Some(1),
@@ -181,6 +190,73 @@ impl Life {
         self
     }
 
+    /// What the script that runs says of itself.
+    pub(in crate::tui) fn says(mut self, status: &str, progress: u8) -> Self {
+        if let Some(run) = &mut self.running {
+            run.status = Some(status.into());
+            run.progress = Some(progress);
+        }
+        self
+    }
+
+    /// A service that has stood like that for so many milliseconds.
+    pub(in crate::tui) fn serves(mut self, name: &str, status: ServiceStatus, millis: i64) -> Self {
+        self.services.push(ServiceReport {
+            service: name.into(),
+            status,
+            since: wall(-millis),
+            pid: (status == ServiceStatus::Up).then_some(31),
+            restarts: 0,
+            exit: None,
+            detail: None,
+            text: None,
+            progress: None,
+        });
+        self
+    }
+
+    /// How the last service fell, and what it says.
+    pub(in crate::tui) fn fell(mut self, detail: &str, restarts: u32, text: &str) -> Self {
+        if let Some(service) = self.services.last_mut() {
+            service.detail = Some(detail.into());
+            service.restarts = restarts;
+            service.text = Some(text.into());
+        }
+        self
+    }
+
+    /// A stop has been in a stage for so many milliseconds.
+    pub(in crate::tui) fn in_stage(
+        mut self,
+        stage: StopStage,
+        millis: i64,
+        limit: Option<u64>,
+    ) -> Self {
+        self.stopping = Some(Stopping {
+            stage,
+            at: wall(-millis),
+            limit_ms: limit,
+        });
+        self
+    }
+
+    /// Its image's version, and how the boot before ended so many milliseconds ago.
+    pub(in crate::tui) fn after(mut self, version: &str, millis: i64, exit: Option<i32>) -> Self {
+        self.version = Some(version.into());
+        self.previous = Some(PreviousBoot {
+            boot: "b0".into(),
+            at: wall(-millis),
+            state: if exit.is_some() {
+                State::Error
+            } else {
+                State::Up
+            },
+            cause: "svcup exited 3".into(),
+            exit,
+        });
+        self
+    }
+
     pub(in crate::tui) fn later(mut self, millis: i64) -> Self {
         self.now += millis;
         self
@@ -249,10 +325,10 @@ impl Life {
                 services_ms: Some(0),
                 grace_ms: 5000,
             },
-            stopping: None,
-            services: Vec::new(),
-            version: None,
-            previous: None,
+            stopping: self.stopping,
+            services: self.services,
+            version: self.version,
+            previous: self.previous,
             transitions: self.transitions.clone(),
             hooks: self.hooks,
             omitted: 0,

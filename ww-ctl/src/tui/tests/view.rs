@@ -7,9 +7,10 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 use whaleware::lifecycle::State;
+use whaleware::protocol::{ServiceStatus, StopStage};
 
-use super::fixture::{self, at, becomes, empty, feed, fleet, listing, press};
-use crate::fleet::Input;
+use super::fixture::{self, Life, at, becomes, empty, feed, fleet, listing, press};
+use crate::fleet::{EngineState, Input};
 use crate::tui::model::{Access, Model};
 use crate::tui::msg::{Event, Msg};
 use crate::tui::theme::{Look, Tint};
@@ -195,6 +196,93 @@ fn tabs() {
             snapshot(&name, &text(&draw(&model, colour())));
         }
     }
+}
+
+/// A fleet in which services, stages and scripts have something to say.
+fn telling() -> Model {
+    let mut model = fleet();
+    for (name, life) in [
+        (
+            "api-1",
+            fixture::up(-7_200_000)
+                .passing(serde_json::json!({"status": "ok"}))
+                .after("2.4.1", 25_200_000, None)
+                .serves("queue", ServiceStatus::Up, 7_190_000)
+                .serves("web", ServiceStatus::Waiting, 2_500)
+                .fell("was ended by SIGSEGV", 2, "serving on port 8080"),
+        ),
+        (
+            "catalogue",
+            Life::new(-9000)
+                .state(State::Boot, "container started")
+                .ran("boot", 380)
+                .state(State::Firstboot, "no /data/whaleup")
+                .runs("firstboot", 8620)
+                .says("importing customers", 40)
+                .after("2.4.1", 25_200_000, Some(1)),
+        ),
+        (
+            "search",
+            fixture::up(-5_000_000)
+                .later(4_900_000)
+                .state(State::Stopped, "SIGTERM")
+                .serves("index", ServiceStatus::Stopping, 9_000)
+                .in_stage(StopStage::Services, 9_000, Some(60_000)),
+        ),
+    ] {
+        fixture::reach(&mut model, name, life);
+    }
+    update(
+        &mut model,
+        Msg {
+            at: at(0),
+            event: Event::Frame,
+        },
+    );
+    model
+}
+
+#[test]
+fn services_stages_and_progress() {
+    for (name, keys) in [
+        ("telling", ""),
+        ("telling-services", "/api-1<enter><enter>"),
+        ("telling-progress", "/catalogue<enter><enter>"),
+        ("telling-stage", "/search<enter><enter>"),
+    ] {
+        for size in [(160, 45), (80, 24), (40, 12)] {
+            let mut model = sized(telling(), size);
+            press(&mut model, keys, 0);
+            let name = format!("{name}-{}x{}", size.0, size.1);
+            snapshot(&name, &text(&draw(&model, colour())));
+            assert!(text(&draw(&model, look(Tint::Sixteen, "C"))).is_ascii());
+        }
+    }
+}
+
+#[test]
+fn what_goes_on_is_drawn_every_second() {
+    let mut model = empty((80, 24));
+    let running = EngineState::Running;
+    feed(
+        &mut model,
+        listing(vec![fixture::listed("search", running, -90_000_000)]),
+        0,
+    );
+    // Nothing else is younger than an hour, where minutes are shown.
+    let life = fixture::up(-90_000_000).in_stage(StopStage::Services, 9_000, None);
+    fixture::reach(&mut model, "search", life);
+    update(
+        &mut model,
+        Msg {
+            at: at(0),
+            event: Event::Frame,
+        },
+    );
+    assert_eq!(
+        crate::tui::view::next_change(&model),
+        Some(std::time::Duration::from_secs(1))
+    );
 }
 
 #[test]

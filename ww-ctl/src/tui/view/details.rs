@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use ratatui::Frame;
 use ratatui::text::{Line, Span};
 use whaleware::lifecycle::Moment;
-use whaleware::protocol::{HealthStatus, MonitorReport};
+use whaleware::protocol::{HealthStatus, HookRun, MonitorReport, ServiceStatus};
 
 use super::super::filter::health_word;
 use super::super::logs::Logs;
@@ -16,7 +16,10 @@ use super::super::theme::{Look, Role};
 use super::layout::Areas;
 use super::text::{age, beside, bytes, cut_line, left, percent, span, took, width};
 use super::{sign, timeline, tree};
-use crate::fleet::{AgentView, Container, EngineState, Link, Route};
+use crate::fleet::{
+    AgentView, Container, EngineState, Link, Route, Service, previous_words, service_word,
+    service_words, stage_now,
+};
 
 /// From so many columns on there are two blocks side by side.
 const WIDE: usize = 110;
@@ -138,10 +141,16 @@ fn facts(model: &Model, container: &Container, look: Look) -> Vec<Line<'static>>
         if container.engine.is_running() {
             let (text, role) = health_line(model, container, agent);
             lines.push(fact("health", text, role, look));
+            if let Some(stage) = agent.stage() {
+                let text = stage_now(stage, now - stage.since);
+                lines.push(fact("stopping", text, Role::Busy, look));
+            }
             if let Some((run, since)) = &agent.running {
                 let text = format!("{} for {}", run.hook, age(now - *since));
                 lines.push(fact("running", text, Role::Busy, look));
+                lines.extend(said(run, look));
             }
+            lines.extend(services(agent, now, look));
         }
         if let Some(boot) = timeline::boot(agent, now, look) {
             lines.push(fact("boot", boot, Role::Plain, look));
@@ -152,6 +161,18 @@ fn facts(model: &Model, container: &Container, look: Look) -> Vec<Line<'static>>
         }
     }
     lines.push(fact("image", &container.image, Role::Plain, look));
+    if let Some(version) = agent.and_then(|agent| agent.version.as_ref()) {
+        lines.push(fact("version", version, Role::Plain, look));
+    }
+    if let Some(previous) = agent.and_then(|agent| agent.previous.as_ref()) {
+        let ago = since(model, container, previous.at);
+        let role = if previous.exit == Some(0) {
+            Role::Plain
+        } else {
+            Role::Warn
+        };
+        lines.push(fact("before", previous_words(previous, ago), role, look));
+    }
     lines.push(fact(
         "container",
         identity(model, container),
@@ -224,15 +245,49 @@ fn health_line(model: &Model, container: &Container, agent: &AgentView) -> (Stri
     (text, role)
 }
 
+/// What a script says of itself, where it says something.
+fn said(run: &HookRun, look: Look) -> Option<Line<'static>> {
+    let percent = run.progress.map(|percent| format!("{percent}%"));
+    let status = run.status.clone().filter(|status| !status.is_empty());
+    let parts: Vec<String> = percent.into_iter().chain(status).collect();
+    (!parts.is_empty()).then(|| fact("", parts.join(" "), Role::Busy, look))
+}
+
+/// The services, a line each.
+fn services(agent: &AgentView, now: Moment, look: Look) -> Vec<Line<'static>> {
+    let line = |(index, one): (usize, &Service)| {
+        let report = &one.report;
+        let label = if index == 0 { "services" } else { "" };
+        let word = service_word(report.status);
+        let mut text = format!("{} {word} for {}", report.service, age(now - one.since));
+        let more = service_words(report);
+        if !more.is_empty() {
+            let _ = write!(text, ", {more}");
+        }
+        let role = match report.status {
+            ServiceStatus::Waiting => Role::Warn,
+            ServiceStatus::Starting | ServiceStatus::Stopping => Role::Busy,
+            ServiceStatus::Up => Role::Plain,
+            ServiceStatus::Down | ServiceStatus::Unknown => Role::Dim,
+        };
+        fact(label, text, role, look)
+    };
+    agent.services.iter().enumerate().map(line).collect()
+}
+
 /// How long ago something was, by the clock of the container's host.
 fn ago(model: &Model, container: &Container, at: Timestamp) -> String {
+    age(since(model, container, at))
+}
+
+fn since(model: &Model, container: &Container, at: Timestamp) -> Duration {
     let skew = model
         .shown()
         .host(&container.key.host)
         .map(|host| host.skew)
         .unwrap_or_default();
     let ago = model.clock().wall.duration_since(at).saturating_add(skew);
-    age(Duration::try_from(ago).unwrap_or_default())
+    Duration::try_from(ago).unwrap_or_default()
 }
 
 fn restarts(model: &Model, container: &Container, agent: &AgentView, look: Look) -> Line<'static> {

@@ -141,13 +141,19 @@ pub(crate) fn next_change(model: &Model) -> Option<Duration> {
             .chain(model.selected());
         for container in containers {
             at(text::next_age(container.age(now)));
-            if container
-                .agent
-                .as_ref()
-                .is_some_and(|agent| agent.running.is_some())
+            let agent = container.agent.as_ref();
+            if agent.is_some_and(|agent| agent.running.is_some())
                 || model.fleet.stale_since(container).is_some()
             {
                 at(SECOND);
+            }
+            if let Some(agent) = agent.filter(|_| container.engine.is_running()) {
+                if agent.stage().is_some() {
+                    at(SECOND);
+                }
+                for service in &agent.services {
+                    at(text::next_age(now - service.since));
+                }
             }
         }
     }

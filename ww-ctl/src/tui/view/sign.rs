@@ -1,13 +1,17 @@
 //! How a container's state, health and story are told in a few columns.
 
+use std::fmt::Write as _;
+
 use whaleware::lifecycle::{Moment, State};
-use whaleware::protocol::HealthStatus;
+use whaleware::protocol::{HealthStatus, ServiceStatus};
 
 use super::super::model::Model;
 use super::super::operation::{Operation, Progress};
 use super::super::theme::{Glyphs, Look, Role};
 use super::text::age;
-use crate::fleet::{Container, EngineState, Fleet, Link, Severity};
+use crate::fleet::{
+    Container, EngineState, Fleet, Link, Service, Severity, service_end, stage_now,
+};
 
 /// A state as it is shown: never a colour alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,14 +121,26 @@ pub(super) fn story(model: &Model, container: &Container, look: Look) -> (String
     let Some(agent) = &container.agent else {
         return (cause, Role::Dim);
     };
+    let dot = look.glyphs().dot;
+    if let Some(stage) = agent.stage() {
+        return (
+            format!("{cause} {dot} {}", stage_now(stage, now - stage.since)),
+            Role::Plain,
+        );
+    }
     if let Some((run, since)) = &agent.running {
-        let script = format!("{} {}", run.hook, age(now - *since));
+        let mut script = format!("{} {}", run.hook, age(now - *since));
+        if let Some(percent) = run.progress {
+            let _ = write!(script, " {percent}%");
+        }
+        if let Some(status) = run.status.as_deref().filter(|status| !status.is_empty()) {
+            let _ = write!(script, " {status}");
+        }
         // Why it restarts or stops is worth as much as how far it is; why it boots is not.
         return match agent.state {
-            State::Restarting | State::Stopped | State::Error => (
-                format!("{cause} {} {script}", look.glyphs().dot),
-                Role::Plain,
-            ),
+            State::Restarting | State::Stopped | State::Error => {
+                (format!("{cause} {dot} {script}"), Role::Plain)
+            }
             State::Dockerup
             | State::Boot
             | State::Firstboot
@@ -133,6 +149,16 @@ pub(super) fn story(model: &Model, container: &Container, look: Look) -> (String
             | State::Up
             | State::Dockerdown => (script, Role::Plain),
         };
+    }
+    // A service that is down explains a failing check, and comes before why it is UP at all.
+    let waiting = |one: &&Service| one.report.status == ServiceStatus::Waiting;
+    if agent.state == State::Up
+        && let Some(Service { report, since }) = agent.services.iter().find(waiting)
+    {
+        let name = &report.service;
+        let end = service_end(report).unwrap_or_else(|| "ended".to_owned());
+        let text = format!("{name} waits {}: {end}", age(now - *since));
+        return (text, Role::Warn);
     }
     match (&agent.health.detail, container.health()) {
         (Some(detail), HealthStatus::Failing) => (detail.clone(), Role::Plain),

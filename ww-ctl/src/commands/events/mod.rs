@@ -1,22 +1,23 @@
 //! `events`: what happens, as it happens, one line each.
 
+mod line;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use whaleware::lifecycle::State;
-use whaleware::protocol::{HealthReport, HealthStatus, TransitionReport};
+use whaleware::protocol::{HealthStatus, ServiceReport};
 
+use self::line::{Event, about_host, fields, health, plain, service, stopping, transition};
 use super::timeline::Timeline;
 use super::{Context, record};
 use crate::cli::{Events, Format};
 use crate::engine::Scope;
 use crate::exit::{Exit, Failure};
-use crate::fleet::{Change, Container, ContainerKey, Fleet, HostName, HostStatus, Link};
+use crate::fleet::{Change, Container, ContainerKey, Fleet, HostStatus, Link};
 use crate::output::Tone;
 use crate::selection::Selection;
-use crate::units::duration;
 
 pub(super) async fn run(context: &Context, arguments: &Events) -> Result<Exit, Failure> {
     let mut live = context.live(Scope::Agents).await?;
@@ -42,21 +43,6 @@ pub(super) async fn run(context: &Context, arguments: &Events) -> Result<Exit, F
     }
 }
 
-/// One line.
-#[derive(Debug, Clone, PartialEq)]
-struct Event {
-    at: Timestamp,
-    host: HostName,
-    /// Id and name; none when it is about a host.
-    container: Option<(String, String)>,
-    kind: &'static str,
-    /// What is set in columns: the new state, or what happened.
-    word: String,
-    text: String,
-    tone: Tone,
-    more: Map<String, Value>,
-}
-
 /// Turns changes into lines, each thing told once.
 struct Teller {
     selection: Selection,
@@ -68,6 +54,8 @@ struct Teller {
     timeline: Timeline,
     health: BTreeMap<ContainerKey, HealthStatus>,
     silent: BTreeSet<ContainerKey>,
+    /// What was told last of each service.
+    services: BTreeMap<ContainerKey, BTreeMap<String, ServiceReport>>,
 }
 
 impl Teller {
@@ -84,6 +72,7 @@ impl Teller {
             timeline: Timeline::from_now(fleet),
             health: BTreeMap::new(),
             silent: BTreeSet::new(),
+            services: BTreeMap::new(),
         }
     }
 
@@ -110,6 +99,7 @@ impl Teller {
                 let accepted = self.accepts(&container);
                 self.timeline.gone(&container.key);
                 self.known.remove(&container.key);
+                self.services.remove(&container.key);
                 if !accepted {
                     return Vec::new();
                 }
@@ -119,6 +109,8 @@ impl Teller {
             | Change::State(ref key, _)
             | Change::Docker(ref key, _)
             | Change::Health(ref key, _)
+            | Change::Service(ref key, _)
+            | Change::Stopping(ref key, _)
             | Change::Note(ref key, _)
             | Change::Link(ref key)
             | Change::Details(ref key) => (key.clone(), change),
@@ -180,6 +172,7 @@ impl Teller {
                 }
                 self.health.remove(&key);
                 self.silent.remove(&key);
+                self.services.remove(&key);
                 let mut event = plain(container, "state", state.name(), container.cause(), now);
                 event.more.insert("state".into(), json!(state));
                 event.more.insert("cause".into(), json!(event.text));
@@ -210,6 +203,21 @@ impl Teller {
                 }
                 vec![health(container, &report, now)]
             }
+            Change::Service(key, report) => {
+                let told = self.services.entry(key).or_default();
+                // How far it is comes many times a second; how it stands and what it says is news.
+                let before = told.insert(report.service.clone(), report.clone());
+                let is_news = before.is_none_or(|mut before| {
+                    before.progress = report.progress;
+                    before != report
+                });
+                if is_news {
+                    vec![service(container, &report, now)]
+                } else {
+                    Vec::new()
+                }
+            }
+            Change::Stopping(_, report) => vec![stopping(container, &report)],
             Change::Note(_, note) => vec![plain(container, "note", "NOTE", note.text, note.at)],
             Change::Link(key) => self.link(container, key, now),
             Change::Gone(_) | Change::HostLive(_) | Change::HostLost(_) => Vec::new(),
@@ -232,103 +240,6 @@ impl Teller {
     }
 }
 
-fn transition(container: &Container, report: &TransitionReport) -> Event {
-    let text = match report.from {
-        Some(from) => format!(
-            "{} (after {from} for {})",
-            report.cause,
-            duration(Duration::from_millis(report.lasted_ms))
-        ),
-        None => report.cause.clone(),
-    };
-    let mut event = plain(container, "state", report.state.name(), text, report.at);
-    event.tone = match report.state {
-        State::Up => Tone::Good,
-        State::Error => Tone::Bad,
-        State::Dockerdown => Tone::Dim,
-        State::Dockerup
-        | State::Boot
-        | State::Firstboot
-        | State::Upgrading
-        | State::Warmup
-        | State::Restarting
-        | State::Stopped => Tone::Busy,
-    };
-    event.more = Map::from_iter([
-        ("state".to_owned(), json!(report.state)),
-        ("from".to_owned(), json!(report.from)),
-        ("cause".to_owned(), json!(report.cause)),
-        ("lasted_ms".to_owned(), json!(report.lasted_ms)),
-        ("restarts".to_owned(), json!(report.restarts)),
-    ]);
-    event
-}
-
-fn health(container: &Container, report: &HealthReport, now: Timestamp) -> Event {
-    let word = match report.status {
-        HealthStatus::Unknown => "unknown".to_owned(),
-        HealthStatus::Passing => "passing".to_owned(),
-        HealthStatus::Failing => format!("failing({})", report.failures),
-    };
-    let text = report.detail.clone().unwrap_or_default();
-    // Health that is forgotten, as by a restart, still has the time of the last check.
-    let at = match report.status {
-        HealthStatus::Unknown => now,
-        HealthStatus::Passing | HealthStatus::Failing => report.at.unwrap_or(now),
-    };
-    let mut event = plain(container, "health", &word, text, at);
-    event.tone = match report.status {
-        HealthStatus::Unknown => Tone::Plain,
-        HealthStatus::Passing => Tone::Good,
-        HealthStatus::Failing => Tone::Bad,
-    };
-    event.more = Map::from_iter([
-        ("health".to_owned(), json!(report.status)),
-        ("failures".to_owned(), json!(report.failures)),
-        ("detail".to_owned(), json!(report.detail)),
-    ]);
-    event
-}
-
-fn plain(
-    container: &Container,
-    kind: &'static str,
-    word: &str,
-    text: String,
-    at: Timestamp,
-) -> Event {
-    Event {
-        at,
-        host: container.key.host.clone(),
-        container: Some((container.key.id.to_string(), container.name.clone())),
-        kind,
-        word: word.to_owned(),
-        text,
-        tone: Tone::Plain,
-        more: Map::new(),
-    }
-}
-
-fn about_host(
-    host: HostName,
-    kind: &'static str,
-    word: &str,
-    text: String,
-    tone: Tone,
-    at: Timestamp,
-) -> Event {
-    Event {
-        at,
-        host,
-        container: None,
-        kind,
-        word: word.to_owned(),
-        text,
-        tone,
-        more: Map::new(),
-    }
-}
-
 fn print(context: &Context, event: &Event) -> Result<(), Failure> {
     let output = context.output;
     let name = match &event.container {
@@ -337,7 +248,7 @@ fn print(context: &Context, event: &Event) -> Result<(), Failure> {
         None => event.host.to_string(),
     };
     match context.format {
-        Format::Json | Format::Jsonl => output.data(&record::line(json(event))),
+        Format::Json | Format::Jsonl => output.data(&record::line(fields(event))),
         Format::Name => output.data(&format!("{name}\n")),
         Format::Table | Format::Wide => {
             let word = output.paint(&format!("{:<11}", event.word), event.tone);
@@ -346,22 +257,6 @@ fn print(context: &Context, event: &Event) -> Result<(), Failure> {
             output.data(&format!("{}\n", line.trim_end()))
         }
     }
-}
-
-fn json(event: &Event) -> Map<String, Value> {
-    let mut fields = event.more.clone();
-    fields.insert("at".into(), json!(event.at));
-    fields.insert("event".into(), json!(event.kind));
-    fields.insert("host".into(), json!(*event.host));
-    if let Some((id, name)) = &event.container {
-        fields.insert("id".into(), json!(id));
-        fields.insert("name".into(), json!(name));
-    }
-    if event.more.is_empty() {
-        fields.insert("what".into(), json!(event.word));
-        fields.insert("text".into(), json!(event.text));
-    }
-    fields
 }
 
 #[cfg(test)]
@@ -392,5 +287,38 @@ mod tests {
         assert_eq!(words(&mut teller, &fleet, changes).len(), 1);
         let changes = fleet.apply(event("a", EngineEvent::Removed), at(30));
         assert_eq!(words(&mut teller, &fleet, changes), ["REMOVED"]);
+    }
+    #[test]
+    fn services_and_the_stages_of_a_stop_are_told_and_progress_is_not() {
+        use crate::fleet::scene::frame;
+
+        let mut fleet = up();
+        let mut teller = Teller::new(&fleet, Selection::one("name-a"), wall());
+        let service = |more: &str| {
+            format!(r#"{{"type":"service","service":"web","since":"2026-11-22T16:15:00Z"{more}}}"#)
+        };
+        let mut told = Vec::new();
+        for line in [
+            service(r#","status":"starting","pid":31"#),
+            service(r#","status":"starting","pid":31,"progress":10"#),
+            service(r#","status":"starting","pid":31,"progress":20"#),
+            service(r#","status":"up","pid":31,"text":"serving""#),
+            service(r#","status":"waiting","exit":3,"restarts":1"#),
+            r#"{"type":"stopping","stage":"services","at":"2026-11-22T16:15:00Z","limit_ms":60000}"#.into(),
+            r#"{"type":"stopping","stage":"svcdown","at":"2026-11-22T16:15:01Z"}"#.into(),
+        ] {
+            let changes = fleet.apply(frame("a", &line), at(10));
+            told.extend(words(&mut teller, &fleet, changes));
+        }
+        assert_eq!(
+            told,
+            [
+                "starting service web, pid 31",
+                "up service web, pid 31, serving",
+                "waiting service web, started again once, last exited 3",
+                "services stopping, 1m at most",
+                "svcdown stopping, no cap",
+            ]
+        );
     }
 }

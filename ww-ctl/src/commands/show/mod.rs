@@ -1,27 +1,37 @@
 //! `show`: everything about one container.
 
+mod evidence;
+mod history;
+mod kept;
+mod page;
+mod services;
+
 use std::time::Duration;
 
 use futures::StreamExt;
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use whaleware::lifecycle::Moment;
-use whaleware::protocol::{HealthStatus, HookResult, HookRun, MonitorReport};
+use whaleware::protocol::{HealthStatus, HookResult, HookRun};
 
+use self::kept::Keeper;
+use self::page::{LINE, Page, uses};
 use super::ls::{glyph, tone};
+use super::outcome::stages;
 use super::{Context, record};
 use crate::cli::{Format, Show};
 use crate::engine::{Details, Engine, LogQuery};
 use crate::exit::{Exit, Failure};
-use crate::fleet::{AgentView, Container, EngineState, Fleet, Link, Route, clean};
+use crate::fleet::{
+    AgentView, Container, EngineState, Fleet, Link, Route, clean, previous_words, run_words,
+    stage_now,
+};
 use crate::output::{Output, Tone};
-use crate::table::cut;
-use crate::units::{age, duration, size};
+use crate::units::{age, duration};
 use crate::watch::ask;
 
 /// So many of the last lines of output are shown.
 const LINES: u32 = 10;
-/// The longest line of output, in characters.
-const LINE: usize = 400;
 /// How long reading them may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The longest bar of the timeline, in columns.
@@ -38,6 +48,19 @@ struct Shown {
 pub(super) async fn run(context: &Context, arguments: &Show) -> Result<Exit, Failure> {
     let (mut fleet, key) = context.find_one(&arguments.name).await?;
     let engine = context.engine(&key.host).await?;
+    if let Some(container) = fleet.get(&key) {
+        let keeper = Keeper {
+            context,
+            engine: &engine,
+            container,
+        };
+        if let Some(index) = arguments.evidence {
+            return evidence::run(&keeper, index).await;
+        }
+        if arguments.history {
+            return history::run(&keeper, arguments.lines).await;
+        }
+    }
     if fleet
         .get(&key)
         .is_some_and(|one| one.has_agent && one.engine == EngineState::Running)
@@ -60,9 +83,16 @@ pub(super) async fn run(context: &Context, arguments: &Show) -> Result<Exit, Fai
         Format::Name => format!("{}\n", shown.container.name),
         Format::Json => record::document(json(&shown, now)),
         Format::Jsonl => record::line(json(&shown, now)),
-        Format::Table | Format::Wide => page(&shown, now, context.output),
+        Format::Table | Format::Wide => page(&shown, now, engine.time(), context.output),
     };
     context.output.data(&text)?;
+    let is_table = matches!(context.format, Format::Table | Format::Wide);
+    if is_table && shown.container.has_agent && !shown.container.engine.is_running() {
+        let name = &shown.container.name;
+        context.output.say(&format!(
+            "`ww-ctl show {name} --history` tells how it came to that"
+        ));
+    }
     Ok(Exit::Done)
 }
 
@@ -105,15 +135,15 @@ fn json(shown: &Shown, now: Moment) -> Map<String, Value> {
         );
         fields.insert("transitions".into(), json!(agent.transitions));
         fields.insert("hooks".into(), json!(agent.hooks));
-        fields.insert(
-            "running".into(),
-            json!(agent.running.as_ref().map(|(run, _)| run)),
-        );
         fields.insert("monitor".into(), json!(agent.monitor));
         fields.insert("restart_history".into(), json!(agent.restarts));
         fields.insert("stop".into(), json!(agent.stop));
         fields.insert("resources".into(), json!(agent.resources));
         fields.insert("degraded".into(), json!(agent.degraded));
+        let services: Vec<_> = agent.services.iter().map(|one| &one.report).collect();
+        fields.insert("services".into(), json!(services));
+        fields.insert("stages".into(), stages(container));
+        fields.insert("previous".into(), json!(agent.previous));
     }
     let mounts: Vec<Value> = details
         .mounts
@@ -135,43 +165,19 @@ fn json(shown: &Shown, now: Moment) -> Map<String, Value> {
     fields
 }
 
-/// Text built line by line.
-struct Page {
-    text: String,
-    output: Output,
-}
-
-impl Page {
-    fn heading(&mut self, text: &str) {
-        self.text.push('\n');
-        self.text.push_str(&self.output.paint(text, Tone::Strong));
-        self.text.push('\n');
-    }
-
-    fn field(&mut self, name: &str, value: &str) {
-        if !value.is_empty() {
-            let name = self.output.paint(&format!("{name:<10}"), Tone::Dim);
-            self.line(&format!("{name}  {value}"));
-        }
-    }
-
-    fn line(&mut self, text: &str) {
-        self.text.push_str(text.trim_end());
-        self.text.push('\n');
-    }
-}
-
-fn page(shown: &Shown, now: Moment, output: Output) -> String {
+fn page(shown: &Shown, now: Moment, clock: Timestamp, output: Output) -> String {
     let one = &shown.container;
-    let mut page = Page {
-        text: String::new(),
-        output,
-    };
-    head(&mut page, one, now);
+    let mut page = Page::new(output);
+    head(&mut page, one, now, clock);
     if let Some(agent) = &one.agent {
         timeline(&mut page, agent, now);
         if let Some(monitor) = &agent.monitor {
-            checked(&mut page, monitor);
+            page.checked(monitor);
+        }
+        if !agent.services.is_empty() {
+            let all = agent.services.iter();
+            let all = all.map(|one| (one.report.clone(), now - one.since));
+            services::show(&mut page, all);
         }
         restarts(&mut page, agent);
         if !agent.degraded.is_empty() {
@@ -188,10 +194,11 @@ fn page(shown: &Shown, now: Moment, output: Output) -> String {
             page.line(&format!("  {line}"));
         }
     }
-    page.text
+    page.into_text()
 }
 
-fn head(page: &mut Page, one: &Container, now: Moment) {
+/// `clock` is what the host's clock shows.
+fn head(page: &mut Page, one: &Container, now: Moment, clock: Timestamp) {
     let state = match one.state() {
         Some(state) => format!("{} {state}", glyph(one.severity())),
         None => "no agent".into(),
@@ -200,24 +207,32 @@ fn head(page: &mut Page, one: &Container, now: Moment) {
     let name = page.output.paint(&one.name, Tone::Strong);
     page.line(&format!("{name}  {state} for {}", age(one.age(now))));
     page.field("cause", &one.cause());
+    page.field("doing", &doing(one, now));
     page.field("health", &health(one));
     page.field("image", &one.image);
+    let agent = one.agent.as_ref();
+    let version = agent.and_then(|agent| agent.version.as_deref());
+    page.field("version", version.unwrap_or_default());
     page.field("id", &one.key.id);
     page.field("host", &one.key.host);
-    page.field("agent", &agent(one));
+    page.field("agent", &reached(one));
+    if let Some(previous) = agent.and_then(|agent| agent.previous.as_ref()) {
+        let ago = Duration::try_from(clock.duration_since(previous.at)).unwrap_or_default();
+        let words = previous_words(previous, ago);
+        page.field("before", &format!("the boot before {words}"));
+    }
     let live = one.agent.as_ref().filter(|_| one.engine.is_running());
     if let Some(used) = live.and_then(|agent| agent.resources.as_ref()) {
-        let cpu = used
-            .cpu_percent
-            .map_or_else(|| "–".into(), |cpu| format!("{cpu:.1}%"));
-        let memory = used.memory_bytes.map_or_else(|| "–".into(), size);
-        let limit = used
-            .memory_limit
-            .map_or_else(String::new, |limit| format!(" of {}", size(limit)));
-        let pids = used
-            .pids
-            .map_or_else(String::new, |pids| format!(", {pids} processes"));
-        page.field("uses", &format!("CPU {cpu}, memory {memory}{limit}{pids}"));
+        page.field("uses", &uses(used));
+    }
+}
+
+/// The stage of its stop, or the script that runs.
+fn doing(one: &Container, now: Moment) -> String {
+    let stage = one.agent.as_ref().and_then(AgentView::stage);
+    match stage.filter(|_| one.engine.is_running()) {
+        Some(stage) => format!("stopping: {}", stage_now(stage, now - stage.since)),
+        None => super::ls::doing(one, now),
     }
 }
 
@@ -237,7 +252,7 @@ fn health(one: &Container) -> String {
     }
 }
 
-fn agent(one: &Container) -> String {
+fn reached(one: &Container) -> String {
     let version = one
         .agent
         .as_ref()
@@ -294,11 +309,9 @@ fn timeline(page: &mut Page, agent: &AgentView, now: Moment) {
         }
     }
     if let Some((run, since)) = &agent.running {
-        page.line(&format!(
-            "            {} runs for {}",
-            run.hook,
-            duration(now - *since)
-        ));
+        let words = run_words(run);
+        let lasts = duration(now - *since);
+        page.line(&format!("            {words}, for {lasts}"));
     }
 }
 
@@ -343,26 +356,6 @@ fn bar(length: u128, longest: u128) -> String {
 
 fn clock(at: jiff::Timestamp) -> String {
     at.strftime("%H:%M:%S").to_string()
-}
-
-fn checked(page: &mut Page, monitor: &MonitorReport) {
-    page.heading("Last check");
-    let took = duration(Duration::from_millis(monitor.duration_ms));
-    page.line(&format!(
-        "  {:.0}, exit {}, took {took}",
-        monitor.at, monitor.exit
-    ));
-    let text = match (&monitor.value, &monitor.text) {
-        (Some(value), _) => format!("{value:#}"),
-        (None, Some(text)) => text.clone(),
-        (None, None) => "it printed nothing".into(),
-    };
-    for line in text.lines().take(60) {
-        page.line(&format!("  {}", cut(&clean(line, LINE), LINE)));
-    }
-    if monitor.truncated {
-        page.line("  … (cut)");
-    }
 }
 
 fn restarts(page: &mut Page, agent: &AgentView) {

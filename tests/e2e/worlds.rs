@@ -292,7 +292,6 @@ fn a_full_data_is_an_error_and_never_taken_for_initialised() {
     assert_eq!(told(&guest, "+firstboot"), 2);
     assert!(small.0.join("whaleup").exists());
     stops(&guest);
-    drop((guest, lab, small));
 }
 
 #[test]

@@ -27,7 +27,7 @@ const RING: Ring = Ring {
 const MOST: u64 = 2 * RING.most;
 /// As much of the end is looked at to tell how the boot before ended.
 const LAST: u64 = 16 * 1024;
-/// So many lines are kept in memory where they cannot be written.
+/// So many lines are kept in memory where they cannot be written, or not yet.
 const KEPT: usize = 64;
 /// The most characters of a text.
 const TEXT: usize = 160;
@@ -216,7 +216,8 @@ impl BlackBox {
         }
     }
 
-    /// Without `/data` there is nothing to outlive this boot, and nothing is wrong with that.
+    /// Without `/data` there is nothing to outlive this boot, and nothing is wrong with that. What
+    /// happens before it has its mark waits for that.
     fn put(&mut self, entry: &HistoryEntry, lasting: Lasting) -> io::Result<()> {
         let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
@@ -299,6 +300,7 @@ mod tests {
             test_fault: None,
         };
         fs::create_dir_all(root.join("data")).unwrap();
+        fs::write(root.join("data/whaleup"), "").unwrap();
         BlackBox {
             hostname: hostname.into(),
             ..BlackBox::new(Shelf::of(&environment), boot)
@@ -395,14 +397,17 @@ mod tests {
     }
 
     #[test]
-    fn without_data_it_is_kept_for_this_boot() {
+    fn without_data_or_its_mark_it_is_kept_for_this_boot() {
         let tree = tempfile::tempdir().unwrap();
         let mut black_box = black_box(tree.path(), "1", "web");
-        fs::remove_dir(tree.path().join("data")).unwrap();
+        let data = tree.path().join("data");
+        fs::remove_dir_all(&data).unwrap();
         black_box.boot(None).unwrap();
+        fs::create_dir(&data).unwrap();
         black_box.state(&transition(State::Up, "x")).unwrap();
+        assert_eq!(fs::read_dir(&data).unwrap().count(), 0);
         assert_eq!(black_box.history(MAX_LINE).entries.len(), 2);
-        fs::create_dir(tree.path().join("data")).unwrap();
+        fs::write(data.join("whaleup"), "").unwrap();
         black_box.exit(0, None).unwrap();
         assert!(black_box.unwritten.is_empty());
         assert_eq!(black_box.history(MAX_LINE).entries.len(), 3);

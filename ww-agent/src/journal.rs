@@ -3,6 +3,9 @@
 //! What is not known to have ended well did not: each beginning is on the disk before the script
 //! runs, each end after it has. Whatever kills the agent in between, the next boot sees a beginning
 //! without an end.
+//!
+//! A `firstboot` may want to find `/data` empty. So as long as `/data` has no mark, what is known of it is
+//! noted on `/data` itself, where no listing shows it; the file takes its place once there is a mark.
 
 use std::io;
 
@@ -11,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use whaleware::config::MAX_VERSION;
 use whaleware::env;
 use whaleware::lifecycle::Hook;
+use whaleware::paths;
 
 use crate::clock;
 use crate::log;
@@ -120,6 +124,25 @@ impl Content {
 /// What a script is told of what was before, as variables; those without a value must not be set.
 pub(crate) type Variables = Vec<(&'static str, Option<String>)>;
 
+/// What has become of what was to be written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// It is on the disk; or there is nothing it could be about.
+    Safe,
+    /// `/data` is to stay empty, and nothing can be noted on it.
+    Nowhere,
+}
+
+/// It could not be written down.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to {place}: {source}")]
+pub(crate) struct NotKept {
+    /// Where it was to be.
+    pub(crate) place: &'static str,
+    /// Why not.
+    pub(crate) source: io::Error,
+}
+
 /// The journal, as it is on the disk and as it should be.
 #[derive(Debug)]
 pub(crate) struct Journal {
@@ -128,6 +151,8 @@ pub(crate) struct Journal {
     own: Option<String>,
     content: Content,
     written: Content,
+    /// Something may be noted on `/data` itself.
+    is_noted: bool,
 }
 
 impl Journal {
@@ -139,20 +164,7 @@ impl Journal {
         version: Option<String>,
         initialised: bool,
     ) -> (Self, Option<String>) {
-        let (written, complaint) = match load(&shelf) {
-            Ok(content) => (content, None),
-            Err(reason) => {
-                let kept = match shelf.rename(NAME, BAD) {
-                    Ok(()) => format!("it is kept as {BAD}"),
-                    Err(error) => format!("and cannot be put aside: {error}"),
-                };
-                let text = format!(
-                    "cannot use /data/.ww/{NAME}: {reason}; {kept}, and it is not known which version \
-                     /data is of"
-                );
-                (Content::default(), Some(text))
-            }
-        };
+        let (written, is_noted, complaint) = load(&shelf);
         let mut content = written.clone();
         // The mark is the last thing a firstboot does. There was no time to write that down here.
         if let Some(attempt) = &mut content.firstboot
@@ -168,12 +180,13 @@ impl Journal {
             own: version,
             content,
             written,
+            is_noted,
         };
         (journal, complaint)
     }
 
     /// The script is about to be started. What it is to be told, and whether that was written down.
-    pub(crate) fn begin(&mut self, hook: Hook) -> (Variables, io::Result<()>) {
+    pub(crate) fn begin(&mut self, hook: Hook) -> (Variables, Result<Kept, NotKept>) {
         let variables = self.variables(hook);
         let attempt = Attempt {
             version: self.own.clone(),
@@ -222,10 +235,10 @@ impl Journal {
     ///
     /// # Errors
     /// When it cannot be written down. The next boot then takes it for interrupted.
-    pub(crate) fn end(&mut self, hook: Hook, end: End, exit: Option<i32>) -> io::Result<()> {
+    pub(crate) fn end(&mut self, hook: Hook, end: End, exit: Option<i32>) -> Result<Kept, NotKept> {
         let own = self.own.clone();
         let Some(place) = self.content.of(hook) else {
-            return Ok(());
+            return Ok(Kept::Safe);
         };
         if exit.is_none() && end.is_done() {
             // There is no such script, so whatever was unfinished needs nothing more.
@@ -242,19 +255,53 @@ impl Journal {
     }
 
     /// Where there is no `/data` there is nothing that an interrupted script could have spoiled.
-    fn save(&mut self) -> io::Result<()> {
+    fn save(&mut self) -> Result<Kept, NotKept> {
         if self.content == self.written {
-            return Ok(());
+            return Ok(Kept::Safe);
         }
+        let (place, kept) = match self.shelf.is_open() {
+            Ok(true) => (paths::OWN_DATA, self.write()),
+            Ok(false) => (paths::DATA, self.write_unseen()),
+            Err(error) => (paths::DATA, Err(error)),
+        };
+        match kept {
+            Ok(Kept::Safe) => self.written = self.content.clone(),
+            Ok(Kept::Nowhere) => {}
+            Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(Kept::Safe),
+            Err(source) => return Err(NotKept { place, source }),
+        }
+        Ok(kept.unwrap_or(Kept::Safe))
+    }
+
+    /// Into the file. What is noted on `/data` is taken away after: of the two the file is believed.
+    fn write(&mut self) -> io::Result<Kept> {
         let mut text = serde_json::to_vec_pretty(&self.content)?;
         text.push(b'\n');
-        match self.shelf.replace(NAME, &text, Lasting::Synced) {
+        self.shelf.replace(NAME, &text, Lasting::Synced)?;
+        if self.is_noted {
+            self.is_noted = self.shelf.remove_note().is_err();
+        }
+        Ok(Kept::Safe)
+    }
+
+    /// Without anything that would be seen in a `/data` that is empty.
+    fn write_unseen(&mut self) -> io::Result<Kept> {
+        // Only a firstboot is before the mark.
+        let text = serde_json::to_vec(&Content {
+            firstboot: self.content.firstboot.clone(),
+            ..Content::default()
+        })?;
+        match self.shelf.put_note(&text) {
             Ok(()) => {
-                self.written = self.content.clone();
-                Ok(())
+                self.is_noted = true;
+                Ok(Kept::Safe)
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
+            Err(error) if error.kind() != io::ErrorKind::Unsupported => Err(error),
+            Err(_) if self.shelf.is_data_empty()? => Ok(Kept::Nowhere),
+            Err(_) => {
+                self.shelf.open_early()?;
+                self.write()
+            }
         }
     }
 }
@@ -269,12 +316,61 @@ const fn previous(result: Option<End>) -> Option<&'static str> {
     }
 }
 
-fn load(shelf: &Shelf) -> Result<Content, String> {
-    let text = match shelf.read(NAME, MOST) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Content::default()),
-        Err(error) => return Err(error.to_string()),
+/// What is known from before, whether something may be noted on `/data` itself, and what is wrong.
+fn load(shelf: &Shelf) -> (Content, bool, Option<String>) {
+    let found = match shelf.read(NAME, MOST) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return load_note(shelf),
+        found => found,
     };
+    // Whoever wrote the file had no time to take the note away.
+    let absent =
+        |found: io::Result<_>| found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    let is_noted = !absent(shelf.note()) && shelf.remove_note().is_err();
+    match parsed(found) {
+        Ok(content) => (content, is_noted, None),
+        Err(reason) => {
+            let kept = match shelf.rename(NAME, BAD) {
+                Ok(()) => format!("it is kept as {BAD}"),
+                Err(error) => format!("and cannot be put aside: {error}"),
+            };
+            let text = format!(
+                "cannot use /data/.ww/{NAME}: {reason}; {kept}, and it is not known which version \
+                 /data is of"
+            );
+            (Content::default(), is_noted, Some(text))
+        }
+    }
+}
+
+fn load_note(shelf: &Shelf) -> (Content, bool, Option<String>) {
+    let found = match shelf.note() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return (Content::default(), false, None);
+        }
+        found => found,
+    };
+    match parsed(found) {
+        Ok(content) => {
+            let content = Content {
+                firstboot: content.firstboot,
+                ..Content::default()
+            };
+            (content, true, None)
+        }
+        Err(reason) => {
+            let text = format!(
+                "cannot use what is noted on /data itself (user.ww.journal): {reason}; whether a \
+                 firstboot was begun before is not known"
+            );
+            let is_noted = shelf.remove_note().is_err();
+            (Content::default(), is_noted, Some(text))
+        }
+    }
+}
+
+/// Whoever can write to `/data` can have written this.
+fn parsed(text: io::Result<Vec<u8>>) -> Result<Content, String> {
+    let text = text.map_err(|error| error.to_string())?;
     let content: Content =
         serde_json::from_slice(&text).map_err(|_| "it is not one of this agent's".to_owned())?;
     if content.schema != SCHEMA {
@@ -302,6 +398,9 @@ mod tests {
             test_fault: None,
         };
         fs::create_dir_all(root.join("data")).unwrap();
+        if initialised {
+            fs::write(root.join("data/whaleup"), "").unwrap();
+        }
         let shelf = Shelf::of(&environment);
         let version = (!version.is_empty()).then(|| version.to_owned());
         Journal::open(shelf, "b007", version, initialised)
@@ -346,6 +445,7 @@ mod tests {
         let mut second = journal(root, "1", false);
         let seen = told(&mut second, Hook::Firstboot);
         assert_eq!(seen, words(["-", "1", "interrupted", "1"]));
+        fs::write(root.join("data/whaleup"), "").unwrap();
         second.end(Hook::Firstboot, End::Ok, Some(0)).unwrap();
         let mut third = journal(root, "2", true);
         assert_eq!(told(&mut third, Hook::Upgrade), words(["1", "2", "-", "-"]));
@@ -391,6 +491,70 @@ mod tests {
         let mut unmarked = journal(root, "2", false);
         let seen = told(&mut unmarked, Hook::Firstboot);
         assert_eq!(seen, words(["-", "2", "interrupted", "1"]));
+    }
+
+    #[test]
+    fn before_the_mark_it_is_noted_on_data_itself_and_the_file_takes_its_place() {
+        let tree = tempfile::tempdir().unwrap();
+        let root = tree.path();
+        let data = root.join("data");
+        // As long as a version can be, in bytes and in JSON.
+        for version in ["\u{10ffff}".repeat(MAX_VERSION), "\"".repeat(MAX_VERSION)] {
+            let mut failing = journal(root, &version, false);
+            told(&mut failing, Hook::Firstboot);
+            let kept = failing.end(Hook::Firstboot, End::Failed, Some(255));
+            assert_eq!(kept.unwrap(), Kept::Safe);
+            assert_eq!(fs::read_dir(&data).unwrap().count(), 0);
+            let seen = told(&mut journal(root, "2", false), Hook::Firstboot);
+            assert_eq!(seen, words(["-", "2", "failed", &version]));
+        }
+        let mut last = journal(root, "3", false);
+        told(&mut last, Hook::Firstboot);
+        let noted = last.shelf.note().unwrap();
+        fs::write(data.join("whaleup"), "").unwrap();
+        last.end(Hook::Firstboot, End::Ok, Some(0)).unwrap();
+        let gone = last.shelf.note().unwrap_err();
+        assert_eq!(gone.kind(), io::ErrorKind::NotFound);
+        // Killed before it was taken away: the file is believed, and it is taken away then.
+        last.shelf.put_note(&noted).unwrap();
+        let mut after = journal(root, "4", true);
+        assert_eq!(told(&mut after, Hook::Upgrade), words(["3", "4", "-", "-"]));
+        assert!(after.shelf.note().is_err());
+    }
+
+    #[test]
+    fn a_note_that_cannot_be_used_is_taken_away() {
+        let deep = "[".repeat(1000);
+        for content in [
+            "",
+            "{",
+            "{\"schema\":2}",
+            "\u{1b}[2J",
+            &deep,
+            "{\"schema\":1,\"firstboot\":7}",
+        ] {
+            let tree = tempfile::tempdir().unwrap();
+            let (journal, _) = open(tree.path(), "1", false);
+            journal.shelf.put_note(content.as_bytes()).unwrap();
+            let (mut journal, complaint) = open(tree.path(), "1", false);
+            let complaint = complaint.unwrap();
+            assert!(complaint.contains("user.ww.journal"), "{complaint}");
+            assert!(journal.shelf.note().is_err());
+            let seen = told(&mut journal, Hook::Firstboot);
+            assert_eq!(seen, words(["-", "1", "-", "-"]));
+        }
+        // Of one that can be used, the firstboot alone is believed.
+        let tree = tempfile::tempdir().unwrap();
+        let (journal, _) = open(tree.path(), "1", true);
+        let text = "{\"schema\":1,\"version\":\"9\",\"firstboot\":{\"version\":\"a\\u0000\\nb\",\
+                    \"boot\":\"x\",\"begun\":\"2026-11-22T16:15:30Z\",\"result\":\"failed\"},\
+                    \"upgrade\":null}";
+        journal.shelf.put_note(text.as_bytes()).unwrap();
+        let (mut journal, _) = open(tree.path(), "2", true);
+        let seen = told(&mut journal, Hook::Firstboot);
+        assert_eq!(seen, words(["-", "2", "failed", "ab"]));
+        let seen = told(&mut journal, Hook::Upgrade);
+        assert_eq!(seen, words(["", "2", "-", "-"]));
     }
 
     #[test]

@@ -3,23 +3,34 @@
 //! Whoever may write to `/data` may plant things there. So nothing is followed, nothing is waited for,
 //! nothing is read without a bound, and nothing is written into what others can reach under another
 //! name. No descriptor stays open: `/data` can be unmounted as if the agent were not there.
+//!
+//! A `firstboot` may want to find `/data` empty. So the directory is not made before `/data` has its mark;
+//! until then there is an extended attribute of `/data` itself, which no listing shows.
 
-use std::fs::File;
+use std::ffi::CStr;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, Flock, FlockArg, OFlag, openat, renameat};
-use nix::sys::stat::{Mode, mkdirat};
+use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg, OFlag, openat, renameat};
+use nix::sys::stat::{Mode, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use whaleware::paths;
 
 use crate::environment::Environment;
+use crate::sys;
 
 /// The directory's name below `/data`.
 const NAME: &str = ".ww";
+/// What every new file system has.
+const LOST_AND_FOUND: &str = "lost+found";
+/// The attribute of `/data`.
+const NOTE: &CStr = c"user.ww.journal";
+/// The most bytes of it: some file systems have room for little more.
+const MOST_OF_NOTE: usize = 1024;
 /// Nobody but the agent's user has business here: command lines may hold secrets.
 const MODE: Mode = Mode::from_bits_truncate(0o600);
 
@@ -81,6 +92,84 @@ impl Shelf {
         Ok(openat(AT_FDCWD, &self.data, flags, Mode::empty())?)
     }
 
+    /// Whether the directory is there, or may be made.
+    ///
+    /// # Errors
+    /// When `/data` cannot be looked at; `NotFound` when there is none.
+    pub(crate) fn is_open(&self) -> io::Result<bool> {
+        let data = self.data()?;
+        Ok(has(&data, NAME)? || has(&data, &mark())?)
+    }
+
+    /// Makes the directory, mark or no mark. `/data` itself is not made.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub(crate) fn open_early(&self) -> io::Result<()> {
+        make(&self.data()?).map(drop)
+    }
+
+    /// Whether there is nothing in `/data`, for those who want to find it empty.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn is_data_empty(&self) -> io::Result<bool> {
+        for entry in fs::read_dir(&self.data)? {
+            if entry?.file_name() != LOST_AND_FOUND {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What is noted on `/data` itself.
+    ///
+    /// # Errors
+    /// `NotFound` when nothing is, also where nothing can be; others when it is too long, or cannot be
+    /// read.
+    pub(crate) fn note(&self) -> io::Result<Vec<u8>> {
+        let data = self.data()?;
+        let mut buffer = vec![0; MOST_OF_NOTE];
+        match sys::attribute(data.as_fd(), NOTE, &mut buffer) {
+            Ok(length) => {
+                buffer.truncate(length);
+                Ok(buffer)
+            }
+            Err(Errno::ENODATA) => Err(io::ErrorKind::NotFound.into()),
+            Err(error) if is_unknown(error) => Err(io::ErrorKind::NotFound.into()),
+            Err(Errno::ERANGE) => Err(io::Error::other("it is too long")),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Notes something on `/data` itself, in the place of what was noted; it is on the disk when the
+    /// call returns.
+    ///
+    /// # Errors
+    /// `Unsupported` where that cannot be done at all, others where it could not be done now.
+    pub(crate) fn put_note(&self, content: &[u8]) -> io::Result<()> {
+        if content.len() > MOST_OF_NOTE {
+            return Err(io::Error::other("it is too long"));
+        }
+        let data = self.data()?;
+        match sys::set_attribute(data.as_fd(), NOTE, content) {
+            Ok(()) => File::from(data).sync_all(),
+            // In a directory with the sticky bit it is for the owner alone to do.
+            Err(error) if is_unknown(error) || error == Errno::EPERM => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes away what is noted on `/data` itself. A loss of power may bring it back.
+    ///
+    /// # Errors
+    /// When it cannot be taken away, or nothing is noted.
+    pub(crate) fn remove_note(&self) -> io::Result<()> {
+        Ok(sys::remove_attribute(self.data()?.as_fd(), NOTE)?)
+    }
+
     /// A file's content.
     ///
     /// # Errors
@@ -125,10 +214,10 @@ impl Shelf {
     ///
     /// # Errors
     /// When it cannot; what was there before is then untouched. `NotFound` means that there is no
-    /// `/data`.
+    /// `/data`, or that it has no mark yet.
     pub(crate) fn replace(&self, name: &str, content: &[u8], lasting: Lasting) -> io::Result<()> {
         let data = self.data()?;
-        let directory = make(&data)?;
+        let directory = opened(&data)?;
         let fresh = format!("{name}{}", self.fresh);
         let forget = || unlinkat(&directory, fresh.as_str(), UnlinkatFlags::NoRemoveDir);
         // Left over from a boot that was cut.
@@ -173,9 +262,9 @@ impl Shelf {
     /// Appends lines in one write, so that agents which share `/data` do not cut each other's.
     ///
     /// # Errors
-    /// When not all of it could be written; `NotFound` when there is no `/data`.
+    /// When not all of it could be written; `NotFound` when there is no `/data`, or no mark in it yet.
     pub(crate) fn append(&self, ring: Ring, lines: &[u8], lasting: Lasting) -> io::Result<()> {
-        let directory = make(&self.data()?)?;
+        let directory = opened(&self.data()?)?;
         let flags = OFlag::O_RDWR | OFlag::O_APPEND | OFlag::O_CREAT;
         let open = || regular(&directory, ring.current, flags);
         let own = |file: &File| file.metadata().is_ok_and(|found| found.nlink() == 1);
@@ -207,6 +296,34 @@ impl Shelf {
             Lasting::Cached => Ok(()),
         }
     }
+}
+
+/// The directory, made where it is missing and `/data` has its mark.
+fn opened(data: &OwnedFd) -> io::Result<OwnedFd> {
+    match below(data) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && has(data, &mark())? => make(data),
+        found => found,
+    }
+}
+
+/// The name of the mark in `/data`.
+fn mark() -> String {
+    let name = Path::new(paths::INITIALISED_MARK).file_name();
+    name.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Whether there is something of this name in `/data`, whatever it is.
+fn has(data: &OwnedFd, name: &str) -> io::Result<bool> {
+    match fstatat(data, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Ok(_) => Ok(true),
+        Err(Errno::ENOENT) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether the file system, or the kernel, knows nothing of such attributes.
+const fn is_unknown(error: Errno) -> bool {
+    matches!(error, Errno::ENOTSUP | Errno::ENOSYS)
 }
 
 /// The directory, made where it is missing. `/data` itself is not made.
@@ -263,9 +380,7 @@ fn turn(directory: &OwnedFd, ring: Ring, file: &File) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
-    use std::path::Path;
 
     const RING: Ring = Ring {
         current: "log",
@@ -274,6 +389,12 @@ mod tests {
     };
 
     fn shelf(root: &Path) -> Shelf {
+        fs::write(root.join("whaleup"), "").unwrap();
+        bare(root)
+    }
+
+    /// In a `/data` that has no mark.
+    fn bare(root: &Path) -> Shelf {
         Shelf {
             data: root.to_path_buf(),
             fresh: ".here.new".into(),
@@ -300,8 +421,11 @@ mod tests {
     fn without_data_nothing_is_made() {
         let tree = tempfile::tempdir().unwrap();
         let data = tree.path().join("data");
-        let shelf = shelf(&data);
+        let shelf = bare(&data);
         for error in [
+            shelf.is_open().unwrap_err(),
+            shelf.put_note(b"a").unwrap_err(),
+            shelf.note().unwrap_err(),
             shelf.replace("a", b"", Lasting::Synced).unwrap_err(),
             shelf.append(RING, b"", Lasting::Cached).unwrap_err(),
             shelf.read("a", 1).unwrap_err(),
@@ -309,6 +433,37 @@ mod tests {
             assert_eq!(error.kind(), io::ErrorKind::NotFound);
         }
         assert!(!data.exists());
+    }
+
+    #[test]
+    fn before_the_mark_nothing_can_be_seen() {
+        let tree = tempfile::tempdir().unwrap();
+        fs::create_dir(tree.path().join(LOST_AND_FOUND)).unwrap();
+        let shelf = bare(tree.path());
+        for error in [
+            shelf.replace("a", b"", Lasting::Synced).unwrap_err(),
+            shelf.append(RING, b"", Lasting::Cached).unwrap_err(),
+            shelf.note().unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        }
+        shelf.put_note(b"long old note").unwrap();
+        shelf.put_note(b"new").unwrap();
+        assert_eq!(shelf.note().unwrap(), b"new");
+        assert!(shelf.is_data_empty().unwrap() && !shelf.is_open().unwrap());
+        assert!(shelf.put_note(&[b'x'; MOST_OF_NOTE + 1]).is_err());
+        let long = [b'x'; MOST_OF_NOTE + 1];
+        sys::set_attribute(shelf.data().unwrap().as_fd(), NOTE, &long).unwrap();
+        assert_eq!(shelf.note().unwrap_err().to_string(), "it is too long");
+        shelf.remove_note().unwrap();
+        assert_eq!(shelf.note().unwrap_err().kind(), io::ErrorKind::NotFound);
+        fs::write(tree.path().join("whaleup"), "").unwrap();
+        assert!(!shelf.is_data_empty().unwrap() && shelf.is_open().unwrap());
+        shelf.replace("a", b"", Lasting::Synced).unwrap();
+        // Once it is there, the mark matters no more.
+        fs::remove_file(tree.path().join("whaleup")).unwrap();
+        shelf.replace("a", b"more", Lasting::Synced).unwrap();
+        assert_eq!(shelf.read("a", 9).unwrap(), b"more");
     }
 
     #[test]

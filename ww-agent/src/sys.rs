@@ -1,5 +1,6 @@
 //! The few system calls that need `unsafe`, and only those.
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::process::CommandExt;
@@ -258,6 +259,41 @@ pub(crate) fn random() -> io::Result<[u8; 16]> {
     } else {
         Err(io::Error::last_os_error())
     }
+}
+
+/// Reads an extended attribute of what is open there; answers how many bytes of the buffer it fills.
+///
+/// # Errors
+/// `ENODATA` when there is none, `ERANGE` when the buffer, which must not be empty, is too small for it.
+#[expect(unsafe_code, reason = "fgetxattr writes through a pointer")]
+pub(crate) fn attribute(of: BorrowedFd<'_>, name: &CStr, buffer: &mut [u8]) -> nix::Result<usize> {
+    let place = buffer.as_mut_ptr().cast();
+    // SAFETY: the name ends with a zero byte, and the buffer is valid for its length during the call.
+    let count = unsafe { libc::fgetxattr(of.as_raw_fd(), name.as_ptr(), place, buffer.len()) };
+    usize::try_from(count).map_err(|_| nix::errno::Errno::last())
+}
+
+/// Sets an extended attribute of what is open there, in one step.
+///
+/// # Errors
+/// When it cannot be set; what was there before is then untouched.
+#[expect(unsafe_code, reason = "fsetxattr takes pointers")]
+pub(crate) fn set_attribute(of: BorrowedFd<'_>, name: &CStr, value: &[u8]) -> nix::Result<()> {
+    let place = value.as_ptr().cast();
+    // SAFETY: the name ends with a zero byte, and the value is only read, for its own length.
+    let done = unsafe { libc::fsetxattr(of.as_raw_fd(), name.as_ptr(), place, value.len(), 0) };
+    nix::errno::Errno::result(done).map(drop)
+}
+
+/// Takes an extended attribute away from what is open there.
+///
+/// # Errors
+/// `ENODATA` when there is none; others when it cannot be taken away.
+#[expect(unsafe_code, reason = "fremovexattr takes a pointer")]
+pub(crate) fn remove_attribute(of: BorrowedFd<'_>, name: &CStr) -> nix::Result<()> {
+    // SAFETY: the name ends with a zero byte.
+    let done = unsafe { libc::fremovexattr(of.as_raw_fd(), name.as_ptr()) };
+    nix::errno::Errno::result(done).map(drop)
 }
 
 /// A datagram as it came.

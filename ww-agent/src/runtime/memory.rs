@@ -15,7 +15,7 @@ use crate::blackbox::{self, BlackBox};
 use crate::clock;
 use crate::environment::Environment;
 use crate::evidence::{self, Reports};
-use crate::journal::{End, Journal};
+use crate::journal::{End, Journal, Kept, NotKept};
 use crate::log::{self, Level};
 use crate::pressure;
 use crate::script::{self, Form};
@@ -124,7 +124,14 @@ impl Runtime {
             self.output.log(Level::Info, &text);
         }
         self.hooks.tell(hook, variables);
-        self.cannot_keep(written);
+        if matches!(written, Ok(Kept::Nowhere)) {
+            let text = format!(
+                "/data is empty and takes no extended attributes: should this {hook} be interrupted, \
+                 the next cannot be told"
+            );
+            self.output.log(Level::Info, &text);
+        }
+        self.cannot_journal(written);
     }
 
     /// A script has ended, with this result. What `firstboot` did counts once the mark is made.
@@ -142,7 +149,7 @@ impl Runtime {
         }
         if let Some(journal) = &mut self.memory.journal {
             let written = journal.end(hook, end, exit);
-            self.cannot_keep(written);
+            self.cannot_journal(written);
         }
     }
 
@@ -158,7 +165,7 @@ impl Runtime {
         };
         if let Some(journal) = &mut self.memory.journal {
             let written = journal.end(Hook::Firstboot, end, exit);
-            self.cannot_keep(written);
+            self.cannot_journal(written);
         }
     }
 
@@ -237,10 +244,18 @@ impl Runtime {
 
     /// Nothing can be kept in `/data`: said once, and the life cycle goes on.
     pub(super) fn cannot_keep(&mut self, written: io::Result<()>) {
+        let place = paths::OWN_DATA;
+        self.cannot_journal(
+            written
+                .map(|()| Kept::Safe)
+                .map_err(|source| NotKept { place, source }),
+        );
+    }
+
+    fn cannot_journal(&mut self, written: Result<Kept, NotKept>) {
         if let Err(error) = written {
             self.degrade(&format!(
-                "cannot write to {}: {error}; what happens in this boot is not known to the next",
-                paths::OWN_DATA
+                "{error}; what happens in this boot is not known to the next"
             ));
         }
     }

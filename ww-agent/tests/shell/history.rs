@@ -78,6 +78,16 @@ fn a_failure_is_told_with_its_script_and_exit_code() {
 fn a_configuration_that_cannot_be_used_is_remembered() {
     let mut agent = Image::new().cfg("{").start();
     assert_eq!(agent.exit(), 78);
+    // Before the mark nothing is to be seen there.
+    assert_eq!(
+        std::fs::read_dir(agent.path("data")).unwrap().count(),
+        0,
+        "{}",
+        agent.stderr()
+    );
+    std::fs::write(agent.path("data/whaleup"), "").unwrap();
+    agent.start_again();
+    assert_eq!(agent.exit(), 78);
     agent.set("CFG", "{}");
     agent.start_again();
     agent.wait_state("UP");

@@ -25,3 +25,4 @@ mod scripts;
 mod services;
 mod socket;
 mod stopping;
+mod wrap;

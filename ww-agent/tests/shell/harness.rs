@@ -47,6 +47,8 @@ pub(crate) struct Image {
     arguments: Vec<String>,
     directory: Option<PathBuf>,
     is_first: bool,
+    /// It makes itself the leader of a session, which the leader of a group cannot.
+    becomes_leader: bool,
 }
 
 impl Image {
@@ -62,6 +64,7 @@ impl Image {
             arguments: Vec::new(),
             directory: None,
             is_first: true,
+            becomes_leader: false,
         }
     }
 
@@ -143,6 +146,13 @@ impl Image {
         self
     }
 
+    /// The agent as the leader of a session that has this terminal, for its three streams.
+    pub(crate) fn on_terminal(mut self, name: &str) -> Self {
+        self.becomes_leader = true;
+        let script = format!("exec setsid --ctty -- \"$@\" < {name} > {name} 2>&1");
+        self.around(&["sh", "-c", &script, "sh"])
+    }
+
     /// A command the agent is started by, which replaces itself.
     pub(crate) fn around(mut self, command: &[&str]) -> Self {
         self.around = command.iter().map(ToString::to_string).collect();
@@ -169,7 +179,7 @@ impl Image {
             .chain(own.into_iter().flatten().map(String::as_str));
         let mut command = Command::new(words.next().unwrap());
         command.args(words);
-        if !self.is_first {
+        if !self.is_first && !self.becomes_leader {
             command.process_group(0);
         }
         if let Some(directory) = &self.directory {

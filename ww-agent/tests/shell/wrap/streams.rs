@@ -1,11 +1,9 @@
 //! The command finds everything as if it had been started without the agent.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{Read, Write, pipe};
 use std::path::Path;
-
-use nix::unistd::pipe;
 
 use super::{both, shell};
 use crate::harness::{Image, until};
@@ -28,10 +26,10 @@ fn a_megabyte_passes_through_byte_by_byte() {
         let (back, far) = pipe().unwrap();
         let mut agent = image.stdin(read).stdout(far).start();
         let writing = sent.clone();
-        let writer = std::thread::spawn(move || File::from(write).write_all(&writing).unwrap());
+        let writer = std::thread::spawn(move || (&write).write_all(&writing).unwrap());
         // The test still holds the writing end in the image: only so many bytes are there to come.
         let mut got = vec![0; sent.len()];
-        File::from(back).read_exact(&mut got).unwrap();
+        (&back).read_exact(&mut got).unwrap();
         writer.join().unwrap();
         assert_eq!(agent.exit(), 0);
         assert!(got == sent, "stdout");
@@ -54,6 +52,26 @@ fn the_streams_are_the_very_same_files() {
     }
 }
 
+/// The numbers of a process's descriptors.
+fn descriptors(process: &str) -> BTreeSet<String> {
+    let entries = fs::read_dir(format!("/proc/{process}/fd")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name());
+    names.map(|name| name.into_string().unwrap()).collect()
+}
+
+/// Those that this test itself hands to all it starts: whoever started it handed them on.
+fn handed_on() -> BTreeSet<String> {
+    const CLOSES: u32 = 0o2_000_000;
+    let mut all = descriptors("self");
+    all.retain(|number| {
+        let text = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
+        let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
+        let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
+        flags.is_some_and(|flags| flags & CLOSES == 0)
+    });
+    all
+}
+
 #[test]
 fn descriptors_it_was_handed_are_passed_on_and_none_of_the_agents() {
     let around = ["sh", "-c", "exec \"$@\" 7< /dev/null", "sh"];
@@ -61,12 +79,9 @@ fn descriptors_it_was_handed_are_passed_on_and_none_of_the_agents() {
         let agent = image.around(&around).start();
         agent.wait_state("UP");
         let command = agent.children()[0];
-        let mut numbers: Vec<String> = fs::read_dir(format!("/proc/{command}/fd"))
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        numbers.sort_unstable();
-        assert_eq!(numbers, ["0", "1", "2", "7"]);
+        let mut expected = handed_on();
+        expected.extend(["0", "1", "2", "7"].map(str::to_owned));
+        assert_eq!(descriptors(&command.to_string()), expected);
     }
 }
 
@@ -231,8 +246,9 @@ fn a_reader_that_goes_away_is_the_commands_affair() {
         let (read, write) = pipe().unwrap();
         let agent = image.stdout(write).start();
         let mut first = [0; 6];
-        File::from(read).read_exact(&mut first).unwrap();
+        (&read).read_exact(&mut first).unwrap();
         assert_eq!(&first, b"first\n");
+        drop(read);
         fs::write(agent.path("go"), "").unwrap();
         agent.wait_log("pipe", 1);
         let mut agent = agent;
@@ -243,11 +259,11 @@ fn a_reader_that_goes_away_is_the_commands_affair() {
 #[test]
 fn it_reads_the_end_of_its_input() {
     for image in both(&["cat"]) {
-        let (read, write): (OwnedFd, OwnedFd) = pipe().unwrap();
+        let (read, mut write) = pipe().unwrap();
         let mut agent = image.stdin(read).start();
         agent.wait_state("UP");
-        assert!(write.as_fd().try_clone_to_owned().is_ok());
-        File::from(write).write_all(b"last words").unwrap();
+        write.write_all(b"last words").unwrap();
+        drop(write);
         assert_eq!(agent.exit(), 0);
         until("what it read", || {
             (agent.stdout() == "last words").then_some(())

@@ -1,17 +1,19 @@
 //! On a real terminal: the command gets it, ^Z stops the job, `fg` resumes it, ^C reaches the command.
 
-use std::io::{Read, Write};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 
 use crate::harness::{Agent, Image, PATIENCE, now};
 
 /// What is typed, and what is shown.
 struct Terminal {
-    keys: std::fs::File,
-    shown: Receiver<Vec<u8>>,
+    file: File,
     text: String,
 }
 
@@ -19,37 +21,19 @@ impl Terminal {
     /// Starts the image's program as the leader of a session that has this terminal. What it writes to
     /// stderr is shown too.
     fn start(image: Image) -> (Self, Agent) {
-        let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).unwrap();
+        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+        let master = posix_openpt(flags).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let name = ptsname_r(&master).unwrap();
-        let script = format!("exec setsid --ctty -- \"$@\" < {name} > {name} 2>&1");
-        let agent = image.around(&["sh", "-c", &script, "sh"]).start();
-        let keys = std::fs::File::from(std::os::fd::OwnedFd::from(master));
-        let mut screen = keys.try_clone().unwrap();
-        let (sender, shown) = channel();
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            // While nobody has it open yet there is nothing to read but an error.
-            loop {
-                match screen.read(&mut buffer) {
-                    Ok(count @ 1..) => {
-                        if sender.send(buffer[..count].to_vec()).is_err() {
-                            return;
-                        }
-                    }
-                    Ok(0) => return,
-                    Err(_) => std::thread::sleep(std::time::Duration::from_millis(5)),
-                    Ok(_) => {}
-                }
-            }
-        });
+        let agent = image.on_terminal(&name).start();
+        let file = File::from(OwnedFd::from(master));
         let text = String::new();
-        (Self { keys, shown, text }, agent)
+        (Self { file, text }, agent)
     }
 
     fn types(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.file.write_all(keys.as_bytes()).unwrap();
     }
 
     /// Waits until this is shown, and answers all that was up to then.
@@ -62,13 +46,16 @@ impl Terminal {
                 return std::mem::replace(&mut self.text, rest);
             }
             assert!(now() < deadline, "{wanted:?} is not shown: {:?}", self.text);
-            match self
-                .shown
-                .recv_timeout(std::time::Duration::from_millis(100))
-            {
-                Ok(bytes) => self.text.push_str(&String::from_utf8_lossy(&bytes)),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => panic!("{:?}", self.text),
+            let mut buffer = [0; 4096];
+            let mut ready = [PollFd::new(self.file.as_fd(), PollFlags::POLLIN)];
+            poll(&mut ready, 100_u8).unwrap();
+            match self.file.read(&mut buffer) {
+                Ok(count) => self
+                    .text
+                    .push_str(&String::from_utf8_lossy(&buffer[..count])),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                // Nobody has it open, yet or any more.
+                Err(_) => std::thread::sleep(Duration::from_millis(5)),
             }
         }
     }
@@ -136,7 +123,9 @@ fn what_is_typed_to_interrupt_reaches_the_command_once_and_not_the_shell() {
     terminal.types("echo code-$?\n");
     // QUIT, which it does not catch.
     terminal.shows("code-131");
-    terminal.types("$A sleep 1000\n\x03");
+    terminal.types("$A sh -c 'echo be\"\"gun; exec sleep 1000'\n");
+    terminal.shows("begun");
+    terminal.types("\x03");
     terminal.shows("ready> ");
     terminal.types("echo code-$?\n");
     terminal.shows("code-130");
@@ -178,6 +167,7 @@ fn with_another_input_than_the_terminal_the_job_is_suspended_all_the_same() {
     terminal.shows("begun");
     terminal.types("\x1a");
     terminal.shows("Stopped");
+    terminal.shows("ready> ");
     terminal.types("fg\n");
     terminal.shows("sleep 1000");
     terminal.types("\x03");
@@ -217,13 +207,18 @@ fn a_shell_as_the_command_has_job_control() {
     for (mut terminal, mut agent) in leaders(&BASH) {
         terminal.types("PS1='ready'\"> \"\n");
         terminal.shows("ready> ");
-        terminal.types("echo flags:$-:\n");
+        terminal.types("echo fl\"\"ags:$-:\n");
         terminal.shows("flags:");
         let flags = terminal.shows(":\r\n");
         assert!(flags.contains('m'), "{flags}");
-        terminal.types("sleep 1000\n\x1a");
+        terminal.types("sh -c 'echo be\"\"gun; exec sleep 1000'\n");
+        terminal.shows("begun");
+        terminal.types("\x1a");
         terminal.shows("Stopped");
-        terminal.types("fg\n\x03");
+        terminal.shows("ready> ");
+        terminal.types("fg\n");
+        terminal.shows("sleep 1000");
+        terminal.types("\x03");
         terminal.shows("ready> ");
         terminal.types("exit 9\n");
         assert_eq!(agent.exit(), 9);

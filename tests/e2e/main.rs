@@ -23,3 +23,4 @@ mod stop;
 mod top;
 mod tree;
 mod worlds;
+mod wrap;

@@ -19,6 +19,16 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks at what no event tells.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// Starts what follows as PID 1 of a name space of its own.
+const SPACE: [&str; 6] = [
+    "unshare",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount",
+    "--mount-proc",
+];
+
 #[expect(clippy::disallowed_methods, reason = "the clock seam of these tests")]
 pub(crate) fn now() -> Instant {
     Instant::now()
@@ -163,14 +173,6 @@ impl Image {
     pub(crate) fn start(mut self) -> Agent {
         let file = |name: &str| File::create(self.root.path().join(name)).unwrap();
         let (stdout, stderr) = (file("stdout"), file("stderr"));
-        const SPACE: [&str; 6] = [
-            "unshare",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--mount",
-            "--mount-proc",
-        ];
         let space: &[&str] = if self.is_first { &SPACE } else { &[] };
         let own = [&self.around, &self.supervisor, &self.arguments];
         let mut words = space

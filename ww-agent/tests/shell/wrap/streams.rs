@@ -81,7 +81,10 @@ fn descriptors_it_was_handed_are_passed_on_and_none_of_the_agents() {
         let command = agent.children()[0];
         let mut expected = handed_on();
         expected.extend(["0", "1", "2", "7"].map(str::to_owned));
-        assert_eq!(descriptors(&command.to_string()), expected);
+        // As soon as it is loaded: its libraries are opened and closed before.
+        until("these descriptors and no more", || {
+            (descriptors(&command.to_string()) == expected).then_some(())
+        });
     }
 }
 

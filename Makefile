@@ -7,7 +7,7 @@ AGENT_LINK := -C target-feature=+crt-static -C relocation-model=static -C link-a
 AGENT := $(TARGET)/agent/ww-agent
 CTL := $(TARGET)/release/ww-ctl
 
-.PHONY: all demo test bench soak install lint doc clean agent ctl engine
+.PHONY: all demo test bench soak soak-wrap install lint doc clean agent ctl engine
 .DEFAULT_GOAL := all
 
 all: agent ctl
@@ -42,8 +42,11 @@ bench: engine agent ctl
 	WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" WW_BASH="$$(scripts/static.sh bash)" \
 	  cargo bench --locked --workspace --bench '*'
 
-soak:
-	@echo "soak: there are no long runs yet"
+soak: soak-wrap
+
+# The same commands under the agent, tini and dumb-init.
+soak-wrap:
+	WW_SOAK=1 WW_PEERS="$$(scripts/peers.sh)" cargo test --locked -p ww-agent --test shell -- wrap::peers
 
 install: agent ctl
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/whaleware"

@@ -66,6 +66,9 @@ const BASH: [&str; 4] = ["bash", "--norc", "--noprofile", "-i"];
 /// Answers each line with another.
 const ECHO: &str = "sed -u 's/^/got:/'";
 
+/// Says when it has begun and when it goes on. What is typed before that the shell might still get.
+const TELLS: &str = "trap \"echo con\"tinued CONT; echo be\"\"gun; while :; do sleep 0.02; done";
+
 /// An interactive shell with job control, in which `$A COMMAND` is the agent.
 fn shell() -> (Terminal, Agent) {
     let image = Image::foreign()
@@ -163,13 +166,13 @@ fn one_in_the_background_that_is_put_into_the_foreground_while_it_runs_gets_the_
 #[test]
 fn with_another_input_than_the_terminal_the_job_is_suspended_all_the_same() {
     let (mut terminal, _bash) = shell();
-    terminal.types("$A sh -c 'echo be\"\"gun; exec sleep 1000' < /dev/null\n");
+    terminal.types(&format!("$A sh -c '{TELLS}' < /dev/null\n"));
     terminal.shows("begun");
     terminal.types("\x1a");
     terminal.shows("Stopped");
     terminal.shows("ready> ");
     terminal.types("fg\n");
-    terminal.shows("sleep 1000");
+    terminal.shows("continued");
     terminal.types("\x03");
     terminal.shows("ready> ");
     terminal.types("echo code-$?\n");
@@ -211,13 +214,13 @@ fn a_shell_as_the_command_has_job_control() {
         terminal.shows("flags:");
         let flags = terminal.shows(":\r\n");
         assert!(flags.contains('m'), "{flags}");
-        terminal.types("sh -c 'echo be\"\"gun; exec sleep 1000'\n");
+        terminal.types(&format!("sh -c '{TELLS}'\n"));
         terminal.shows("begun");
         terminal.types("\x1a");
         terminal.shows("Stopped");
         terminal.shows("ready> ");
         terminal.types("fg\n");
-        terminal.shows("sleep 1000");
+        terminal.shows("continued");
         terminal.types("\x03");
         terminal.shows("ready> ");
         terminal.types("exit 9\n");

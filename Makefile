@@ -7,7 +7,7 @@ AGENT_LINK := -C target-feature=+crt-static -C relocation-model=static -C link-a
 AGENT := $(TARGET)/agent/ww-agent
 CTL := $(TARGET)/release/ww-ctl
 
-.PHONY: all demo test bench soak soak-agent soak-fuzz soak-matrix fuzz install lint doc clean agent ctl engine
+.PHONY: all demo test bench soak soak-agent soak-fuzz soak-matrix soak-wrap fuzz install lint doc clean agent ctl engine
 .DEFAULT_GOAL := all
 
 all: agent ctl
@@ -43,7 +43,7 @@ bench: engine agent ctl
 	  WW_PEERS="$$(scripts/peers.sh)" \
 	  cargo bench --locked --workspace --bench '*'
 
-soak: soak-agent soak-matrix soak-fuzz
+soak: soak-agent soak-matrix soak-wrap soak-fuzz
 
 # Ten minutes for each target, all at once. Needs a C++ compiler beside Rust.
 fuzz soak-fuzz:
@@ -56,6 +56,10 @@ soak-matrix: agent
 # What an agent takes over a long life: 10,000 checks, 1,000 restarts, idle for 60 s.
 soak-agent: agent
 	WW_AGENT_BINARY="$(AGENT)" WW_SOAK=1 cargo test --locked -p ww-agent --test shell -- --nocapture growth:: idle::
+
+# The same commands under the agent, tini and dumb-init.
+soak-wrap:
+	WW_SOAK=1 WW_PEERS="$$(scripts/peers.sh)" cargo test --locked -p ww-agent --test shell -- wrap::peers
 
 install: agent ctl
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/whaleware"

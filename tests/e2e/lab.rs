@@ -256,6 +256,11 @@ impl Lab {
         format!("{}-{what}", self.name)
     }
 
+    /// What marks a container of this laboratory, which goes with it: `NAME=VALUE`.
+    pub(crate) fn label(&self) -> String {
+        format!("{LABEL}={}", self.name)
+    }
+
     /// The base image: busybox, bash, no agent.
     pub(crate) fn base(&self) -> &str {
         &self.base.tag
@@ -318,7 +323,7 @@ impl Lab {
     ) -> Guest {
         let name = self.named(what);
         let data = self.directory(&format!("data-{what}"));
-        let label = format!("{LABEL}={}", self.name);
+        let label = self.label();
         let started = run(Command::new("docker")
             .args(["run", "-d", "--name", &name, "--label", &label])
             .args(options)
@@ -331,7 +336,7 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        let label = format!("label={LABEL}={}", self.name);
+        let label = format!("label={}", self.label());
         let list = docker(["ps", "-aq", "--filter", &label]);
         for id in list.stdout.lines() {
             docker(["rm", "-fv", id]);

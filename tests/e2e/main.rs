@@ -25,3 +25,4 @@ mod stop;
 mod top;
 mod tree;
 mod worlds;
+mod wrap;

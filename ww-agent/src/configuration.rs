@@ -81,6 +81,14 @@ impl Configuration {
         Ok(Self { layers, merged })
     }
 
+    /// Nothing configured.
+    pub(crate) fn empty() -> Self {
+        Self {
+            layers: Vec::new(),
+            merged: Map::new(),
+        }
+    }
+
     /// The agent's own settings.
     ///
     /// # Errors

@@ -165,7 +165,7 @@ pub(crate) struct Hooks {
     pub(crate) trouble: Option<String>,
     /// Services whose process exists, to be told once.
     pub(crate) begun: Vec<RunId>,
-    /// The terminal is the command's while it runs.
+    /// There is a terminal, to be the command's while it runs.
     pub(crate) has_terminal: bool,
     /// Where the agent was started; only the command goes on from there.
     pub(crate) start_directory: PathBuf,
@@ -331,8 +331,9 @@ impl Hooks {
         }
     }
 
-    /// Starts the command the container is there for. It gets the agent's own stdin, stdout and stderr,
-    /// and the terminal where there is one: it is to find all as if it had been started without.
+    /// Starts the command the container is there for. It gets every descriptor the agent was started
+    /// with, and the terminal where the agent has it: it is to find all as if it had been started
+    /// without.
     fn spawn_command(
         &self,
         words: &[OsString],
@@ -347,11 +348,11 @@ impl Hooks {
             .args(arguments)
             .current_dir(&self.start_directory)
             .env(env::WW_STATE, state.name());
-        attend(&mut command, variables);
-        sys::isolate(&mut command);
-        if self.has_terminal {
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        if self.has_terminal && sys::is_foreground() {
             sys::take_terminal(&mut command);
         }
+        sys::lead(&mut command);
         command
             .spawn()
             .map(|child| i32::try_from(child.id()).unwrap_or(i32::MAX))

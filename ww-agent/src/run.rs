@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use whaleware::config::Settings;
 use whaleware::lifecycle::Moment;
+use whaleware::paths;
 
 use crate::blackbox::BlackBox;
 use crate::clock;
@@ -80,7 +81,8 @@ pub(crate) fn main(command: Option<Vec<OsString>>) -> ExitCode {
         output.settle(LAST_LINE);
         return ExitCode::from(FAILED);
     }
-    let (configuration, settings) = match load(&environment) {
+    let is_guest = command.is_some() && !environment.path(paths::SCRIPTS).is_dir();
+    let (configuration, settings) = match load(&environment, is_guest, &mut output) {
         Ok(loaded) => loaded,
         Err(error) => {
             let text = error.to_string();
@@ -104,7 +106,7 @@ pub(crate) fn main(command: Option<Vec<OsString>>) -> ExitCode {
         boot_id(),
     );
     if let Some(words) = command {
-        runtime.wrap(words, directory);
+        runtime.wrap(words, directory, is_guest);
     }
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
@@ -124,8 +126,21 @@ pub(crate) fn main(command: Option<Vec<OsString>>) -> ExitCode {
     ExitCode::from(FAULT)
 }
 
-fn load(environment: &Environment) -> Result<(Configuration, Settings), LoadError> {
-    let configuration = Configuration::load(environment)?;
+/// In an image that knows nothing of whaleware `CFG` may be anything, and is then left to whom it
+/// belongs.
+fn load(
+    environment: &Environment,
+    is_guest: bool,
+    output: &mut Output,
+) -> Result<(Configuration, Settings), LoadError> {
+    let configuration = match Configuration::load(environment) {
+        Err(error) if is_guest => {
+            let text = format!("not taken for the agent's configuration: {error}");
+            output.log(Level::Warning, &text);
+            Configuration::empty()
+        }
+        loaded => loaded?,
+    };
     let settings = configuration.settings()?;
     Ok((configuration, settings))
 }

@@ -53,13 +53,27 @@ pub(crate) fn reap_one() -> Reaped {
 /// blocked or ignored, and no descriptor but the three it is handed.
 #[expect(unsafe_code, reason = "code between fork and exec")]
 pub(crate) fn isolate(command: &mut Command) {
+    lead(command);
+    // SAFETY: the closure makes system calls only; it neither allocates nor takes a lock, and
+    // touches nothing but the child's own descriptor flags.
+    unsafe {
+        command.pre_exec(|| {
+            close_on_exec();
+            Ok(())
+        });
+    }
+}
+
+/// Gives the command's process its own process group, and no signal blocked or ignored. It keeps the
+/// descriptors that the agent was started with: those of the agent's own close by themselves.
+#[expect(unsafe_code, reason = "code between fork and exec")]
+pub(crate) fn lead(command: &mut Command) {
     command.process_group(0);
     // SAFETY: the closure makes system calls only; it neither allocates nor takes a lock, and
-    // touches nothing but the child's own signal state and descriptor flags.
+    // touches nothing but the child's own signal state.
     unsafe {
         command.pre_exec(|| {
             reset_signals();
-            close_on_exec();
             Ok(())
         });
     }
@@ -95,8 +109,8 @@ fn reset_signals() {
     }
 }
 
-/// Makes the process group of the command's process the terminal's foreground one. Signals are still
-/// blocked then, so that the terminal does not stop it for that.
+/// Makes the process group of the command's process the terminal's foreground one; to be asked for
+/// before [`lead`]. Signals are still blocked then, so that the terminal does not stop it for that.
 #[expect(unsafe_code, reason = "code between fork and exec")]
 pub(crate) fn take_terminal(command: &mut Command) {
     // SAFETY: the closure makes one system call, which takes no pointers but to its own stack.
@@ -106,6 +120,13 @@ pub(crate) fn take_terminal(command: &mut Command) {
             Ok(())
         });
     }
+}
+
+/// Whether stdin is the terminal of this process's session.
+#[expect(unsafe_code, reason = "tcgetpgrp by number")]
+pub(crate) fn has_terminal() -> bool {
+    // SAFETY: takes no pointer.
+    unsafe { libc::tcgetpgrp(0) >= 0 }
 }
 
 /// Whether stdin is a terminal, and this process in its foreground.
@@ -129,15 +150,17 @@ pub(crate) fn give_terminal(group: i32) {
     unsafe { libc::tcsetpgrp(0, group) };
 }
 
-/// Whether a child has been stopped, as with ^Z, since this was last asked.
+/// The signal a child has been stopped by, as with ^Z, if it has been since this was last asked.
 #[expect(unsafe_code, reason = "waitid writes through a pointer")]
-pub(crate) fn is_stopped(pid: i32) -> bool {
-    // SAFETY: all zero is a valid siginfo_t, and it is a valid place to write to during the call.
+pub(crate) fn stopped_by(pid: i32) -> Option<i32> {
+    // SAFETY: all zero is a valid siginfo_t, and it is a valid place to write to during the call; what
+    // is read of it is what waitid fills in for a child.
     unsafe {
         let mut found: libc::siginfo_t = std::mem::zeroed();
         let id = libc::id_t::from(pid.cast_unsigned());
         let options = libc::WSTOPPED | libc::WNOHANG;
-        libc::waitid(libc::P_PID, id, &raw mut found, options) == 0 && found.si_pid() == pid
+        let done = libc::waitid(libc::P_PID, id, &raw mut found, options) == 0;
+        (done && found.si_pid() == pid).then(|| found.si_status())
     }
 }
 
@@ -152,9 +175,24 @@ pub(crate) fn has_children() -> bool {
     }
 }
 
-/// Stops this process until somebody continues it.
-pub(crate) fn suspend() {
-    send(std::process::id().cast_signed(), libc::SIGSTOP);
+/// Stops this process as ^Z does, until somebody continues it. Answers whether it was: the kernel stops
+/// neither PID 1 nor one whose session has nobody who could continue it.
+#[expect(unsafe_code, reason = "signal sets are written through pointers")]
+pub(crate) fn suspend() -> bool {
+    // SAFETY: the sets are initialised by sigemptyset before they are used, and outlive the calls.
+    unsafe {
+        let mut stop: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut stop);
+        libc::sigaddset(&raw mut stop, libc::SIGTSTP);
+        let none = std::ptr::null_mut();
+        libc::raise(libc::SIGTSTP);
+        // It is delivered here, with its default action.
+        libc::sigprocmask(libc::SIG_UNBLOCK, &raw const stop, none);
+        libc::sigprocmask(libc::SIG_BLOCK, &raw const stop, none);
+        let mut pending: libc::sigset_t = std::mem::zeroed();
+        libc::sigpending(&raw mut pending) == 0
+            && libc::sigismember(&raw const pending, libc::SIGCONT) == 1
+    }
 }
 
 #[expect(unsafe_code, reason = "close_range has no wrapper")]

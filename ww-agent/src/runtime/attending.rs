@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use nix::libc::SIGCONT;
+use nix::libc::{SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU};
 use whaleware::env;
 use whaleware::lifecycle::{
     Effect, Event, MAIN_SERVICE, Moment, Outcome, RunId, ServiceNotice, ServiceView,
@@ -248,18 +248,23 @@ impl Runtime {
     // ---- the one command of `run -- CMD` ------------------------------------------------------
 
     /// The container is there for one command.
-    pub(crate) fn wrap(&mut self, words: Vec<std::ffi::OsString>, directory: std::path::PathBuf) {
+    ///
+    /// A guest, in an image that knows nothing of all this, leaves nothing behind.
+    pub(crate) fn wrap(
+        &mut self,
+        words: Vec<std::ffi::OsString>,
+        directory: std::path::PathBuf,
+        is_guest: bool,
+    ) {
         self.command = Some(words);
-        // In an image that knows nothing of all this it leaves nothing behind, and says nothing that
-        // the command did not but why it cannot be started.
-        let scripts = self.environment.path(whaleware::paths::SCRIPTS);
-        self.is_guest = !scripts.is_dir();
-        if self.is_guest {
+        self.is_guest = is_guest;
+        if is_guest {
             self.memory = Memory::nowhere(&self.boot);
         }
+        // The streams are the command's: nothing is said there but what went wrong.
         self.output.least = Level::Warning;
         self.hooks.start_directory = directory;
-        self.hooks.has_terminal = sys::is_foreground();
+        self.hooks.has_terminal = sys::has_terminal();
         self.machine.wrap();
     }
 
@@ -288,21 +293,43 @@ impl Runtime {
         }
     }
 
-    /// The command was stopped, as with ^Z: whoever started the agent from a terminal is to notice,
-    /// and gets the terminal. PID 1 cannot be stopped, and has nobody who could notice.
-    pub(super) fn follow_suspension(&self) {
-        if !self.hooks.has_terminal || std::process::id() == 1 {
+    /// A signal that stops, from outside: where it stops the command, it stops the agent too, as whoever
+    /// sent it to a job expects.
+    pub(super) fn forward_stop(&mut self, signal: i32) {
+        self.is_to_stop = true;
+        self.forward(signal);
+    }
+
+    /// The command was stopped. Whoever started the agent from a terminal is to notice, and gets the
+    /// terminal.
+    pub(super) fn follow_suspension(&mut self) {
+        let Some(pid) = self.command_process() else {
+            return;
+        };
+        let Some(signal) = sys::stopped_by(pid) else {
+            return;
+        };
+        // It was put into the foreground while it ran in the background.
+        if matches!(signal, SIGTTIN | SIGTTOU) && sys::is_foreground() {
+            self.resume();
             return;
         }
-        if self.command_process().is_some_and(sys::is_stopped) {
-            sys::suspend();
+        // A command that was stopped alone, without a terminal, is continued alone.
+        if !self.hooks.has_terminal && !self.is_to_stop {
+            return;
+        }
+        self.is_to_stop = false;
+        // What nobody could continue is not suspended at all: the kernel's own rule for ^Z.
+        if !sys::suspend() && self.hooks.has_terminal && signal == SIGTSTP {
+            sys::send(-pid, SIGCONT);
         }
     }
 
     /// Continued: with the terminal, where it was given back.
-    pub(super) fn resume(&self) {
+    pub(super) fn resume(&mut self) {
+        self.is_to_stop = false;
         if let Some(pid) = self.command_process() {
-            if self.hooks.has_terminal && sys::is_foreground() {
+            if sys::is_foreground() {
                 sys::give_terminal(pid);
             }
             sys::send(-pid, SIGCONT);

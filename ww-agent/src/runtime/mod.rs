@@ -140,6 +140,8 @@ pub(crate) struct Runtime {
     unknown_services: BTreeSet<String>,
     /// What the container is there for, in `run -- CMD`.
     command: Option<Vec<OsString>>,
+    /// The agent was asked to stand still: it does when its command does.
+    is_to_stop: bool,
     /// The image has nothing of whaleware's: nothing is written there.
     is_guest: bool,
     named: Option<Named>,
@@ -189,6 +191,7 @@ impl Runtime {
             attended: Attended::new(),
             unknown_services: BTreeSet::new(),
             command: None,
+            is_to_stop: false,
             is_guest: false,
             named: None,
             checks: Vec::new(),

@@ -53,15 +53,11 @@ impl Runtime {
                     self.forward(SIGTERM);
                 }
             }
-            SIGHUP
-                if self
-                    .named
-                    .as_ref()
-                    .is_some_and(|named| named.signal == SIGHUP) =>
-            {
+            SIGHUP if self.is_announced(SIGHUP) => {
                 let cause = self.cause(SIGHUP, "SIGHUP");
                 self.ask(Ask::Restart(cause));
             }
+            SIGTSTP | SIGTTIN | SIGTTOU => self.forward_stop(number),
             SIGCONT => self.resume(),
             other => self.forward(other),
         }
@@ -75,16 +71,18 @@ impl Runtime {
         }
     }
 
+    /// Whether an operator has said lately that this signal is his.
+    fn is_announced(&self, number: i32) -> bool {
+        let named = self.named.as_ref();
+        named.is_some_and(|named| named.signal == number && clock::now() <= named.until)
+    }
+
     /// The signal itself, or who was said to send it.
     fn cause(&mut self, number: i32, name: &'static str) -> Cause {
-        match self.named.take() {
-            Some(named) if named.signal == number && clock::now() <= named.until => {
-                Cause::Operator(named.by)
-            }
-            other => {
-                self.named = other;
-                Cause::Signal(name)
-            }
+        let announced = self.is_announced(number);
+        match self.named.take_if(|_| announced) {
+            Some(named) => Cause::Operator(named.by),
+            None => Cause::Signal(name),
         }
     }
 

@@ -178,22 +178,14 @@ fn descriptors(agent: i32) -> usize {
     fs::read_dir(format!("/proc/{agent}/fd")).unwrap().count()
 }
 
-/// The agent as it goes into images: its memory and its speed are what matters here.
-#[expect(clippy::disallowed_methods, reason = "the one place for it here")]
-fn released() -> PathBuf {
-    let path = std::env::var_os("WW_AGENT_BINARY");
-    path.expect("WW_AGENT_BINARY: `make agent` builds it")
-        .into()
-}
-
 fn agent() -> Agent {
     let cfg = format!(
         r#"{{"ww":{{"monitor":{{"interval":"{}ms"}}}}}}"#,
         INTERVAL.as_millis()
     );
-    let mut image = Image::new();
-    image.binary = released();
-    let agent = image
+    // As it goes into images: its memory and its speed are what matters here.
+    let agent = Image::new()
+        .shipped()
         .file("ww/usr/monitor", MONITOR, 0o755)
         .cfg(&cfg)
         .start();

@@ -4,6 +4,7 @@ use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -17,6 +18,16 @@ use tempfile::TempDir;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks at what no event tells.
 const LOOK: Duration = Duration::from_millis(5);
+
+/// Starts what follows as PID 1 of a name space of its own.
+const SPACE: [&str; 6] = [
+    "unshare",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount",
+    "--mount-proc",
+];
 
 #[expect(clippy::disallowed_methods, reason = "the clock seam of these tests")]
 pub(crate) fn now() -> Instant {
@@ -61,32 +72,47 @@ pub(crate) fn until_within<T>(
 pub(crate) struct Image {
     root: TempDir,
     environment: Vec<(String, String)>,
+    stdin: Option<Stdio>,
     stdout: Option<Stdio>,
     around: Vec<String>,
-    /// The agent that is started.
-    pub(crate) binary: PathBuf,
+    supervisor: Vec<String>,
+    arguments: Vec<String>,
+    directory: Option<PathBuf>,
+    is_first: bool,
+    /// It makes itself the leader of a session, which the leader of a group cannot.
+    becomes_leader: bool,
 }
 
 impl Image {
-    /// An image without any script.
-    pub(crate) fn bare() -> Self {
-        let root = tempfile::tempdir().unwrap();
-        fs::create_dir_all(root.path().join("ww/usr")).unwrap();
-        fs::create_dir_all(root.path().join("data")).unwrap();
+    /// An image that knows nothing of whaleware.
+    pub(crate) fn foreign() -> Self {
         Self {
-            root,
+            root: tempfile::tempdir().unwrap(),
             environment: Vec::new(),
+            stdin: None,
             stdout: None,
             around: Vec::new(),
-            binary: env!("CARGO_BIN_EXE_ww-agent").into(),
+            supervisor: vec![env!("CARGO_BIN_EXE_ww-agent").into(), "run".into()],
+            arguments: Vec::new(),
+            directory: None,
+            is_first: true,
+            becomes_leader: false,
         }
     }
 
     /// With the agent as it is shipped, where it matters how it was built.
     pub(crate) fn shipped(mut self) -> Self {
-        let agent = variable("WW_AGENT_BINARY");
-        self.binary = agent.expect("WW_AGENT_BINARY: run `make test`").into();
+        let agent = variable("WW_AGENT_BINARY").expect("WW_AGENT_BINARY: run `make test`");
+        self.supervisor[0] = agent.into_string().expect("a path in UTF-8");
         self
+    }
+
+    /// An image without any script.
+    pub(crate) fn bare() -> Self {
+        let image = Self::foreign();
+        fs::create_dir_all(image.path("ww/usr")).unwrap();
+        fs::create_dir_all(image.path("data")).unwrap();
+        image
     }
 
     /// An image whose every script appends its name to the log; there is no monitor.
@@ -129,13 +155,50 @@ impl Image {
         self
     }
 
+    pub(crate) fn stdin(mut self, stdin: impl Into<Stdio>) -> Self {
+        self.stdin = Some(stdin.into());
+        self
+    }
+
+    /// The one command the agent is there for.
+    pub(crate) fn command(mut self, words: &[&str]) -> Self {
+        let words = ["--"].iter().chain(words);
+        self.arguments = words.map(ToString::to_string).collect();
+        self
+    }
+
+    /// Another program than the agent, with its first arguments.
+    pub(crate) fn supervisor(mut self, words: &[&str]) -> Self {
+        self.supervisor = words.iter().map(ToString::to_string).collect();
+        self
+    }
+
+    /// Where the agent is started.
+    pub(crate) fn directory(mut self, path: &Path) -> Self {
+        self.directory = Some(path.to_owned());
+        self
+    }
+
+    /// Not as PID 1 but as a process among others, with a process group of its own.
+    pub(crate) fn among_others(mut self) -> Self {
+        self.is_first = false;
+        self
+    }
+
+    /// The agent as the leader of a session that has this terminal, for its three streams.
+    pub(crate) fn on_terminal(mut self, name: &str) -> Self {
+        self.becomes_leader = true;
+        let script = format!("exec setsid --ctty -- \"$@\" < {name} > {name} 2>&1");
+        self.around(&["sh", "-c", &script, "sh"])
+    }
+
     /// A command the agent is started by, which replaces itself.
     pub(crate) fn around(mut self, command: &[&str]) -> Self {
         self.around = command.iter().map(ToString::to_string).collect();
         self
     }
 
-    /// Starts the agent as PID 1.
+    /// Starts the agent, as PID 1 unless [`Self::among_others`].
     pub(crate) fn start(mut self) -> Agent {
         let child = self.spawn();
         Agent { image: self, child }
@@ -144,19 +207,28 @@ impl Image {
     fn spawn(&mut self) -> Child {
         let file = |name: &str| File::create(self.root.path().join(name)).unwrap();
         let (stdout, stderr) = (file("stdout"), file("stderr"));
-        let mut command = Command::new("unshare");
+        let space: &[&str] = if self.is_first { &SPACE } else { &[] };
+        let own = [&self.around, &self.supervisor, &self.arguments];
+        let mut words = space
+            .iter()
+            .copied()
+            .chain(own.into_iter().flatten().map(String::as_str));
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words);
+        if !self.is_first && !self.becomes_leader {
+            command.process_group(0);
+        }
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
         command
-            .args(["--pid", "--fork", "--kill-child", "--mount", "--mount-proc"])
-            .args(&self.around)
-            .arg(&self.binary)
-            .arg("run")
             .env_remove("CFG")
             .env_remove("CFG_FILE")
             .env("WW_ROOT", self.root.path())
             .env("ROOT", self.root.path())
             .env("LOG", self.root.path().join("log"))
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            .stdin(self.stdin.take().unwrap_or_else(Stdio::null))
             .stdout(self.stdout.take().unwrap_or_else(|| stdout.into()))
             .stderr(stderr);
         command
@@ -212,13 +284,22 @@ impl Agent {
 
     /// The agent's number outside of its name space.
     pub(crate) fn pid(&self) -> i32 {
-        let unshare = self.child.id();
-        let children = format!("/proc/{unshare}/task/{unshare}/children");
+        let child = self.child.id();
+        let program = Path::new(&self.image.supervisor[0]).file_name().unwrap();
         until("the agent's process", || {
-            let pid: i32 = fs::read_to_string(&children).ok()?.trim().parse().ok()?;
+            let pid = if self.image.is_first {
+                *children(child).first()?
+            } else {
+                child.cast_signed()
+            };
             let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-            (name.trim() == "ww-agent").then_some(pid)
+            (name.trim() == program).then_some(pid)
         })
+    }
+
+    /// The agent's own children, ended or not.
+    pub(crate) fn children(&self) -> Vec<i32> {
+        children(self.pid().cast_unsigned())
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -303,12 +384,12 @@ impl Agent {
 impl Drop for Agent {
     fn drop(&mut self) {
         // `--kill-child` does not reach one that has changed its user. PID 1 takes all with it.
-        let unshare = self.child.id();
-        let children = fs::read_to_string(format!("/proc/{unshare}/task/{unshare}/children"));
-        for pid in children.unwrap_or_default().split_whitespace() {
-            if let Ok(pid) = pid.parse() {
-                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        // Where the agent is not, its children lead the groups of what they started.
+        for pid in children(self.child.id()) {
+            if !self.image.is_first {
+                let _ = kill(Pid::from_raw(-pid), Signal::SIGKILL);
             }
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -319,6 +400,13 @@ impl Drop for Agent {
             println!("log: {log:?}\nstdout: {stdout}\nstderr: {stderr}");
         }
     }
+}
+
+/// The children of a process, ended or not.
+fn children(pid: u32) -> Vec<i32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let pids = text.split_whitespace();
+    pids.map(|pid| pid.parse().unwrap()).collect()
 }
 
 /// A client of the agent's socket.

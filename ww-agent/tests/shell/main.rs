@@ -32,3 +32,4 @@ mod services;
 mod socket;
 mod stopping;
 mod terminal;
+mod wrap;

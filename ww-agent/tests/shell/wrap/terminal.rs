@@ -66,8 +66,10 @@ const BASH: [&str; 4] = ["bash", "--norc", "--noprofile", "-i"];
 /// Answers each line with another.
 const ECHO: &str = "sed -u 's/^/got:/'";
 
-/// Says when it has begun and when it goes on. What is typed before that the shell might still get.
-const TELLS: &str = "trap \"echo con\"tinued CONT; echo be\"\"gun; while :; do sleep 0.02; done";
+/// Says when it has begun and when it goes on: what is typed before that the shell might still get. It
+/// makes no process meanwhile, which could be stopped between fork and exec and hold its parent there.
+const TELLS: &str =
+    "trap \"echo con\"tinued CONT; sleep 1000 & echo be\"\"gun; while :; do wait; done";
 
 /// An interactive shell with job control, in which `$A COMMAND` is the agent.
 fn shell() -> (Terminal, Agent) {

@@ -111,12 +111,23 @@ fn one_that_wants_data_empty_finds_it_so_and_is_told_what_was_before() {
 
 #[test]
 fn wherever_it_is_killed_data_shows_nothing_and_the_next_is_told() {
-    for round in 0..16_u64 {
+    // Around the beginning, the script, and the mark with what follows it, each a little later.
+    let anchors = [
+        (None, 1500),
+        (Some("firstboot"), 1000),
+        (Some("firstboot-done"), 250),
+    ];
+    let rounds = anchors
+        .into_iter()
+        .flat_map(|(anchor, step)| (0..8).map(move |round| (anchor, step * round)));
+    for (anchor, delay) in rounds {
         let mut agent = image().start();
-        // A boot takes about thirty milliseconds; each round comes a little further.
         agent.pid();
-        let until = now() + Duration::from_micros(1500 * round);
-        while now() < until && agent.log().last().is_none_or(|line| line != "warmup") {
+        if let Some(line) = anchor {
+            agent.wait_log(line, 1);
+        }
+        let until = now() + Duration::from_micros(delay);
+        while now() < until {
             std::hint::spin_loop();
         }
         agent.cut_the_power();
@@ -137,9 +148,12 @@ fn wherever_it_is_killed_data_shows_nothing_and_the_next_is_told() {
             (false, false) => told == "told interrupted/1" || told == "told none/unset",
         };
         let all = agent.log();
-        assert!(right, "round {round}: {log:?}, marked: {marked}; {all:?}");
+        assert!(
+            right,
+            "{anchor:?}+{delay}: {log:?}, marked: {marked}; {all:?}"
+        );
         let from = since(&agent, log.len(), "from").concat();
-        assert!(from.starts_with("from 1 "), "round {round}: {all:?}");
+        assert!(from.starts_with("from 1 "), "{anchor:?}+{delay}: {all:?}");
         assert_eq!(listed(&agent), [".ww", "base", "whaleup"]);
         assert_eq!(noted(&agent), None);
         assert!(agent.path("data/.ww/journal.json").exists());

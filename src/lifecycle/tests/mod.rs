@@ -4,6 +4,7 @@ mod cells;
 mod diagram;
 mod lives;
 mod promises;
+mod rounds;
 mod services;
 mod stories;
 mod world;

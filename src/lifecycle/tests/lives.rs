@@ -46,6 +46,10 @@ const SERVICES: [&str; 3] = ["a", "b", "c"];
 
 /// Everything that decides a life; the same number is the same life for ever.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one way a world can be"
+)]
 struct Life {
     policy: Policy,
     prompt: bool,
@@ -260,8 +264,8 @@ fn says(world: &mut World, which: u8, what: u8) {
     }
     let (id, name) = last[usize::from(which) % last.len()].clone();
     let notice = ServiceNotice {
-        ready: what % 4 == 0,
-        alive: what % 3 == 0,
+        ready: what.is_multiple_of(4),
+        alive: what.is_multiple_of(3),
         stopping: what % 16 == 5,
         triggered: what % 8 == 6,
         extend: (what % 8 == 7).then_some(Duration::from_secs(u64::from(what % 30))),

@@ -233,9 +233,10 @@ impl World {
         }
         // As the agent does: what an effect leads to is taken in when all are performed.
         for answer in answers {
-            match answer {
-                Event::Began(id) => self.begins(id),
-                answer => self.event(answer),
+            if let Event::Began(id) = answer {
+                self.begins(id);
+            } else {
+                self.event(answer);
             }
         }
     }

@@ -228,7 +228,7 @@ fn service_ends(world: &mut World, index: usize, how: Outcome) {
     let wrong =
         none && (exists || world.startable) || how == Outcome::Missing && name == MAIN_SERVICE;
     let outcome = if wrong { Outcome::Exited(5) } else { how };
-    let word = match &outcome {
+    let how = match &outcome {
         Outcome::Missing => "missing".to_owned(),
         Outcome::CannotStart { .. } => "cannot".to_owned(),
         Outcome::Exited(_) | Outcome::Signalled { .. } | Outcome::TimedOut(_) => {
@@ -236,7 +236,7 @@ fn service_ends(world: &mut World, index: usize, how: Outcome) {
         }
     };
     if world.is_last(id) {
-        world.log.push(format!("-{name} {word}"));
+        world.log.push(format!("-{name} {how}"));
     }
     world.event(Event::Ended(id, outcome));
 }

@@ -210,12 +210,23 @@ fn outcome(how: u8) -> Outcome {
     }
 }
 
-/// A script ends; the log says whether well, for the promises.
+/// A script ends; the log says whether well, for the promises. One that is waited for leads on.
 fn end(world: &mut World, index: usize, outcome: Outcome) {
     let running = world.running.remove(index);
+    let place = world.machine.place();
+    let (_, step) = place.split_once(' ').unwrap_or(("", ""));
+    let waits = [
+        "running", "checking", "svcdown", "svcup", "warmup", "cutting",
+    ]
+    .contains(&step);
+    let last = world.hooks.last().is_some_and(|(id, _)| *id == running.id);
     let how = if outcome.is_success() { "ok" } else { "failed" };
     world.log.push(format!("-{} {how}", running.hook));
+    let heard = world.log.len();
     world.event(Event::Ended(running.id, outcome));
+    if waits && last && world.log.len() == heard && world.machine.place() == place {
+        world.log.push("unheard".into());
+    }
 }
 
 /// A service ends, if it runs; the log says with which code.

@@ -105,6 +105,7 @@ impl<'a> Reader<'a> {
             }
             "empty" => self.watched.retain(|group| *group != rest),
             "tolerated" => return self.tolerated(rest),
+            "unheard" => return must(false, "the end of a script that led to nothing"),
             "mark" => return must(!self.stopping, "a mark after a stop"),
             "STOPPED:" | "ERROR:" => {
                 must(!self.stopping, "a second end")?;

@@ -249,6 +249,40 @@ fn silence_is_failure_where_a_sign_of_life_is_asked_for() {
 }
 
 #[test]
+fn silence_from_the_first_moment_is_silence_too() {
+    let mut policy = policy();
+    policy.monitor_interval = Duration::from_secs(3600);
+    let rules = ServiceRules {
+        watchdog: Some(Duration::from_secs(3)),
+        ..ServiceRules::default()
+    };
+    policy.services.insert("b".into(), rules);
+    let mut world = up(policy);
+    world.deadline_within(Duration::from_secs(3));
+    assert_eq!(world.take_log(), ["TERM b"]);
+}
+
+#[test]
+fn one_that_says_that_it_has_failed_is_ended_and_started_again() {
+    let mut world = up(policy());
+    world.says(
+        "a",
+        ServiceNotice {
+            triggered: true,
+            ..ServiceNotice::default()
+        },
+    );
+    assert_eq!(world.take_log(), ["TERM a"]);
+    world.service_ends("a", Outcome::Exited(0));
+    world.service_empties("a");
+    world.deadline_within(Duration::from_secs(1));
+    assert_eq!(
+        world.take_log(),
+        ["-a", "TERM a", "watch a", "failing(1)", "+a", "unknown"]
+    );
+}
+
+#[test]
 fn a_stop_ends_them_one_after_the_other_before_svcdown() {
     let mut world = up(policy());
     world.stop();

@@ -2,6 +2,7 @@
 
 mod cells;
 mod diagram;
+mod life;
 mod lives;
 mod promises;
 mod rounds;

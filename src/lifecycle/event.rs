@@ -4,6 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::services::Failure;
+#[cfg(test)]
+use super::services::MAIN_SERVICE;
 use super::state::Hook;
 
 /// Names one run of a script; never used twice in a boot.
@@ -126,13 +128,18 @@ pub enum Cause {
 impl Cause {
     /// The kind of cause, for the state diagram.
     #[cfg(test)]
-    pub(super) const fn kind(&self) -> &'static str {
+    pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Started => "container started",
             Self::Finished(_) => "script finished",
             Self::Failed(..) => "script failed",
             Self::MarkFailed(_) => "cannot mark /data",
             Self::Watchdog { .. } => "watchdog",
+            Self::Service {
+                name,
+                failure: Failure::Ended(_),
+                ..
+            } if name == MAIN_SERVICE => "command ended",
             Self::Service { .. } => "service failed",
             Self::GaveUp { .. } => "gave up",
             Self::Signal(_) | Self::Operator(_) => "asked",

@@ -158,9 +158,9 @@ impl Machine {
         } else {
             State::Error
         };
-        match &mut self.phase {
-            Phase::Created | Phase::Done => {}
-            Phase::Stopping(stop) => stop.code = code,
+        match self.phase {
+            // What the stop is for decides; see `exit_code`.
+            Phase::Created | Phase::Done | Phase::Stopping(_) => {}
             Phase::Starting { .. } | Phase::Up(_) | Phase::Restarting(_) => {
                 let cause = Cause::Service {
                     name: MAIN_SERVICE.into(),
@@ -191,7 +191,11 @@ impl Machine {
             (checked @ (Health::Unknown | Health::Passing), 0) => checked,
         };
         match health {
-            Health::Failing(_) => self.healthy_since = None,
+            Health::Failing(_) => {
+                // What it was until now still counts.
+                self.forgive(now);
+                self.healthy_since = None;
+            }
             Health::Unknown | Health::Passing => {
                 if matches!(self.phase, Phase::Up(_)) {
                     self.healthy_since.get_or_insert(now);

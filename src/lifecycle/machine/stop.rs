@@ -112,7 +112,7 @@ impl Machine {
 
     /// The services first, then `svcdown`.
     fn stop_halt(&mut self, mut stop: Stop, now: Moment, out: &mut Effects) {
-        if !self.services.is_empty() {
+        if !self.services.are_down() {
             out.push(Effect::Stage(StopStage::Services, self.services_budget()));
         }
         stop.step = StopStep::Halting;

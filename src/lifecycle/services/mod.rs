@@ -111,6 +111,11 @@ impl Services {
         self.list.is_empty()
     }
 
+    /// Whether nothing of any of them is left to be stopped.
+    pub(super) fn are_down(&self) -> bool {
+        self.list.iter().all(Service::is_down)
+    }
+
     /// How each stands.
     pub(super) fn views(&self) -> impl Iterator<Item = ServiceView> {
         self.list.iter().map(Service::view)

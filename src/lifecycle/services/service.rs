@@ -53,6 +53,8 @@ pub enum Failure {
     Silent(Duration),
     /// It said itself that it has failed (`WATCHDOG=trigger`).
     Triggered,
+    /// It said that it is about to end (`STOPPING=1`) and did not within this time.
+    Lingers(Duration),
 }
 
 impl Failure {
@@ -61,7 +63,7 @@ impl Failure {
     pub const fn exit_code(&self) -> Option<i32> {
         match self {
             Self::Ended(outcome) => outcome.exit_code(),
-            Self::NotReady(_) | Self::Silent(_) | Self::Triggered => None,
+            Self::NotReady(_) | Self::Silent(_) | Self::Triggered | Self::Lingers(_) => None,
         }
     }
 }
@@ -73,6 +75,12 @@ impl fmt::Display for Failure {
             Self::NotReady(limit) => write!(formatter, "was not ready after {limit:?}"),
             Self::Silent(limit) => write!(formatter, "gave no sign of life for {limit:?}"),
             Self::Triggered => write!(formatter, "said that it has failed"),
+            Self::Lingers(limit) => {
+                write!(
+                    formatter,
+                    "had not ended {limit:?} after saying that it would"
+                )
+            }
         }
     }
 }
@@ -127,7 +135,8 @@ enum Stand {
     Absent,
     /// It is being started, or has not said yet that it is ready.
     Starting { run: RunId, until: Moment },
-    /// It runs. `alive_by` is when it has to give the next sign of life.
+    /// It runs. `alive_by` is when it has to give the next sign of life, or to have ended once it
+    /// says that it is `leaving`.
     Up {
         run: RunId,
         since: Moment,
@@ -246,19 +255,15 @@ impl Service {
         match self.stand {
             Stand::Down | Stand::Absent => None,
             Stand::Starting { until, .. } => Some(until),
-            Stand::Up {
-                alive_by, leaving, ..
-            } => {
-                if leaving {
-                    None
-                } else {
-                    alive_by
-                }
-            }
+            Stand::Up { alive_by, .. } => alive_by,
             Stand::Ending { next, .. } => next,
             Stand::Clearing { next, .. } => Some(next),
             Stand::Waiting { at } => Some(at),
         }
+    }
+
+    pub(super) const fn is_down(&self) -> bool {
+        matches!(self.stand, Stand::Down | Stand::Absent)
     }
 
     /// Whether the next one may be started.
@@ -281,7 +286,8 @@ impl Service {
     }
 
     fn become_(&mut self, stand: Stand, out: &mut Vec<Effect>) {
-        if matches!(stand, Stand::Up { .. }) {
+        // One that is no longer there has nothing to be up for.
+        if matches!(stand, Stand::Up { .. } | Stand::Absent) {
             self.failed = false;
         }
         self.stand = stand;
@@ -429,7 +435,10 @@ impl Service {
         self.failed = true;
         let outcome = match &failure {
             Failure::Ended(outcome) => Some(outcome.clone()),
-            Failure::NotReady(_) | Failure::Silent(_) | Failure::Triggered => None,
+            Failure::NotReady(_)
+            | Failure::Silent(_)
+            | Failure::Triggered
+            | Failure::Lingers(_) => None,
         };
         // One that cannot be started will not be by trying again.
         let hopeless = outcome.as_ref().is_some_and(|outcome| !began(outcome));
@@ -503,7 +512,7 @@ impl Service {
                 leaving,
                 ..
             } => {
-                if alive || ready {
+                if (alive || ready) && !*leaving {
                     *alive_by = self.rules.watchdog.map(|pause| now + pause);
                 }
                 if triggered {
@@ -511,7 +520,10 @@ impl Service {
                     self.end(run, Failure::Triggered, now, out);
                 } else if stopping && !*leaving {
                     *leaving = true;
+                    *alive_by = self.stop_timeout.map(|limit| now + limit);
                     out.push(Effect::Service(self.view()));
+                } else if let (true, Some(by), Some(more)) = (*leaving, alive_by, extend) {
+                    *by = (*by).max(now + more);
                 }
             }
             Stand::Ending {
@@ -555,10 +567,14 @@ impl Service {
                 let (run, limit) = (*run, self.rules.ready_timeout);
                 self.end(run, Failure::NotReady(limit), now, out);
             }
-            Stand::Up { run, .. } => {
+            Stand::Up { run, leaving, .. } => {
                 let run = *run;
-                let limit = self.rules.watchdog.unwrap_or_default();
-                self.end(run, Failure::Silent(limit), now, out);
+                let failure = if *leaving {
+                    Failure::Lingers(self.stop_timeout.unwrap_or_default())
+                } else {
+                    Failure::Silent(self.rules.watchdog.unwrap_or_default())
+                };
+                self.end(run, failure, now, out);
             }
             Stand::Ending {
                 run,

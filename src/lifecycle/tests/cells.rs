@@ -1,32 +1,76 @@
 //! Every cell: each kind of place the machine can be in, against each event.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::world::World;
-use crate::lifecycle::{Ask, Cause, Event, Hook, Outcome, Policy, RunId};
+use crate::lifecycle::{
+    Ask, Cause, Event, Hook, Outcome, Policy, RunId, ServiceNotice, ServiceRules,
+};
+
+/// What stays in the foreground.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Services {
+    None,
+    /// The second says when it is ready, and has to give signs of life.
+    Two,
+    /// The container is there for one command.
+    Command,
+}
+
+fn world(services: Services, prompt: bool, drain: u64) -> World {
+    let mut policy = Policy {
+        drain: Duration::from_secs(drain),
+        restart_max: 1,
+        restart_warmup: true,
+        ..Policy::default()
+    };
+    let rules = ServiceRules {
+        notify: true,
+        watchdog: Some(Duration::from_secs(30)),
+        ..ServiceRules::default()
+    };
+    policy.services.insert("b".into(), rules);
+    let mut world = World::new(policy);
+    world.prompt = prompt;
+    world.startable = false;
+    match services {
+        Services::None => {}
+        Services::Two => world.services = vec!["a".into(), "b".into()],
+        Services::Command => world.machine.wrap(),
+    }
+    world
+}
+
+/// How the services stand, as far as it decides about what comes.
+fn stands(world: &World) -> String {
+    let services = world.machine.services();
+    let stands =
+        services.map(|one| format!("{} {:?} {}", one.name, one.stand, one.restarts.min(1)));
+    stands.collect::<Vec<_>>().join(", ")
+}
 
 /// Every place one can get to, by its shape, with a world that is there.
 pub(super) fn places() -> BTreeMap<String, World> {
     let mut found: BTreeMap<String, World> = BTreeMap::new();
     let mut queue = Vec::new();
     for prompt in [true, false] {
-        for drain in [0, 5] {
-            let mut world = World::new(Policy {
-                drain: std::time::Duration::from_secs(drain),
-                restart_max: 1,
-                restart_warmup: true,
-                ..Policy::default()
-            });
-            world.prompt = prompt;
-            queue.push(world);
+        for (services, drain) in [
+            (Services::None, 0),
+            (Services::None, 5),
+            (Services::Two, 5),
+            (Services::Command, 0),
+        ] {
+            queue.push(world(services, prompt, drain));
         }
     }
     while let Some(world) = queue.pop() {
         let key = format!(
-            "{} {} {}",
+            "{} {} {} {}",
             world.machine.place(),
             world.machine.past(),
-            world.prompt
+            world.prompt,
+            stands(&world)
         );
         if found.contains_key(&key) {
             continue;
@@ -58,6 +102,11 @@ pub(super) fn events(world: &World) -> Vec<(&'static str, Event)> {
         ),
         ("stop", Event::Asked(Ask::Stop(Cause::Signal("SIGTERM")))),
         ("check", Event::Asked(Ask::Check)),
+        ("began, unknown", Event::Began(RunId(9999))),
+        (
+            "noticed, unknown",
+            Event::Noticed(RunId(9999), notices()[0].1),
+        ),
     ];
     if let Some(running) = world.running.last() {
         events.push(("ended well", Event::Ended(running.id, Outcome::Exited(0))));
@@ -68,7 +117,69 @@ pub(super) fn events(world: &World) -> Vec<(&'static str, Event)> {
         let last = world.hooks.iter().rev().find(|(_, hook)| *hook == wanted);
         events.extend(last.map(|(id, _)| ("group empty", Event::GroupEmpty(*id))));
     }
+    for view in world.machine.services() {
+        let Some(run) = view.run else { continue };
+        events.push(("service began", Event::Began(run)));
+        events.push(("service empty", Event::GroupEmpty(run)));
+        for (name, notice) in notices() {
+            events.push((name, Event::Noticed(run, notice)));
+        }
+        if world.attended.iter().any(|(one, _)| *one == run) {
+            let cannot = Outcome::CannotStart {
+                code: 127,
+                reason: "no interpreter".into(),
+            };
+            for outcome in [
+                Outcome::Exited(0),
+                Outcome::Exited(3),
+                Outcome::Missing,
+                cannot,
+            ] {
+                events.push(("service ended", Event::Ended(run, outcome)));
+            }
+        }
+    }
+    // A run that is over is heard no more.
+    let runs = |run: &RunId| world.machine.services().any(|view| view.run == Some(*run));
+    if let Some((old, _)) = world.begun.iter().find(|(run, _)| !runs(run)) {
+        events.push(("old service began", Event::Began(*old)));
+        events.push(("old service empty", Event::GroupEmpty(*old)));
+        events.push(("old service said", Event::Noticed(*old, notices()[0].1)));
+        events.push(("old service ended", Event::Ended(*old, Outcome::Exited(3))));
+    }
     events
+}
+
+/// What a service can say of itself.
+fn notices() -> [(&'static str, ServiceNotice); 5] {
+    let nothing = ServiceNotice::default();
+    let ready = ServiceNotice {
+        ready: true,
+        ..nothing
+    };
+    let alive = ServiceNotice {
+        alive: true,
+        ..nothing
+    };
+    let stopping = ServiceNotice {
+        stopping: true,
+        ..nothing
+    };
+    let triggered = ServiceNotice {
+        triggered: true,
+        ..nothing
+    };
+    let extend = ServiceNotice {
+        extend: Some(Duration::from_secs(100)),
+        ..nothing
+    };
+    [
+        ("says it is ready", ready),
+        ("says it is alive", alive),
+        ("says it is stopping", stopping),
+        ("says it has failed", triggered),
+        ("asks for time", extend),
+    ]
 }
 
 pub(super) fn nexts(world: &World) -> Vec<World> {
@@ -77,6 +188,9 @@ pub(super) fn nexts(world: &World) -> Vec<World> {
         let mut next = world.clone();
         if name.starts_with("ended ") && !name.contains("unknown") || name == "was missing" {
             next.running.pop();
+        }
+        if let ("service ended", Event::Ended(run, _)) = (name, &event) {
+            next.attended.retain(|(one, _)| one != run);
         }
         next.event(event);
         nexts.push(next);
@@ -108,21 +222,25 @@ fn every_place_is_reached_and_every_cell_decided() {
         "upgrade running",
         "svcup announcing",
         "svcup running",
+        "svcup settling",
         "warmup running",
         "up due",
         "up checking",
         "up absent",
         "restarting announcing",
         "restarting draining",
+        "restarting halting",
         "restarting svcdown",
         "restarting emptying svcdown's",
         "restarting emptying the last",
         "restarting pausing",
         "restarting svcup",
+        "restarting settling",
         "restarting warmup",
         "stopping cutting",
         "stopping announcing",
         "stopping draining",
+        "stopping halting",
         "stopping svcdown",
         "stopping terminating",
         "stopping killing",
@@ -130,7 +248,7 @@ fn every_place_is_reached_and_every_cell_decided() {
     ] {
         assert!(shapes.contains(expected), "{expected} is never reached");
     }
-    assert_eq!(shapes.len(), 29, "{shapes:?}");
+    assert_eq!(shapes.len(), 33, "{shapes:?}");
 
     let mut cells = 0;
     for world in places.values() {
@@ -152,6 +270,7 @@ fn every_place_is_reached_and_every_cell_decided() {
             }
             // Events nobody waits for change nothing.
             if name.contains("unknown") || name.contains("old") {
+                assert_eq!(stands(&after), stands(world), "{place}, {name}");
                 assert!(log.is_empty(), "{place}, {name}: {log}");
                 assert_eq!(after.machine.place(), place, "{name}");
             }
@@ -164,5 +283,6 @@ fn every_place_is_reached_and_every_cell_decided() {
             }
         }
     }
-    assert!(cells > 28 * 12, "{cells}");
+    println!("{} places, {cells} cells", places.len());
+    assert!(cells > 33 * 14, "{cells}");
 }

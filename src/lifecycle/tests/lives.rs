@@ -2,157 +2,146 @@
 
 use std::time::Duration;
 
+use super::life::{Life, Move, SERVICES, outcome};
 use super::promises;
+use super::rounds::Reach;
 use super::world::World;
-use crate::lifecycle::{Ask, Cause, Event, Hook, Moment, Outcome, Policy, RunId};
+use crate::lifecycle::{
+    Ask, Cause, Event, Health, Hook, MAIN_SERVICE, Moment, Outcome, Policy, RunId, ServiceNotice,
+    ServiceStand, State,
+};
 
 /// So many lives are lived, a few seconds' worth.
 const LIVES: u64 = 100_000;
 
-/// What can happen next; numbers choose among what is there.
-#[derive(Debug, Clone, Copy)]
-enum Move {
-    Start(bool),
-    End(u8, u8),
-    EndUnknown(u64),
-    Told,
-    Marked(bool),
-    GroupEmpty(bool),
-    AllGone,
-    Restart,
-    Stop,
-    Check,
-    Fault,
-    Deadline,
-    Wait(u32),
-}
-
-/// Everything that decides a life; the same number is the same life for ever.
-#[derive(Debug, Clone)]
-struct Life {
-    policy: Policy,
-    prompt: bool,
-    /// Whether the end is asked for a second time when it is under way already.
-    insist: bool,
-    moves: Vec<Move>,
-}
-
-/// Numbers that look like chance (`SplitMix64`).
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.next().to_le_bytes()[0]
-    }
-
-    fn toss(&mut self) -> bool {
-        self.below(2) == 0
-    }
-}
-
-impl Life {
-    fn of(number: u64) -> Self {
-        let mut chance = Chance(number);
-        let policy = policy(&mut chance);
-        // With little luck few lives get to UP, with nothing but luck none fails.
-        let luck = [50, 90, 99][usize::from(chance.byte()) % 3];
-        // Without a stop among the moves a life can get long.
-        let stops = chance.toss();
-        // Most lives start first; the machine must bear the others too.
-        let start = (chance.below(16) > 0).then_some(Move::Start(chance.toss()));
-        let length = chance.below(200);
-        let later = (0..length).map(|_| one_move(&mut chance, luck, stops));
-        let moves = start.into_iter().chain(later).collect();
-        Self {
-            policy,
-            prompt: chance.toss(),
-            insist: chance.toss(),
-            moves,
-        }
-    }
-}
-
-fn one_move(chance: &mut Chance, luck: u64, stops: bool) -> Move {
-    let lucky = chance.below(100) < luck;
-    match chance.below(34) {
-        0 => Move::Start(chance.toss()),
-        1..=8 => Move::End(chance.byte(), if lucky { 0 } else { chance.byte() }),
-        9 => Move::EndUnknown(chance.below(40)),
-        10..=13 => Move::Told,
-        14..=16 => Move::Marked(lucky || chance.toss()),
-        17..=20 => Move::GroupEmpty(chance.toss()),
-        21..=22 => Move::AllGone,
-        23..=24 => Move::Restart,
-        25 if stops && chance.toss() => Move::Stop,
-        26 if stops && chance.below(8) == 0 => Move::Fault,
-        25..=27 => Move::Check,
-        28..=31 => Move::Deadline,
-        _ => Move::Wait(u32::try_from(chance.below(100_000)).unwrap()),
-    }
-}
-
-fn policy(chance: &mut Chance) -> Policy {
-    let mut policy = Policy {
-        restart_max: u32::from(chance.byte() % 3),
-        monitor_failures: u32::from(chance.byte() % 2) + 1,
-        restart_warmup: chance.toss(),
-        drain: Duration::from_secs(if chance.toss() { 7 } else { 0 }),
-        stop_timeout: chance.toss().then_some(Duration::from_secs(9)),
-        ..Policy::default()
-    };
-    let tolerated = chance.byte();
-    for (bit, hook) in Hook::ALL.into_iter().take(5).enumerate() {
-        if tolerated & (1 << bit) != 0 {
-            policy.tolerated.insert(hook);
-        }
-        if chance.toss() {
-            policy.timeouts.insert(hook, Duration::from_secs(20));
-        }
-    }
-    policy
-}
-
-fn outcome(how: u8) -> Outcome {
-    match how % 8 {
-        0..=3 => Outcome::Exited(0),
-        4 => Outcome::Exited(i32::from(how)),
-        5 => Outcome::Missing,
-        6 => Outcome::Signalled {
-            name: "SIGKILL".into(),
-            number: 9,
-            out_of_memory: how > 100,
-        },
-        _ => Outcome::CannotStart {
-            code: 127,
-            reason: "no interpreter".into(),
-        },
-    }
-}
-
-/// A script ends; the log says whether well, for the promises.
+/// A script ends; the log says whether well, for the promises. One that is waited for leads on.
 fn end(world: &mut World, index: usize, outcome: Outcome) {
     let running = world.running.remove(index);
+    let place = world.machine.place();
+    let (_, step) = place.split_once(' ').unwrap_or(("", ""));
+    let waits = [
+        "running", "checking", "svcdown", "svcup", "warmup", "cutting",
+    ]
+    .contains(&step);
+    let last = world.hooks.last().is_some_and(|(id, _)| *id == running.id);
     let how = if outcome.is_success() { "ok" } else { "failed" };
     world.log.push(format!("-{} {how}", running.hook));
+    let heard = world.log.len();
     world.event(Event::Ended(running.id, outcome));
+    if waits && last && world.log.len() == heard && world.machine.place() == place {
+        world.log.push("unheard".into());
+    }
+}
+
+/// A service ends, if it runs; the log says with which code.
+fn service_ends(world: &mut World, index: usize, how: Outcome) {
+    let (id, name) = world.attended.remove(index);
+    let view = world.machine.services().find(|view| view.run == Some(id));
+    // There is no way back from a process to none.
+    let exists = view.is_none_or(|view| view.stand != ServiceStand::Starting);
+    let none = matches!(how, Outcome::Missing | Outcome::CannotStart { .. });
+    let wrong =
+        none && (exists || world.startable) || how == Outcome::Missing && name == MAIN_SERVICE;
+    let outcome = if wrong { Outcome::Exited(5) } else { how };
+    let how = match &outcome {
+        Outcome::Missing => "missing".to_owned(),
+        Outcome::CannotStart { .. } => "cannot".to_owned(),
+        Outcome::Exited(_) | Outcome::Signalled { .. } | Outcome::TimedOut(_) => {
+            outcome.exit_code().unwrap_or(0).to_string()
+        }
+    };
+    if world.is_last(id) {
+        world.log.push(format!("-{name} {how}"));
+    }
+    world.event(Event::Ended(id, outcome));
+}
+
+/// A run of a service whose process has ended, and so have all others of its group.
+fn service_empties(world: &mut World, which: u8) {
+    let over = |id: &RunId| world.attended.iter().all(|(one, _)| one != id);
+    let ended: Vec<_> = world.begun.iter().filter(|(id, _)| over(id)).collect();
+    // The last ones are those that something waits for.
+    let ended = &ended[ended.len().saturating_sub(3)..];
+    if ended.is_empty() {
+        return;
+    }
+    let (id, name) = ended[usize::from(which) % ended.len()].clone();
+    if world.is_last(id) {
+        world.log.push(format!("empty {name}"));
+    }
+    world.event(Event::GroupEmpty(id));
+}
+
+fn says(world: &mut World, which: u8, what: u8) {
+    let last = &world.begun[world.begun.len().saturating_sub(4)..];
+    if last.is_empty() {
+        return;
+    }
+    let (id, name) = last[usize::from(which) % last.len()].clone();
+    let notice = ServiceNotice {
+        ready: what.is_multiple_of(4),
+        alive: what.is_multiple_of(3),
+        stopping: what % 16 == 5,
+        triggered: what % 8 == 6,
+        extend: (what % 8 == 7).then_some(Duration::from_secs(u64::from(what % 30))),
+    };
+    let runs = world.attended.iter().any(|(one, _)| *one == id);
+    if notice.ready && runs && world.is_last(id) {
+        world.log.push(format!("ready {name}"));
+    }
+    if (notice.triggered || notice.stopping) && world.is_last(id) {
+        world.log.push(format!("triggered {name}"));
+    }
+    world.event(Event::Noticed(id, notice));
 }
 
 fn deadline(world: &mut World, now: Moment) {
     world.now = world.now.max(now);
+    let millis = (world.now - Moment::default()).as_millis();
+    world.detail(|| format!("t {millis}"));
     let effects = world.machine.handle_deadline(world.now);
     world.perform(effects);
+}
+
+/// The same for what is about services.
+fn service_step(world: &mut World, chosen: Move) {
+    match chosen {
+        Move::Begin(which) => {
+            if !world.attended.is_empty() {
+                let (id, _) = world.attended[usize::from(which) % world.attended.len()];
+                world.begins(id);
+            }
+        }
+        Move::ServiceEnd(which, how) => {
+            if !world.attended.is_empty() {
+                let index = usize::from(which) % world.attended.len();
+                service_ends(world, index, outcome(how));
+            }
+        }
+        Move::ServiceEmpty(which) => service_empties(world, which),
+        Move::Say(which, what) => says(world, which, what),
+        Move::Change(which) => {
+            let name = SERVICES[usize::from(which) % SERVICES.len()].to_owned();
+            match world.services.iter().position(|one| *one == name) {
+                Some(at) => drop(world.services.remove(at)),
+                None => world.services.push(name),
+            }
+            world.services.sort();
+        }
+        Move::Start(_)
+        | Move::End(..)
+        | Move::EndUnknown(_)
+        | Move::Told
+        | Move::Marked(_)
+        | Move::GroupEmpty(_)
+        | Move::AllGone
+        | Move::Restart
+        | Move::Stop
+        | Move::Check
+        | Move::Fault
+        | Move::Deadline
+        | Move::Wait(_) => {}
+    }
 }
 
 fn step(world: &mut World, chosen: Move) {
@@ -165,7 +154,8 @@ fn step(world: &mut World, chosen: Move) {
             }
         }
         Move::EndUnknown(id) => {
-            let known = world.running.iter().any(|running| running.id == RunId(id));
+            let known = world.running.iter().any(|running| running.id == RunId(id))
+                || world.attended.iter().any(|(run, _)| *run == RunId(id));
             if !known {
                 world.event(Event::Ended(RunId(id), Outcome::Exited(0)));
             }
@@ -197,6 +187,11 @@ fn step(world: &mut World, chosen: Move) {
                 deadline(world, due);
             }
         }
+        Move::Begin(_)
+        | Move::ServiceEnd(..)
+        | Move::ServiceEmpty(_)
+        | Move::Say(..)
+        | Move::Change(_) => service_step(world, chosen),
         Move::Wait(millis) => deadline(world, world.now + Duration::from_millis(millis.into())),
     }
 }
@@ -210,11 +205,14 @@ fn stop(world: &mut World, insist: bool) -> Result<(), String> {
         world.stop();
     }
     let stopped_at = world.now;
-    let most = 50 + world.running.len();
+    let services = u32::try_from(world.machine.services().count()).unwrap();
+    // Each has its time, or a minute, and may have asked for more.
+    let limit = Duration::from_secs(60) + services * Duration::from_secs(60 + 30 + 3 + 5 + 3);
+    let most = 50 + world.running.len() + 20 * world.attended.len();
     for _ in 0..most {
         if world.exit.is_some() {
             let took = world.now - stopped_at;
-            return if took < Duration::from_secs(60) {
+            return if took < limit {
                 Ok(())
             } else {
                 Err(format!("a stop of {took:?}"))
@@ -225,6 +223,9 @@ fn stop(world: &mut World, insist: bool) -> Result<(), String> {
         } else if let Some(last) = world.running.len().checked_sub(1) {
             // Only a script without a cap may keep it waiting.
             end(world, last, Outcome::Exited(0));
+        } else if let Some(last) = world.attended.len().checked_sub(1) {
+            // So may the one command.
+            service_ends(world, last, Outcome::Exited(0));
         } else {
             return Err(format!("nothing is due: {:?}", world.machine));
         }
@@ -233,18 +234,38 @@ fn stop(world: &mut World, insist: bool) -> Result<(), String> {
 }
 
 /// Lives it to its end and holds it against the promises.
-fn live(life: &Life) -> Result<World, String> {
+fn live(life: &Life) -> Result<(World, Reach), String> {
     let mut world = World::new(life.policy.clone());
     world.prompt = life.prompt;
+    world.services.clone_from(&life.services);
+    world.startable = life.begins;
+    world.detailed = true;
+    if life.wraps {
+        world.machine.wrap();
+    }
     // What comes after the end is heard too, and leads to nothing.
     for chosen in &life.moves {
         step(&mut world, *chosen);
+        must_be_told(&world)?;
     }
     if world.exit.is_none() {
         stop(&mut world, life.insist)?;
     }
-    promises::hold(&world.log, &life.policy)?;
-    Ok(world)
+    let reach = promises::hold(&world.log, &life.policy, life.wraps)?;
+    Ok((world, reach))
+}
+
+/// A container is not well while one of its services has failed.
+fn must_be_told(world: &World) -> Result<(), String> {
+    let machine = &world.machine;
+    let waits = machine
+        .services()
+        .any(|view| view.stand == ServiceStand::Waiting);
+    let failing = matches!(machine.health(), Health::Failing(_));
+    if machine.state() == Some(State::Up) && waits && !failing {
+        return Err(format!("healthy without a service: {:#?}", world.log));
+    }
+    Ok(())
 }
 
 /// The same fault with as few moves as can be.
@@ -265,9 +286,10 @@ fn shortest(mut life: Life, mut broken: String) -> (Life, String) {
 #[test]
 fn every_life_keeps_the_promises() {
     let (mut up, mut restarted, mut thrice, mut failed) = (0, 0, 0, 0);
+    let mut services = [0; Reach::LEAST.len()];
     for number in 0..LIVES {
         let life = Life::of(number);
-        let world = match live(&life) {
+        let (world, reach) = match live(&life) {
             Ok(world) => world,
             Err(broken) => {
                 let (life, broken) = shortest(life, broken);
@@ -285,7 +307,11 @@ fn every_life_keeps_the_promises() {
         restarted += u64::from(told("UP:") > 1);
         thrice += u64::from(told("RESTARTING:") > 2);
         failed += u64::from(told("ERROR:") > 0);
+        for (count, reached) in services.iter_mut().zip(reach.all()) {
+            *count += u64::from(reached);
+        }
     }
+    println!("services: {}", Reach::list(services));
     println!(
         "{LIVES} lives: {up} came up, {restarted} came up again, {thrice} restarted three times or more, {failed} failed"
     );
@@ -295,6 +321,9 @@ fn every_life_keeps_the_promises() {
         thrice > LIVES / 50 && failed > LIVES / 10,
         "{thrice} {failed}"
     );
+    for ((name, least), count) in Reach::LEAST.into_iter().zip(services) {
+        assert!(count > LIVES / least, "{name}: {count}");
+    }
 }
 
 #[test]

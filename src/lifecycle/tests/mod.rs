@@ -2,8 +2,10 @@
 
 mod cells;
 mod diagram;
+mod life;
 mod lives;
 mod promises;
+mod rounds;
 mod services;
 mod stories;
 mod world;

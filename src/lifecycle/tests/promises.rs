@@ -1,5 +1,6 @@
 //! What must hold of the log of any life, whatever happened in it.
 
+use super::rounds::{Around, Reach, Rounds};
 use crate::lifecycle::Policy;
 
 /// How a restart stands, from its RESTARTING to what comes after it.
@@ -40,13 +41,16 @@ struct Reader<'a> {
     /// `svcup` has finished, and `warmup`, since the last `svcup` was started.
     svcup: bool,
     warmup: bool,
+    /// The container is there for one command.
+    wraps: bool,
+    rounds: Rounds<'a>,
 }
 
 /// Holds the log against every promise.
 ///
 /// # Errors
 /// The promise that was broken.
-pub(super) fn hold(log: &[String], policy: &Policy) -> Result<(), String> {
+pub(super) fn hold(log: &[String], policy: &Policy, wraps: bool) -> Result<Reach, String> {
     let mut reader = Reader {
         policy,
         running: Vec::new(),
@@ -60,13 +64,15 @@ pub(super) fn hold(log: &[String], policy: &Policy) -> Result<(), String> {
         services: false,
         svcup: false,
         warmup: false,
+        wraps,
+        rounds: Rounds::new(policy),
     };
     for (index, line) in log.iter().enumerate() {
         reader
             .line(line)
             .map_err(|broken| format!("{broken}, at the end of {:#?}", &log[..=index]))?;
     }
-    Ok(())
+    Ok(reader.rounds.reach)
 }
 
 fn must(holds: bool, broken: &str) -> Result<(), String> {
@@ -78,8 +84,12 @@ impl<'a> Reader<'a> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         // What the world did by itself, and what it was answered, is no act of the machine.
         let heard = ["Begun", "Joined", "Queued"].contains(&word) || word.starts_with("Refused");
-        let act = !(heard || word.starts_with('-') || word == "empty");
+        let given = ["empty", "know", "t", "began", "ready", "triggered"].contains(&word);
+        let act = !(heard || given || word.starts_with('-'));
         must(!act || !self.over, "something after the end")?;
+        if self.of_services(word, rest)? {
+            return Ok(());
+        }
         if let Some(hook) = word.strip_prefix('+') {
             return self.started(hook);
         }
@@ -95,9 +105,11 @@ impl<'a> Reader<'a> {
             }
             "empty" => self.watched.retain(|group| *group != rest),
             "tolerated" => return self.tolerated(rest),
+            "unheard" => return must(false, "the end of a script that led to nothing"),
             "mark" => return must(!self.stopping, "a mark after a stop"),
             "STOPPED:" | "ERROR:" => {
                 must(!self.stopping, "a second end")?;
+                self.rounds.told(word, rest)?;
                 self.stopping = true;
                 self.restart = Restart::None;
             }
@@ -106,10 +118,50 @@ impl<'a> Reader<'a> {
             "BOOT:" | "FIRSTBOOT:" | "UPGRADING:" | "WARMUP:" => {
                 must(!self.stopping && !self.been_up, "a boot out of its place")?;
             }
-            "exit" => self.over = true,
+            "exit" => {
+                self.over = true;
+                return self.rounds.exited(rest, self.wraps);
+            }
             _ => {}
         }
         Ok(())
+    }
+
+    /// What is about services alone.
+    fn of_services(&mut self, word: &'a str, rest: &'a str) -> Result<bool, String> {
+        let around = Around {
+            open: self.services && self.svcup,
+            held: self.stopping || self.restart == Restart::Begun,
+        };
+        if let Some(name) = word.strip_prefix('+').filter(|name| self.rounds.has(name)) {
+            must(
+                self.running.is_empty(),
+                "a service started beside a script of its own",
+            )
+            .or_else(|broken| {
+                // One that is started again alone is, beside a check and `warmup`.
+                let may = |hook: &&str| ["monitor", "warmup"].contains(hook);
+                must(self.running.iter().all(may), &broken)
+            })?;
+            self.rounds.started(name, around)?;
+            return Ok(true);
+        }
+        if let Some(name) = word.strip_prefix('-').filter(|name| self.rounds.has(name)) {
+            self.rounds.ended(name, rest);
+            return Ok(true);
+        }
+        match word {
+            "know" => self.rounds.know(rest),
+            "t" => self.rounds.time(rest),
+            "began" | "ready" => self.rounds.said(word, rest),
+            "triggered" => self.rounds.triggered(rest),
+            "TERM" if self.rounds.has(rest) => self.rounds.terminated(rest, around)?,
+            "KILL" if self.rounds.has(rest) => self.rounds.killed(rest)?,
+            "watch" if self.rounds.has(rest) => self.rounds.watched(rest)?,
+            "empty" if self.rounds.has(rest) => self.rounds.emptied(rest),
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 
     fn started(&mut self, hook: &'a str) -> Result<(), String> {
@@ -138,13 +190,17 @@ impl<'a> Reader<'a> {
             }
             "svcdown" => {
                 must(self.services, "a svcdown too many")?;
+                self.rounds.all_down()?;
                 if self.restart != Restart::None {
                     must(self.restart == Restart::Begun, "two restarts at once")?;
                     self.restart = Restart::Down;
                 }
                 self.services = false;
             }
-            "warmup" => must(self.svcup, "warmup before svcup has finished")?,
+            "warmup" => {
+                must(self.svcup, "warmup before svcup has finished")?;
+                self.rounds.all_up()?;
+            }
             _ => {}
         }
         self.told.retain(|told| *told != hook);
@@ -193,8 +249,9 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn restarting(&mut self, cause: &str) -> Result<(), String> {
+    fn restarting(&mut self, cause: &'a str) -> Result<(), String> {
         must(!self.stopping, "a restart after a stop")?;
+        self.rounds.told("RESTARTING:", cause)?;
         must(self.been_up, "a restart before UP")?;
         must(self.running.is_empty(), "a restart beside a script")?;
         // One that failed is tried again; that is the only way from one to the next without UP.
@@ -202,7 +259,7 @@ impl<'a> Reader<'a> {
         must(
             match self.restart {
                 Restart::None => !failed,
-                Restart::Up => failed,
+                Restart::Up => failed || cause.starts_with("service "),
                 Restart::Begun | Restart::Down => false,
             },
             "two restarts at once",
@@ -217,6 +274,7 @@ impl<'a> Reader<'a> {
         must(!self.stopping, "UP after a stop")?;
         must(self.running.is_empty(), "UP while a script runs")?;
         must(self.svcup, "UP without a finished svcup")?;
+        self.rounds.up()?;
         let first = !self.been_up;
         must(
             self.warmup || !(first || self.policy.restart_warmup),

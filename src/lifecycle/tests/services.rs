@@ -249,6 +249,40 @@ fn silence_is_failure_where_a_sign_of_life_is_asked_for() {
 }
 
 #[test]
+fn silence_from_the_first_moment_is_silence_too() {
+    let mut policy = policy();
+    policy.monitor_interval = Duration::from_secs(3600);
+    let rules = ServiceRules {
+        watchdog: Some(Duration::from_secs(3)),
+        ..ServiceRules::default()
+    };
+    policy.services.insert("b".into(), rules);
+    let mut world = up(policy);
+    world.deadline_within(Duration::from_secs(3));
+    assert_eq!(world.take_log(), ["TERM b"]);
+}
+
+#[test]
+fn one_that_says_that_it_has_failed_is_ended_and_started_again() {
+    let mut world = up(policy());
+    world.says(
+        "a",
+        ServiceNotice {
+            triggered: true,
+            ..ServiceNotice::default()
+        },
+    );
+    assert_eq!(world.take_log(), ["TERM a"]);
+    world.service_ends("a", Outcome::Exited(0));
+    world.service_empties("a");
+    world.deadline_within(Duration::from_secs(1));
+    assert_eq!(
+        world.take_log(),
+        ["-a", "TERM a", "watch a", "failing(1)", "+a", "unknown"]
+    );
+}
+
+#[test]
 fn a_stop_ends_them_one_after_the_other_before_svcdown() {
     let mut world = up(policy());
     world.stop();
@@ -399,6 +433,116 @@ fn a_watchdog_that_gives_up_on_the_one_command_says_so() {
     world.event(Event::AllGone);
     // Not the command's own 0: it was ended because it was not well.
     assert_eq!(world.exit, Some(1), "{:?}", world.log);
+}
+
+#[test]
+fn an_error_stays_one_though_the_one_command_ends_well_before_it_is_asked() {
+    let mut world = World::new(policy());
+    world.machine.wrap();
+    world.prompt = false;
+    world.event(Event::Start { initialised: true });
+    for _ in [Hook::Boot, Hook::Upgrade, Hook::Svcup] {
+        world.told();
+        world.ends(Outcome::Missing);
+    }
+    world.ends(Outcome::Exited(3));
+    let world = ends_with_told(world);
+    assert_eq!(world.exit, Some(1), "{:?}", world.log);
+}
+
+/// The command ends before the world has been told of the error.
+fn ends_with_told(mut world: World) -> World {
+    world.service_ends("main", Outcome::Exited(0));
+    world.service_empties("main");
+    world.told();
+    world.ends(Outcome::Missing);
+    world.event(Event::AllGone);
+    world
+}
+
+#[test]
+fn having_been_up_for_long_counts_also_where_nothing_checks() {
+    let mut world = up(policy());
+    let mut restarted = 0;
+    // Far apart, more often than may be in a row.
+    for _ in 0..4 {
+        world.event(Event::Asked(Ask::Check));
+        world.ends(Outcome::Missing);
+        world.now = world.now + Duration::from_secs(3600);
+        fails_twice(&mut world);
+        world.service_ends("b", Outcome::Exited(9));
+        let log = world.take_log();
+        let line = log
+            .iter()
+            .any(|line| line.starts_with("RESTARTING: service b"));
+        assert!(line, "{log:?}");
+        restarted += 1;
+        assert_eq!(world.machine.restarts_in_a_row(), 1);
+        world.service_empties("b");
+        world.service_ends("a", Outcome::Exited(0));
+        world.service_empties("a");
+        world.ends(Outcome::Exited(0));
+        world.group_empties();
+        world.deadline_within(Duration::from_secs(60));
+        world.ends(Outcome::Exited(0));
+        world.take_log();
+    }
+    assert_eq!(world.machine.restarts(), restarted);
+}
+
+#[test]
+fn one_that_is_taken_away_is_missed_no_more() {
+    let mut world = up(policy());
+    world.service_ends("b", Outcome::Exited(1));
+    world.service_empties("b");
+    world.startable = false;
+    world.deadline_within(Duration::from_secs(1));
+    world.take_log();
+    world.service_ends("b", Outcome::Missing);
+    assert_eq!(world.take_log(), ["-b", "unknown"]);
+}
+
+#[test]
+fn one_that_says_that_it_ends_has_its_time_to() {
+    let mut world = up(policy());
+    let leaves = ServiceNotice {
+        stopping: true,
+        ..ServiceNotice::default()
+    };
+    world.says("b", leaves);
+    assert_eq!(stand(&world, "b"), ServiceStand::Stopping);
+    // Saying it again gains nothing, asking for more does.
+    world.says("b", leaves);
+    world.says(
+        "b",
+        ServiceNotice {
+            extend: Some(Duration::from_secs(70)),
+            ..ServiceNotice::default()
+        },
+    );
+    let due = world.machine.next_deadline().expect("a deadline") - world.now;
+    assert_eq!(due, Duration::from_secs(30), "the check comes first");
+    world.event(Event::Asked(Ask::Check));
+    world.ends(Outcome::Missing);
+    world.take_log();
+    world.deadline_within(Duration::from_secs(70));
+    assert_eq!(world.take_log(), ["TERM b"]);
+    world.service_ends("b", Outcome::Exited(0));
+    assert_eq!(world.take_log(), ["-b", "TERM b", "watch b", "failing(1)"]);
+    let view = world.machine.services().find(|view| view.name == "b");
+    let last = view.and_then(|view| view.last).expect("it failed");
+    assert_eq!(
+        last.to_string(),
+        "had not ended 60s after saying that it would"
+    );
+}
+
+#[test]
+fn a_stop_before_any_was_started_has_no_stage_for_them() {
+    let mut world = at_svcup(policy(), &["a"]);
+    world.stop();
+    world.ends(Outcome::Exited(0));
+    assert_eq!(world.stages, [StopStage::Cutting, StopStage::Svcdown]);
 }
 
 #[test]

@@ -25,7 +25,9 @@ pub(super) struct World {
     pub(super) services: Vec<String>,
     /// Services that run, and all that ever did.
     pub(super) attended: Vec<(RunId, String)>,
-    begun: Vec<(RunId, String)>,
+    pub(super) begun: Vec<(RunId, String)>,
+    /// The log also has the time, and what the world did by itself.
+    pub(super) detailed: bool,
     /// Whether their processes can be made.
     pub(super) startable: bool,
     /// The stages of the stop.
@@ -47,6 +49,7 @@ impl World {
             services: Vec::new(),
             attended: Vec::new(),
             begun: Vec::new(),
+            detailed: false,
             startable: true,
             stages: Vec::new(),
             log: Vec::new(),
@@ -89,6 +92,31 @@ impl World {
         let running = self.running.pop().expect("a script is running");
         self.log.push(format!("-{}", running.hook));
         self.event(Event::Ended(running.id, outcome));
+    }
+
+    /// A line for who reads more than what the machine does.
+    pub(super) fn detail(&mut self, line: impl FnOnce() -> String) {
+        if self.detailed {
+            self.log.push(line());
+        }
+    }
+
+    /// Whether this is the last run of its service.
+    pub(super) fn is_last(&self, id: RunId) -> bool {
+        let name = |run| self.begun.iter().find(|(one, _)| *one == run);
+        name(id).is_some_and(|(_, name)| {
+            let last = self.begun.iter().rev().find(|(_, one)| one == name);
+            last.is_some_and(|(last, _)| *last == id)
+        })
+    }
+
+    /// The process of this run exists.
+    pub(super) fn begins(&mut self, id: RunId) {
+        let name = self.hook(id);
+        if self.is_last(id) {
+            self.detail(|| format!("began {name}"));
+        }
+        self.event(Event::Began(id));
     }
 
     /// This service, which runs, ends like this.
@@ -168,6 +196,8 @@ impl World {
                 Effect::Run(id, hook) => {
                     if hook == Hook::Svcup {
                         self.machine.know_services(&self.services);
+                        let names: Vec<_> = self.machine.services().map(|one| one.name).collect();
+                        self.detail(|| format!("know {}", names.join(" ")));
                     }
                     self.log.push(format!("+{hook}"));
                     self.running.push(Running { id, hook });
@@ -203,7 +233,11 @@ impl World {
         }
         // As the agent does: what an effect leads to is taken in when all are performed.
         for answer in answers {
-            self.event(answer);
+            if let Event::Began(id) = answer {
+                self.begins(id);
+            } else {
+                self.event(answer);
+            }
         }
     }
 

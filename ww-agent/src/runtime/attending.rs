@@ -18,10 +18,9 @@ use crate::hooks::{Cut, Ended, Owner, Task};
 use crate::log::{self, Level};
 use crate::notify::{NotifySocket, Received, Watchdog};
 use crate::poller::{Interest, Token};
+use crate::svcd::{Entry, MOST};
 use crate::sys;
 
-/// More files in `svc.d` than this are a mistake.
-const MOST: usize = 32;
 /// A service may ask for so much more time at once.
 const LONGEST: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
 
@@ -79,14 +78,15 @@ impl Runtime {
         let mut names = Vec::new();
         for entry in entries.flatten() {
             match entry.file_name().into_string() {
-                // What editors and version control leave there.
-                Ok(name) if name.starts_with('.') || name.ends_with('~') => {}
-                Ok(name) if name == MAIN_SERVICE || name.chars().any(char::is_control) => {
-                    let name = log::plain(&name, 64);
-                    let text = format!("a service cannot be called {name}: it is not started");
-                    self.output.log(Level::Error, &text);
-                }
-                Ok(name) => names.push(name),
+                Ok(name) => match Entry::of(&name) {
+                    Entry::Service => names.push(name),
+                    Entry::Leftover => {}
+                    Entry::Misnamed => {
+                        let name = log::plain(&name, 64);
+                        let text = format!("a service cannot be called {name}: it is not started");
+                        self.output.log(Level::Error, &text);
+                    }
+                },
                 Err(name) => {
                     let name = log::plain(&name.to_string_lossy(), 64);
                     let text =

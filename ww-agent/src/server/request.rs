@@ -15,6 +15,8 @@ const BY: usize = 64;
 
 /// The code of the answer to a line that is no request.
 const MALFORMED: &str = "malformed";
+/// What somebody is told who may only read.
+const FORBIDDEN: &str = "requests are for root of the container and the agent's own user";
 
 /// What a client asked.
 #[derive(Debug)]
@@ -79,8 +81,7 @@ impl Asked {
             );
         }
         if !privileged {
-            let message = "requests are for root of the container and the agent's own user";
-            return refused(id, "forbidden", message);
+            return refused(id, "forbidden", FORBIDDEN);
         }
         let by = by
             .map(|by| log::plain(by.trim(), BY))
@@ -194,6 +195,13 @@ mod tests {
         ] {
             assert_eq!(refusal(privileged, line), (id, code.into()), "{line}");
         }
+    }
+
+    #[test]
+    fn what_is_said_to_others_is_what_is_documented() {
+        let document = include_str!("../../../docs/protocol.md");
+        let shown = format!(r#""code":"forbidden","message":"{FORBIDDEN}""#);
+        assert!(document.contains(&shown), "{shown}");
     }
 
     #[test]

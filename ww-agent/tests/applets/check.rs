@@ -69,7 +69,7 @@ fn interpreters_are_looked_for_only_where_the_image_has_its_root() {
 }
 
 /// A file, its content, its mode, and what is said about it.
-const MISTAKES: [(&str, &[u8], u32, &str); 15] = [
+const MISTAKES: [(&str, &[u8], u32, &str); 22] = [
     (
         "usr/boot",
         b"#!/bin/sh\r\nexit 0\r\n",
@@ -137,6 +137,48 @@ const MISTAKES: [(&str, &[u8], u32, &str); 15] = [
         "error: usr/svc.d/web: it has no run bit (mode 0644): `chmod +x` it in the image",
     ),
     (
+        "usr/svc.d/web",
+        b"#!/bin/sh\r\nexec web\r\n",
+        0o755,
+        "error: usr/svc.d/web: its first line ends in a carriage return",
+    ),
+    (
+        "usr/svc.d/web",
+        b"#!/bin/bash\n",
+        0o755,
+        "error: usr/svc.d/web: its interpreter /bin/bash does not exist",
+    ),
+    (
+        "usr/svc.d/web",
+        b"exec web\n",
+        0o755,
+        "warning: usr/svc.d/web: it has no first line that names its interpreter",
+    ),
+    (
+        "usr/svc.d/web~",
+        b"#!/bin/sh\n",
+        0o755,
+        "warning: usr/svc.d/web~: the agent starts no service whose name begins with a dot or ends with `~`",
+    ),
+    (
+        "usr/svc.d/.web",
+        b"#!/bin/sh\n",
+        0o755,
+        "warning: usr/svc.d/.web: the agent starts no service whose name begins with a dot or ends with `~`",
+    ),
+    (
+        "usr/svc.d/main",
+        b"#!/bin/sh\n",
+        0o755,
+        "error: usr/svc.d/main: a service cannot have this name, and it is not started: rename it",
+    ),
+    (
+        "etc/defaults.json",
+        b"{\"ww\": {\"services\": {\"web\": {}}}}",
+        0o644,
+        "warning: etc/defaults.json: there are settings for a service `web` (ww.services), but no usr/svc.d/web: add usr/svc.d/web, unless `boot` does",
+    ),
+    (
         "etc/defaults.json",
         b"{\n  \"a\": tru\n}",
         0o644,
@@ -179,6 +221,43 @@ fn each_mistake_is_named_with_what_to_do() {
             "{found:#?}"
         );
     }
+}
+
+#[test]
+fn services_are_looked_over_with_their_settings() {
+    let tree = good();
+    let ww = tree.path().join("ww");
+    for name in ["10-db", "20-web"] {
+        put(&ww, &format!("usr/svc.d/{name}"), SCRIPT, 0o755);
+    }
+    put(&ww, "usr/svc.d/.gitkeep", "", 0o644);
+    let settings = |services: &str| {
+        let text = format!(r#"{{"ww": {{"services": {services}}}}}"#);
+        put(&ww, "etc/defaults.json", text, 0o644);
+        check(tree.path())
+    };
+    let fine = settings(r#"{"10-db": {"notify": true}, "main": {"watchdog": "30s"}}"#);
+    assert_eq!((fine.code, findings(&fine).len()), (Some(0), 0), "{fine:?}");
+    let typo = settings(r#"{"20-wbe": {}}"#);
+    assert_eq!(typo.code, Some(0));
+    assert!(
+        findings(&typo)[0].ends_with("but no usr/svc.d/20-wbe: did you mean `20-web`?"),
+        "{typo:?}"
+    );
+    let wrong = settings(r#"{"10-db": {"notfy": true}}"#);
+    assert_eq!(wrong.code, Some(1), "{wrong:?}");
+    for number in 0..31 {
+        put(&ww, &format!("usr/svc.d/more-{number}"), SCRIPT, 0o755);
+    }
+    let many = check(tree.path());
+    let expected =
+        "error: usr/svc.d: there are 33 services, and the agent starts the first 32 only";
+    assert!(
+        findings(&many)
+            .iter()
+            .any(|found| found.starts_with(expected)),
+        "{many:?}"
+    );
 }
 
 #[test]

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 /// `ww.stop.timeout` of these tests: enough for a busy machine to make 200 processes in.
 pub(crate) const CAP: Duration = Duration::from_millis(1500);
+/// `ww.services.web.stop_timeout` of these tests: not the grace, and a grace more is seen.
+pub(crate) const SERVICE: Duration = Duration::from_millis(2500);
 /// How long a stop waits for the `lifecycle` script, whatever the settings.
 const TOLD: Duration = Duration::from_secs(1);
 /// What a second stop leaves of the grace.
@@ -21,6 +23,8 @@ pub(crate) const SLACK: Duration = Duration::from_millis(1900);
 pub(crate) enum Part {
     /// `svcdown` has its time.
     Cap,
+    /// A service has its time.
+    Service,
     /// The `lifecycle` script is waited for.
     Told,
     /// From TERM to KILL.
@@ -43,6 +47,7 @@ impl Bound {
             .iter()
             .map(|part| match part {
                 Part::Cap => CAP,
+                Part::Service => SERVICE,
                 Part::Told => TOLD,
                 Part::Grace => GRACE,
                 Part::Hurried => HURRIED,
@@ -57,6 +62,7 @@ impl Bound {
             .iter()
             .map(|part| match part {
                 Part::Grace => GRACE,
+                Part::Service => SERVICE,
                 Part::Told => TOLD,
                 Part::Cap | Part::Hurried | Part::LastWords => Duration::ZERO,
             })
@@ -77,6 +83,7 @@ impl fmt::Display for Bound {
             .iter()
             .map(|part| match part {
                 Part::Cap => "cap",
+                Part::Service => "service",
                 Part::Told => "told",
                 Part::Grace => "grace",
                 Part::Hurried => "½ s",

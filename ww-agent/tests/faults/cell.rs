@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::behaviour::Behaviour;
-use crate::bound::{Bound, CAP, GRACE, SLACK};
+use crate::bound::{Bound, CAP, GRACE, SERVICE, SLACK};
 use crate::harness::{Agent, Image, now, until};
 use crate::row::{Row, SCRIPTS, Turn, WAY, scripts};
 
@@ -34,7 +34,8 @@ impl Cell<'_> {
         let cfg = format!(
             r#"{{"ww":{{"monitor":{{"interval":"20ms"}},
                 "restart":{{"backoff":"1h","backoff_max":"1h","warmup":{warmup}}},
-                "stop":{{"grace":"{grace}ms","timeout":"{cap}ms"}}}}}}"#,
+                "stop":{{"grace":"{grace}ms","timeout":"{cap}ms"}}{services}}}}}"#,
+            services = self.settings(),
             warmup = *script == "warmup",
             grace = GRACE.as_millis(),
             cap = CAP.as_millis()
@@ -45,6 +46,12 @@ impl Cell<'_> {
             self.behaviour.body()
         );
         let image = Image::new().cfg(&cfg);
+        if self.row.is_service() {
+            let path = format!("ww/usr/{script}");
+            return image
+                .variable("AGENT", env!("CARGO_BIN_EXE_ww-agent"))
+                .file(&path, self.service().as_bytes(), 0o755);
+        }
         let image = match (*script, self.row.turn) {
             (_, Turn::Failure) => image.script(
                 "warmup",
@@ -62,6 +69,41 @@ impl Cell<'_> {
         }
     }
 
+    /// Whether the service is to say when it is ready, which it then never does when it misbehaves.
+    fn notifies(&self) -> bool {
+        self.row.is_service() && self.row.turn != Turn::Later
+    }
+
+    fn settings(&self) -> String {
+        if !self.row.is_service() {
+            return String::new();
+        }
+        format!(
+            r#","services":{{"web":{{"notify":{},"stop_timeout":"{}ms"}}}}"#,
+            self.notifies(),
+            SERVICE.as_millis()
+        )
+    }
+
+    /// The service: it misbehaves once, and does well before and after that.
+    fn service(&self) -> String {
+        let (state, wait) = if self.row.turn == Turn::Later {
+            ("WARMUP", "until [ -e \"$ROOT/go\" ]; do sleep 0.01; done")
+        } else {
+            (self.row.state, "")
+        };
+        let ready = if self.notifies() {
+            "\"$AGENT\" notify --ready"
+        } else {
+            ""
+        };
+        format!(
+            "#!/bin/sh\nif [ \"$WW_STATE\" != {state} ] || [ -e \"$ROOT/begun\" ]; then\n{ready}\n\
+             exec sleep 1000\nfi\n: > \"$ROOT/begun\"\n{wait}\n{}\n",
+            self.behaviour.body()
+        )
+    }
+
     /// Runs it.
     pub(crate) fn run(&self) {
         let (reading, writing) = nix::unistd::pipe().unwrap();
@@ -75,6 +117,11 @@ impl Cell<'_> {
         let mut begun = now();
         match self.row.turn {
             Turn::Start => {}
+            Turn::Later => {
+                wait_states(&agent, &WAY);
+                begun = now();
+                fs::write(agent.path("go"), "").unwrap();
+            }
             Turn::Restart => {
                 wait_states(&agent, &WAY);
                 begun = now();
@@ -141,9 +188,12 @@ impl Cell<'_> {
         let ends_itself = matches!(rests.last(), Some(&"STOPPED" | &"ERROR"));
         let mut stopped = now();
         if !ends_itself {
-            wait_ready(agent);
+            // What a service leaves behind is told to go at once, before it can say anything.
+            if !(row.is_service() && behaviour == Behaviour::Daemonises) {
+                wait_ready(agent);
+            }
             wait_states(agent, &rests);
-            if let Some(complaint) = behaviour.complaint(row.script) {
+            if let Some(complaint) = row.complaint(behaviour) {
                 agent.wait_stderr(&complaint);
             }
             stopped = now();
@@ -157,7 +207,7 @@ impl Cell<'_> {
         let mut expected = rests;
         expected.extend((expected.last() != Some(&state)).then_some(state));
         assert_eq!(states(&agent.stderr()), expected);
-        if let Some(complaint) = behaviour.complaint(row.script) {
+        if let Some(complaint) = row.complaint(behaviour) {
             let stderr = agent.stderr();
             assert!(stderr.contains(&complaint), "{complaint}: {stderr}");
         }
@@ -166,6 +216,9 @@ impl Cell<'_> {
             // What `svcdown` leaves in its group must be gone before the services come back.
             let place = if (row.state, row.script) == ("RESTARTING", "svcdown") {
                 SCRIPTS.len() + 1
+            } else if row.is_service() {
+                // So is what a service leaves, and before that a stop goes on.
+                expected.len() - 1
             } else {
                 expected.len()
             };

@@ -13,6 +13,8 @@ pub(crate) const SCRIPTS: [&str; 5] = ["boot", "firstboot", "upgrade", "svcup", 
 pub(crate) enum Turn {
     /// The container starts, or is UP.
     Start,
+    /// It was started before, and waits until the container is UP.
+    Later,
     /// A restart was asked for when UP.
     Restart,
     /// A stop was asked for when UP; the stop of the cell is a second one.
@@ -107,6 +109,20 @@ const fn tells(state: &'static str, turn: Turn, cut: &'static str, end: End) -> 
     }
 }
 
+/// One of them is over: it is started again, after a pause that the stop ends.
+const fn attends(state: &'static str, turn: Turn, cut: &'static str) -> Row {
+    Row {
+        state,
+        script: "svc.d/web",
+        turn,
+        hears: AT_ONCE,
+        ignores: &[Part::Service],
+        cut,
+        done: end(state, cut),
+        failed: end(state, cut),
+    }
+}
+
 /// Every row.
 pub(crate) fn rows() -> Vec<Row> {
     let restarted = end("UP", "+ svcdown svcup svcdown");
@@ -155,6 +171,13 @@ pub(crate) fn rows() -> Vec<Row> {
             ignores: CAP_AND_GRACE,
             ..boots("ERROR", "svcdown", "+ svcdown")
         },
+        attends(
+            "WARMUP",
+            Turn::Start,
+            "boot firstboot upgrade svcup svcdown",
+        ),
+        attends("UP", Turn::Later, "+ svcdown"),
+        attends("RESTARTING", Turn::Restart, "+ svcdown svcup svcdown"),
         tells("BOOT", Turn::Start, "*", WHOLE),
         tells("FIRSTBOOT", Turn::Start, "*", WHOLE),
         tells("UPGRADING", Turn::Start, "*", WHOLE),
@@ -201,10 +224,27 @@ impl Row {
 
     /// Where the script leads to that ends by itself.
     pub(crate) fn end(&self, behaviour: Behaviour) -> End {
-        if behaviour.complaint(self.script).is_some() {
+        if self.complaint(behaviour).is_some() {
             self.failed
         } else {
             self.done
+        }
+    }
+
+    /// Whether it is a service and not a script.
+    pub(crate) fn is_service(&self) -> bool {
+        self.script.starts_with("svc.d/")
+    }
+
+    /// What the agent must say about it; nothing when it did well.
+    pub(crate) fn complaint(&self, behaviour: Behaviour) -> Option<String> {
+        match (self.script.strip_prefix("svc.d/"), behaviour) {
+            // A service that has ended has failed, however well it did.
+            (Some(name), Behaviour::Exits(0) | Behaviour::Daemonises) => {
+                Some(format!("service {name} exited 0"))
+            }
+            (Some(name), other) => other.complaint(&format!("service {name}")),
+            (None, other) => other.complaint(self.script),
         }
     }
 
@@ -216,6 +256,7 @@ impl Row {
                 let length = WAY.iter().position(|one| *one == self.state).unwrap();
                 up[..=length].to_vec()
             }
+            Turn::Later => up,
             Turn::Restart | Turn::Stop | Turn::OneStop => [up, vec![self.state]].concat(),
             Turn::Failure => [up[..4].to_vec(), vec![self.state]].concat(),
         }
@@ -227,8 +268,9 @@ impl Row {
         let state = self.end(behaviour).state;
         match self.turn {
             Turn::Stop | Turn::OneStop | Turn::Failure => before,
+            Turn::Start | Turn::Later | Turn::Restart if self.is_service() => before,
             Turn::Start if state == "UP" => WAY.to_vec(),
-            Turn::Start | Turn::Restart => [before, vec![state]].concat(),
+            Turn::Start | Turn::Later | Turn::Restart => [before, vec![state]].concat(),
         }
     }
 

@@ -38,7 +38,7 @@ fn heading(text: &mut String, fixed: [&str; 3], behaviours: &[Behaviour], last: 
 
 fn first_cells(row: &Row) -> Vec<String> {
     let when = match row.turn {
-        Turn::Start | Turn::OneStop => "stop",
+        Turn::Start | Turn::Later | Turn::OneStop => "stop",
         Turn::Restart => "restart, stop",
         Turn::Stop => "stop, second stop",
         Turn::Failure => "`warmup` fails, stop",

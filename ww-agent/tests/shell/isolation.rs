@@ -3,12 +3,16 @@
 use crate::harness::Image;
 
 /// Ignores and blocks what can be, leaves a descriptor open, and becomes the agent.
-const SLOPPY: &str = "import os,signal,sys\n\
-                      signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\n\
-                      for n in list(range(1, 32)) + list(range(34, 65)):\n\
-                      \x20if n not in (9, 19): signal.signal(n, signal.SIG_IGN)\n\
-                      os.dup2(0, 7)\n\
-                      os.execvp(sys.argv[1], sys.argv[1:])\n";
+const SLOPPY: &str = "use POSIX;\n\
+                      my $ignore = POSIX::SigAction->new('IGNORE');\n\
+                      for my $n (1..31, 34..64) {\n\
+                      \x20 next if $n == 9 || $n == 19;\n\
+                      \x20 POSIX::sigaction($n, $ignore) or die \"signal $n\";\n\
+                      }\n\
+                      my $all = POSIX::SigSet->new; $all->fillset;\n\
+                      POSIX::sigprocmask(SIG_BLOCK, $all) or die;\n\
+                      POSIX::dup2(0, 7) or die;\n\
+                      exec { $ARGV[0] } @ARGV or die;\n";
 
 #[test]
 fn a_script_finds_what_a_program_expects() {
@@ -18,7 +22,7 @@ fn a_script_finds_what_a_program_expects() {
     // Whoever starts the agent may ignore signals and leave a descriptor open: no script sees that.
     let mut agent = Image::new()
         .script("upgrade", body)
-        .around(&["/usr/bin/python3", "-c", SLOPPY])
+        .around(&["/usr/bin/perl", "-e", SLOPPY])
         .start();
     let _listener = agent.listen();
     agent.wait_state("UP");

@@ -89,15 +89,13 @@ fn a_death_by_a_real_time_signal_is_not_lost() {
 }
 
 /// A shell cannot ignore this one.
-const IGNORES: &str = "import os,signal,sys\n\
-                       signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n\
-                       os.execvp(sys.argv[1], sys.argv[1:])\n";
+const IGNORES: &str = "$SIG{CHLD} = 'IGNORE'; exec { $ARGV[0] } @ARGV or die;";
 
 #[test]
 fn one_that_ignores_its_children_does_not_hand_that_on_to_the_agent() {
     let mut agent = Image::new()
         .script("upgrade", "exit 7")
-        .around(&["/usr/bin/python3", "-c", IGNORES])
+        .around(&["/usr/bin/perl", "-e", IGNORES])
         .start();
     assert_eq!(agent.exit(), 1);
     let stderr = agent.stderr();

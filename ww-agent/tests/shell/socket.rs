@@ -161,16 +161,14 @@ fn another_user_may_read_and_not_ask() {
     for path in ["", "run", "run/ww"] {
         open(path, 0o755);
     }
-    let program = "import socket,sys\n\
-                   s=socket.socket(socket.AF_UNIX);s.connect(sys.argv[1]);f=s.makefile('rw')\n\
-                   print(f.readline(),end='');f.readline()\n\
-                   f.write('{\"id\":1,\"type\":\"stop\"}\\n');f.flush()\n\
-                   l=f.readline()\n\
-                   while '\"answer\"' not in l: l=f.readline()\n\
-                   print(l,end='')\n";
+    let program = "use IO::Socket::UNIX;\n\
+                   my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die;\n\
+                   print scalar <$s>; <$s>;\n\
+                   print $s '{\"id\":1,\"type\":\"stop\"}', \"\\n\"; $s->flush;\n\
+                   while (<$s>) { if (/\"answer\"/) { print; last } }\n";
     let output = Command::new("setpriv")
         .args(["--reuid", "12345", "--regid", "12345", "--clear-groups"])
-        .args(["/usr/bin/python3", "-c", program])
+        .args(["/usr/bin/perl", "-e", program])
         .arg(agent.path("run/ww/agent.sock"))
         .output()
         .unwrap();
@@ -282,16 +280,19 @@ fn some_places_are_kept_for_who_may_ask() {
         std::fs::set_permissions(agent.path(path), mode).unwrap();
     }
     // Another user connects until one is let go, says how many stay, and keeps them.
-    let program = "import socket,sys,time\n\
-                   kept=[]\n\
-                   while True:\n\
-                   \x20s=socket.socket(socket.AF_UNIX);s.connect(sys.argv[1]);f=s.makefile('r')\n\
-                   \x20f.readline();f.readline();s.settimeout(0.3)\n\
-                   \x20try:\n\
-                   \x20\x20if f.readline()=='': break\n\
-                   \x20except TimeoutError: pass\n\
-                   \x20kept.append((s,f))\n\
-                   print(len(kept),flush=True);sys.stdin.read()\n";
+    let program = "use IO::Socket::UNIX; use IO::Handle; STDOUT->autoflush(1);\n\
+                   my @kept;\n\
+                   while (1) {\n\
+                   \x20 my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die;\n\
+                   \x20 my $said = '';\n\
+                   \x20 while (($said =~ tr/\\n//) < 2) {\n\
+                   \x20   sysread($s, $said, 65536, length $said) or die;\n\
+                   \x20 }\n\
+                   \x20 my $ready = ''; vec($ready, fileno($s), 1) = 1;\n\
+                   \x20 last if select($ready, undef, undef, 0.3) && !sysread($s, $said, 65536);\n\
+                   \x20 push @kept, $s;\n\
+                   }\n\
+                   print scalar(@kept), \"\\n\"; <STDIN>;\n";
     // Most places by somebody who may ask; he leaves but a few to others.
     let mine: Vec<_> = (0..54)
         .map(|_| {
@@ -302,7 +303,7 @@ fn some_places_are_kept_for_who_may_ask() {
         .collect();
     let mut other = Command::new("setpriv")
         .args(["--reuid", "12345", "--regid", "12345", "--clear-groups"])
-        .args(["/usr/bin/python3", "-c", program])
+        .args(["/usr/bin/perl", "-e", program])
         .arg(agent.path("run/ww/agent.sock"))
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())

@@ -297,9 +297,11 @@ mod tests {
     fn modes_and_links_are_kept_and_the_originals_own_scripts_give_way() {
         let dir = tempfile::tempdir().unwrap();
         let tree = dir.path().join("tree");
-        fs::create_dir_all(tree.join("usr")).unwrap();
+        fs::create_dir_all(tree.join("usr/svc.d")).unwrap();
         for (name, mode) in [
             ("usr/boot", 0o750),
+            ("usr/svc.d/web", 0o755),
+            ("usr/svc.d/.notes", 0o640),
             ("run", 0o755),
             ("cfg", 0o755),
             ("Dockerfile", 0o600),
@@ -314,6 +316,8 @@ mod tests {
         let listing = listing(&context);
         for expected in [
             "0750 root/ww/usr/boot",
+            "0755 root/ww/usr/svc.d/web",
+            "0640 root/ww/usr/svc.d/.notes",
             "0600 root/ww/Dockerfile",
             "0777 root/ww/usr/monitor -> /etc/passwd",
             "0777 root/ww/files -> nowhere",

@@ -6,11 +6,13 @@ use std::path::Path;
 use whaleware::spelling::nearest;
 
 use whaleware::config::{self, ConfigError, Settings};
+use whaleware::lifecycle::MAIN_SERVICE;
 
 use super::finding::{Finding, Level};
 use super::tree::Tree;
 
 const DEFAULTS: &str = "etc/defaults.json";
+const SERVICES: &str = "usr/svc.d";
 
 pub(super) fn lint(tree: &Tree, findings: &mut Vec<Finding>) {
     for name in tree.names(Path::new("etc"), findings) {
@@ -62,7 +64,11 @@ fn lint_defaults(tree: &Tree, findings: &mut Vec<Finding>) {
             return;
         }
     };
-    if let Err(error) = Settings::read(&layer.object) {
+    let settings = Settings::read(&layer.object);
+    if let Ok(settings) = &settings {
+        lint_services(tree, settings, findings);
+    }
+    if let Err(error) = settings {
         let text = error.to_string();
         let (what, hint) = text.split_once("; ").unwrap_or((&text, ""));
         let remedy = if hint.is_empty() {
@@ -71,6 +77,30 @@ fn lint_defaults(tree: &Tree, findings: &mut Vec<Finding>) {
             hint
         };
         findings.push(Finding::new(Level::Error, DEFAULTS, what, remedy));
+    }
+}
+
+/// Settings of services that the image does not have.
+fn lint_services(tree: &Tree, settings: &Settings, findings: &mut Vec<Finding>) {
+    let there = tree.names(Path::new(SERVICES), findings);
+    let there: Vec<&str> = there.iter().map(String::as_str).collect();
+    for name in settings.policy.services.keys() {
+        // That is the command of `ww-agent run -- CMD`.
+        if name == MAIN_SERVICE || there.contains(&name.as_str()) {
+            continue;
+        }
+        let remedy = nearest(name, &there).map_or_else(
+            || format!("add {SERVICES}/{name}, unless `boot` does"),
+            |near| format!("did you mean `{near}`?"),
+        );
+        findings.push(Finding::new(
+            Level::Warning,
+            DEFAULTS,
+            format!(
+                "there are settings for a service `{name}` (ww.services), but no {SERVICES}/{name}"
+            ),
+            remedy,
+        ));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use whaleware::spelling::nearest;
 
@@ -11,6 +12,7 @@ use super::finding::{Finding, Level};
 use super::relative;
 use super::tree::Tree;
 use crate::script::{Form, ScriptFault, diagnose};
+use crate::svcd::{Entry, MOST};
 
 /// What the agent knows in `usr/` besides the hooks.
 const OTHERS: [&str; 3] = ["backup", "restore", "svc.d"];
@@ -47,9 +49,44 @@ fn known() -> Vec<&'static str> {
 
 fn lint_services(tree: &Tree, findings: &mut Vec<Finding>) {
     let directory = Path::new("usr/svc.d");
+    let mut services = 0;
     for name in tree.names(directory, findings) {
-        lint_script(tree, &tree.directory().join(directory).join(name), findings);
+        let path = tree.directory().join(directory).join(&name);
+        let shown = format!("usr/svc.d/{name}");
+        match Entry::of(&name) {
+            Entry::Service => {
+                services += 1;
+                lint_script(tree, &path, findings);
+            }
+            // `.gitkeep` and its like are nobody's service.
+            Entry::Leftover if name.starts_with('.') && !is_runnable(&path) => {}
+            Entry::Leftover => findings.push(Finding::new(
+                Level::Warning,
+                shown,
+                "the agent starts no service whose name begins with a dot or ends with `~`",
+                "rename it if it is to be started, or leave it out of the image",
+            )),
+            Entry::Misnamed => findings.push(Finding::new(
+                Level::Error,
+                shown,
+                "a service cannot have this name, and it is not started",
+                "rename it",
+            )),
+        }
     }
+    if services > MOST {
+        findings.push(Finding::new(
+            Level::Error,
+            "usr/svc.d",
+            format!("there are {services} services, and the agent starts the first {MOST} only"),
+            "let one of them start the others",
+        ));
+    }
+}
+
+fn is_runnable(path: &Path) -> bool {
+    fs::metadata(path)
+        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 /// A file that the agent never runs: is that what the author wants?

@@ -51,8 +51,9 @@ enum Mode {
     Up,
     /// A stop is near: those that run may, none is started any more.
     Held,
-    /// They are being stopped; those from this one on are down.
-    Stopping(usize),
+    /// They are being stopped; those from `told` on were asked to end. The next one is asked when
+    /// they are down, or at `until`: one that does not hear must not cost the others their orderly end.
+    Stopping { told: usize, until: Moment },
 }
 
 /// Gives out the numbers of runs.
@@ -70,6 +71,8 @@ impl Ids<'_> {
 pub(super) struct Services {
     list: Vec<Service>,
     mode: Mode,
+    /// So long one that ends is waited for before the next one is told.
+    grace: Duration,
     main_ended: Option<Outcome>,
 }
 
@@ -78,6 +81,7 @@ impl Services {
         Self {
             list: Vec::new(),
             mode: Mode::Down,
+            grace: Duration::ZERO,
             main_ended: None,
         }
     }
@@ -87,6 +91,7 @@ impl Services {
         if self.mode != Mode::Down {
             return;
         }
+        self.grace = policy.stop_grace;
         let mut known = std::mem::take(&mut self.list);
         self.list = names
             .iter()
@@ -145,7 +150,16 @@ impl Services {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Moment> {
-        self.list.iter().filter_map(Service::next_deadline).min()
+        let turn = match self.mode {
+            Mode::Stopping { told: 1.., until } => Some(until),
+            Mode::Stopping { told: 0, .. }
+            | Mode::Down
+            | Mode::Starting(_)
+            | Mode::Up
+            | Mode::Held => None,
+        };
+        let own = self.list.iter().filter_map(Service::next_deadline);
+        own.chain(turn).min()
     }
 
     // ---- what is wanted -----------------------------------------------------------------------
@@ -173,7 +187,7 @@ impl Services {
                     service.stop_waiting(out);
                 }
             }
-            Mode::Down | Mode::Held | Mode::Stopping(_) => {}
+            Mode::Down | Mode::Held | Mode::Stopping { .. } => {}
         }
     }
 
@@ -186,10 +200,13 @@ impl Services {
         match self.mode {
             Mode::Down => return Some(News::Stopped),
             // They are being stopped already; who asked again is told when they are.
-            Mode::Stopping(_) => return None,
+            Mode::Stopping { .. } => return None,
             Mode::Starting(_) | Mode::Up | Mode::Held => {}
         }
-        self.mode = Mode::Stopping(self.list.len());
+        self.mode = Mode::Stopping {
+            told: self.list.len(),
+            until: now,
+        };
         self.advance(ids, now, out)
     }
 
@@ -255,7 +272,10 @@ impl Services {
         let due = self
             .list
             .iter()
-            .position(|service| service.next_deadline().is_some_and(|at| at <= now))?;
+            .position(|service| service.next_deadline().is_some_and(|at| at <= now));
+        let Some(due) = due else {
+            return self.advance(ids, now, out);
+        };
         self.act(due, ids, now, out, |service, again, now, out| {
             service.handle_deadline(again, now, out)
         })
@@ -300,7 +320,7 @@ impl Services {
             Step::MainEnded(outcome) => {
                 self.main_ended = Some(outcome.clone());
                 match self.mode {
-                    Mode::Stopping(_) | Mode::Down => self.advance(ids, now, out),
+                    Mode::Stopping { .. } | Mode::Down => self.advance(ids, now, out),
                     Mode::Starting(_) | Mode::Up | Mode::Held => Some(News::MainEnded(outcome)),
                 }
             }
@@ -321,19 +341,24 @@ impl Services {
                     Some(service) if service.is_new() => service.start(ids, now, out),
                     Some(_) => return None,
                 },
-                Mode::Stopping(0) => {
-                    self.mode = Mode::Down;
-                    return Some(News::Stopped);
-                }
-                Mode::Stopping(at) => match self.list.get_mut(at - 1) {
-                    Some(service) => {
-                        if !service.stop(now, out) {
-                            return None;
+                Mode::Stopping { told, until } => {
+                    let rest = self.list.get(told..).unwrap_or_default();
+                    let is_down = rest.iter().all(Service::is_down);
+                    match told.checked_sub(1) {
+                        None if is_down => {
+                            self.mode = Mode::Down;
+                            return Some(News::Stopped);
                         }
-                        self.mode = Mode::Stopping(at - 1);
+                        Some(next) if is_down || now >= until => {
+                            if let Some(service) = self.list.get_mut(next) {
+                                service.stop(now, out);
+                            }
+                            let until = now + self.grace;
+                            self.mode = Mode::Stopping { told: next, until };
+                        }
+                        None | Some(_) => return None,
                     }
-                    None => self.mode = Mode::Stopping(at - 1),
-                },
+                }
             }
         }
     }

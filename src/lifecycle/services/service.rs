@@ -327,14 +327,10 @@ impl Service {
         }
     }
 
-    /// A stop: true when nothing of it is left.
-    pub(super) fn stop(&mut self, now: Moment, out: &mut Vec<Effect>) -> bool {
+    /// A stop.
+    pub(super) fn stop(&mut self, now: Moment, out: &mut Vec<Effect>) {
         match self.stand {
-            Stand::Down | Stand::Absent => true,
-            Stand::Waiting { .. } => {
-                self.become_(Stand::Down, out);
-                true
-            }
+            Stand::Waiting { .. } => self.become_(Stand::Down, out),
             Stand::Starting { run, .. } | Stand::Up { run, .. } => {
                 out.push(Effect::Terminate(run));
                 let stand = Stand::Ending {
@@ -344,10 +340,9 @@ impl Service {
                     next: self.stop_timeout.map(|limit| now + limit),
                 };
                 self.become_(stand, out);
-                false
             }
-            // It is going already.
-            Stand::Ending { .. } | Stand::Clearing { .. } => false,
+            // It has gone, or is going already.
+            Stand::Down | Stand::Absent | Stand::Ending { .. } | Stand::Clearing { .. } => {}
         }
     }
 
@@ -544,14 +539,15 @@ impl Service {
         Step::On
     }
 
-    /// It has failed but still runs: it is told to end.
+    /// It has failed but still runs: it is told to end. What hangs is not given a minute, unless it was
+    /// said that this one needs its time.
     fn end(&mut self, run: RunId, failure: Failure, now: Moment, out: &mut Vec<Effect>) {
         out.push(Effect::Terminate(run));
         let stand = Stand::Ending {
             run,
             failure: Some(failure),
             killed: false,
-            next: Some(now + self.grace),
+            next: Some(now + self.rules.stop_timeout.unwrap_or(self.grace)),
         };
         self.become_(stand, out);
     }

@@ -85,6 +85,8 @@ struct One<'a> {
     /// Something of its group may be left.
     left: bool,
     watched_at: u64,
+    /// When it was first asked to end, since it was started.
+    told_at: Option<u64>,
     killed_at: Option<u64>,
     gone_at: u64,
     /// It may have been told to end for a failure of its own.
@@ -163,6 +165,7 @@ impl<'a> Rounds<'a> {
             hopeless: false,
             left: false,
             watched_at: 0,
+            told_at: None,
             killed_at: None,
             gone_at: 0,
             excused: false,
@@ -213,6 +216,7 @@ impl<'a> Rounds<'a> {
         (one.started, one.runs, one.up) = (true, true, None);
         (one.left, one.killed_at, one.excused) = (false, None, false);
         one.started_at = self.now;
+        one.told_at = None;
         Ok(())
     }
 
@@ -277,6 +281,7 @@ impl<'a> Rounds<'a> {
         };
         let (before, rest) = self.list.split_at_mut(at + 1);
         let one = &mut before[at];
+        one.told_at.get_or_insert(self.now);
         if !one.runs {
             return Ok(());
         }
@@ -288,9 +293,14 @@ impl<'a> Rounds<'a> {
             return Ok(());
         }
         must(around.held, "a service ended that did nothing wrong")?;
-        let now = self.now;
+        let (now, grace) = (self.now, self.policy.stop_grace.as_millis());
+        // One that does not hear costs the others no more than the grace.
+        let has_had_its_turn = |later: &One<'_>| {
+            let told = later.told_at.unwrap_or(now);
+            later.is_gone(now) || u128::from(now - told) >= grace
+        };
         must(
-            rest.iter().all(|later| later.is_gone(now)),
+            rest.iter().all(has_had_its_turn),
             "a service ended before the one after it",
         )?;
         self.reach.reversed |= rest.iter().any(|later| later.started);

@@ -287,9 +287,6 @@ fn a_stop_ends_them_one_after_the_other_before_svcdown() {
     let mut world = up(policy());
     world.stop();
     assert_eq!(world.take_log(), ["Begun", "STOPPED: SIGTERM", "TERM b"]);
-    // One that does not hear is killed when its time is over.
-    world.deadline_within(Duration::from_secs(60));
-    assert_eq!(world.take_log(), ["KILL b"]);
     world.service_ends("b", Outcome::Exited(0));
     world.service_empties("b");
     assert_eq!(world.take_log(), ["-b", "TERM b", "watch b", "TERM a"]);
@@ -307,6 +304,24 @@ fn a_stop_ends_them_one_after_the_other_before_svcdown() {
             StopStage::Terminating
         ]
     );
+}
+
+#[test]
+fn one_that_does_not_hear_costs_the_others_a_grace_and_not_their_orderly_end() {
+    let mut world = up(policy());
+    world.stop();
+    assert_eq!(world.take_log(), ["Begun", "STOPPED: SIGTERM", "TERM b"]);
+    world.deadline_within(Duration::from_secs(5));
+    assert_eq!(world.take_log(), ["TERM a"]);
+    world.service_ends("a", Outcome::Exited(0));
+    world.service_empties("a");
+    // `svcdown` comes when all are gone.
+    assert_eq!(world.take_log(), ["-a", "TERM a", "watch a"]);
+    world.deadline_within(Duration::from_secs(55));
+    assert_eq!(world.take_log(), ["KILL b"]);
+    world.service_ends("b", Outcome::Exited(0));
+    world.service_empties("b");
+    assert_eq!(world.take_log(), ["-b", "TERM b", "watch b", "+svcdown"]);
 }
 
 #[test]

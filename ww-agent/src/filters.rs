@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use nix::libc::SIGKILL;
@@ -120,15 +120,8 @@ impl Filters {
 fn spawn(number: u32, filter: &str, pipes: &mut Pipes, poller: &Poller) -> io::Result<i32> {
     let ends = pipes.make(Owner::Filter(number), Keep::Both, poller)?;
     let mut command = Command::new("/proc/self/exe");
-    command
-        .args(["cfg", "--json", "-c", "--", filter])
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(ends.stdout)
-        .stderr(ends.stderr);
-    sys::isolate(&mut command);
-    let child = command.spawn()?;
-    Ok(i32::try_from(child.id()).unwrap_or(i32::MAX))
+    command.args(["cfg", "--json", "-c", "--", filter]);
+    Ok(crate::spawn::spawn(&command, &ends)?)
 }
 
 fn answer(id: RequestId, killed: bool, ending: Ending, kept: &Kept) -> Vec<u8> {

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -27,6 +27,7 @@ use crate::poller::Poller;
 use crate::resources::OomKills;
 use crate::script::{self, Form, ScriptFault};
 use crate::signals;
+use crate::spawn::spawn;
 use crate::sys::{self, Ending};
 
 /// The first pause before a process that could not be made is tried again; it doubles.
@@ -178,7 +179,7 @@ impl Hooks {
     pub(crate) fn new(environment: Environment) -> Self {
         Self {
             environment,
-            oom_kills: OomKills::here(),
+            oom_kills: OomKills::default(),
             runs: BTreeMap::new(),
             pids: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -219,10 +220,15 @@ impl Hooks {
                 at: began,
                 pause: RETRY,
             },
-            oom_kills: self.oom_kills.count(),
+            oom_kills: None,
         };
         self.runs.insert(owner, run);
-        self.attempt(owner, poller)
+        let ended = self.attempt(owner, poller);
+        // Only now: no script is to wait for it, and none is out of memory as soon as it begins.
+        if let Some(run) = self.runs.get_mut(&owner) {
+            run.oom_kills = self.oom_kills.count();
+        }
+        ended
     }
 
     fn attempt(&mut self, owner: Owner, poller: &Poller) -> Option<Ended> {
@@ -292,13 +298,7 @@ impl Hooks {
             .pipes
             .make(owner, keep, poller)
             .map_err(|error| Refusal::Later(error, RETRY_FOR))?;
-        command
-            .args(argument)
-            .current_dir("/")
-            .env(env::WW_STATE, state.name())
-            .stdin(Stdio::null())
-            .stdout(ends.stdout)
-            .stderr(ends.stderr);
+        command.args(argument).env(env::WW_STATE, state.name());
         match (task, &self.notify) {
             (Task::Hook(_), Some(address)) => {
                 command.env(env::WW_NOTIFY_SOCKET, address);
@@ -320,15 +320,10 @@ impl Hooks {
                 None => command.env_remove(name),
             };
         }
-        sys::isolate(&mut command);
-        match command.spawn() {
-            // The handle is let go: dropping it neither waits nor kills.
-            Ok(child) => Ok(i32::try_from(child.id()).unwrap_or(i32::MAX)),
-            Err(error) => {
-                self.pipes.forget(owner, poller);
-                Err(refusal(error))
-            }
-        }
+        spawn(&command, &ends).map_err(|error| {
+            self.pipes.forget(owner, poller);
+            refusal(error.into())
+        })
     }
 
     /// Starts the command the container is there for. It gets the agent's own stdin, stdout and stderr,

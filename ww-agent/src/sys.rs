@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::libc;
+use nix::sys::signal::SigSet;
 
 /// How a process ended, as the kernel tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,8 +157,20 @@ pub(crate) fn suspend() {
     send(std::process::id().cast_signed(), libc::SIGSTOP);
 }
 
+/// Every signal there is, those that the C library keeps for itself included.
+#[expect(unsafe_code, reason = "no wrapper builds such a set")]
+pub(crate) fn every_signal() -> SigSet {
+    // SAFETY: a sigset_t is an array of numbers, in which any bits are valid.
+    unsafe {
+        let mut every = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+        every.as_mut_ptr().write_bytes(0xff, 1);
+        SigSet::from_sigset_t_unchecked(every.assume_init())
+    }
+}
+
+/// Lets no descriptor but the first three into what is started from here on.
 #[expect(unsafe_code, reason = "close_range has no wrapper")]
-fn close_on_exec() {
+pub(crate) fn close_on_exec() {
     const FIRST: libc::c_uint = 3;
     // SAFETY: sets a flag on descriptors of the calling process; takes no pointers.
     let done = unsafe {

@@ -27,6 +27,9 @@ const ENVELOPE: usize = 1024;
 
 /// What outlives this boot.
 pub(super) struct Memory {
+    /// What was before has not been looked at yet; whether `/data` has its mark, and the first state,
+    /// which has not been written down either.
+    ahead: Option<(bool, Option<TransitionReport>)>,
     /// None before the start.
     journal: Option<Journal>,
     /// How `firstboot` ended; it counts when the mark is made.
@@ -39,6 +42,7 @@ impl Memory {
     /// Nothing is read yet.
     pub(super) fn new(environment: &Environment, boot: &str) -> Self {
         Self {
+            ahead: None,
             black_box: BlackBox::new(Shelf::of(environment), boot),
             reports: Reports::new(Shelf::of(environment)),
             journal: None,
@@ -51,6 +55,7 @@ impl Memory {
     /// Nothing is kept, and nothing is known from before.
     pub(super) fn nowhere(boot: &str) -> Self {
         Self {
+            ahead: None,
             black_box: BlackBox::new(Shelf::nowhere(), boot),
             reports: Reports::new(Shelf::nowhere()),
             journal: None,
@@ -66,8 +71,25 @@ impl Runtime {
         told.or(self.environment.version.as_ref()).cloned()
     }
 
-    /// Looks at what was before. `initialised` is whether `/data` has its mark.
-    pub(super) fn remember(&mut self, initialised: bool) {
+    /// What was before is to be looked at as soon as the first script has been started, which need not
+    /// wait for it. `initialised` is whether `/data` has its mark.
+    pub(super) fn remember_soon(&mut self, initialised: bool) {
+        self.memory.ahead = Some((initialised, None));
+    }
+
+    /// Looks at what was before, unless that is done. Whatever is to be remembered comes after it.
+    pub(super) fn look_back(&mut self) {
+        let Some((initialised, first)) = self.memory.ahead.take() else {
+            return;
+        };
+        self.remember(initialised);
+        if let Some(report) = first {
+            let written = self.memory.black_box.state(&report);
+            self.cannot_keep(written);
+        }
+    }
+
+    fn remember(&mut self, initialised: bool) {
         let version = self.version();
         self.record.version.clone_from(&version);
         self.record.previous = self.memory.black_box.previous();
@@ -95,6 +117,7 @@ impl Runtime {
         if matches!(script::diagnose(&path, Path::new("/")), Ok(Form::Missing)) {
             return;
         }
+        self.look_back();
         let Some(journal) = &mut self.memory.journal else {
             return;
         };
@@ -164,6 +187,11 @@ impl Runtime {
 
     /// The state has changed.
     pub(super) fn remember_state(&mut self, report: &TransitionReport) {
+        if let Some((_, first @ None)) = &mut self.memory.ahead {
+            *first = Some(report.clone());
+            return;
+        }
+        self.look_back();
         let written = self.memory.black_box.state(report);
         self.cannot_keep(written);
     }
@@ -172,6 +200,7 @@ impl Runtime {
     pub(super) fn remember_hook(&mut self, run: &HookRun) {
         match run.result {
             HookResult::Failed | HookResult::Tolerated | HookResult::Cut => {
+                self.look_back();
                 let written = self.memory.black_box.hook(run);
                 self.cannot_keep(written);
             }
@@ -181,6 +210,7 @@ impl Runtime {
 
     /// A service has ended by itself: how, in words, and as a shell would report it.
     pub(super) fn remember_service(&mut self, name: &str, cause: &str, exit: Option<i32>) {
+        self.look_back();
         let state = self.record.state();
         let written = self.memory.black_box.service(name, state, cause, exit);
         self.cannot_keep(written);
@@ -225,6 +255,7 @@ impl Runtime {
 
     /// The agent leaves with this exit code.
     pub(super) fn remember_exit(&mut self, code: i32, cause: Option<&str>) {
+        self.look_back();
         let written = self.memory.black_box.exit(code, cause);
         self.cannot_keep(written);
     }

@@ -281,8 +281,10 @@ impl Runtime {
         self.open_notices();
         let mark = self.environment.path(paths::INITIALISED_MARK);
         let initialised = fs::symlink_metadata(mark).is_ok();
-        self.remember(initialised);
+        self.remember_soon(initialised);
         self.events.push_back(Event::Start { initialised });
+        self.settle();
+        self.look_back();
     }
 
     /// Orphans must come to this process, or nobody would take their status.

@@ -27,7 +27,7 @@ use crate::poller::Poller;
 use crate::resources::OomKills;
 use crate::script::{self, Form, ScriptFault};
 use crate::signals;
-use crate::spawn::spawn;
+use crate::spawn::{spawn, spawn_in};
 use crate::sys::{self, Ending};
 
 /// The first pause before a process that could not be made is tried again; it doubles.
@@ -320,7 +320,7 @@ impl Hooks {
                 None => command.env_remove(name),
             };
         }
-        spawn(&command, &ends).map_err(|error| {
+        spawn(&command, Some(&ends)).map_err(|error| {
             self.pipes.forget(owner, poller);
             refusal(error.into())
         })
@@ -338,26 +338,38 @@ impl Hooks {
             return Err(Refusal::Missing);
         };
         let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .current_dir(&self.start_directory)
-            .env(env::WW_STATE, state.name());
+        command.args(arguments).env(env::WW_STATE, state.name());
         attend(&mut command, variables);
+        let simple = if self.has_terminal {
+            None
+        } else {
+            Some(spawn_in(&self.start_directory, &command))
+        };
+        let spawned = match simple {
+            Some(spawned) if spawned != Err(Errno::ENOEXEC) => spawned.map_err(io::Error::from),
+            // The one takes the terminal before its program begins; the other is text without a first
+            // line that names an interpreter, which the C library's other way hands to the shell.
+            Some(_) | None => self.fork(command),
+        };
+        spawned.map_err(|error| match refusal(error) {
+            // The kernel's own answer misleads.
+            Refusal::Never(fault) => {
+                let found = script::diagnose_command(program, &self.start_directory);
+                Refusal::Never(found.err().unwrap_or(fault))
+            }
+            other @ (Refusal::Later(..) | Refusal::Missing) => other,
+        })
+    }
+
+    fn fork(&self, mut command: Command) -> io::Result<i32> {
+        command.current_dir(&self.start_directory);
         sys::isolate(&mut command);
         if self.has_terminal {
             sys::take_terminal(&mut command);
         }
-        command
-            .spawn()
-            .map(|child| i32::try_from(child.id()).unwrap_or(i32::MAX))
-            .map_err(|error| match refusal(error) {
-                // The kernel's own answer misleads.
-                Refusal::Never(fault) => {
-                    let found = script::diagnose_command(program, &self.start_directory);
-                    Refusal::Never(found.err().unwrap_or(fault))
-                }
-                other @ (Refusal::Later(..) | Refusal::Missing) => other,
-            })
+        // The handle is let go: dropping it neither waits nor kills.
+        let child = command.spawn()?;
+        Ok(i32::try_from(child.id()).unwrap_or(i32::MAX))
     }
 
     fn close(&mut self, owner: Owner, outcome: Outcome) -> Option<Ended> {
@@ -397,6 +409,12 @@ impl Hooks {
     /// A run that is under way.
     pub(crate) fn get(&self, owner: Owner) -> Option<&Run> {
         self.runs.get(&owner)
+    }
+
+    /// Whether nothing runs but services, which never end.
+    pub(crate) fn is_idle(&self) -> bool {
+        let mut owners = self.runs.keys();
+        owners.all(|owner| matches!(owner, Owner::Service(_)))
     }
 
     /// On whose behalf a run of the life cycle is: its own script's, or a service's.

@@ -4,29 +4,30 @@ use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::process::Command;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
 use nix::sys::signal::SigSet;
 use nix::sys::stat::Mode;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, chdir};
 
 use crate::pipes::Ends;
 use crate::sys;
 
-/// Starts the program of `command`, given by its path, with nothing on its stdin, and answers its
-/// number. It finds what a program expects to find: its own process group, no signal blocked or
-/// ignored, no descriptor but the three. Of `command` only program, arguments and environment count;
-/// its directory is the agent's, `/`.
+/// Starts the program of `command`, with nothing on its stdin and these on its stdout and stderr, or
+/// with the agent's own three, and answers its number. It finds what a program expects to find: its own
+/// process group, no signal blocked or ignored, no descriptor but the three. Of `command` only program,
+/// arguments and environment count; its directory is the agent's.
 ///
 /// Other than `fork` this copies nothing of the agent, neither for the time until the script's own
 /// program is there nor for what the agent writes to meanwhile.
 ///
 /// # Errors
 /// Why there is no process, or why the kernel does not take the program.
-pub(crate) fn spawn(command: &Command, ends: &Ends) -> nix::Result<i32> {
+pub(crate) fn spawn(command: &Command, ends: Option<&Ends>) -> nix::Result<i32> {
     let program = text(command.get_program())?;
     let mut arguments = vec![program.clone()];
     for argument in command.get_args() {
@@ -34,9 +35,11 @@ pub(crate) fn spawn(command: &Command, ends: &Ends) -> nix::Result<i32> {
     }
     let environment = environment(command)?;
     let mut actions = PosixSpawnFileActions::init()?;
-    actions.add_open(0, c"/dev/null", OFlag::O_RDONLY, Mode::empty())?;
-    actions.add_dup2(ends.stdout.as_raw_fd(), 1)?;
-    actions.add_dup2(ends.stderr.as_raw_fd(), 2)?;
+    if let Some(ends) = ends {
+        actions.add_open(0, c"/dev/null", OFlag::O_RDONLY, Mode::empty())?;
+        actions.add_dup2(ends.stdout.as_raw_fd(), 1)?;
+        actions.add_dup2(ends.stderr.as_raw_fd(), 2)?;
+    }
     let mut attributes = PosixSpawnAttr::init()?;
     attributes.set_flags(
         PosixSpawnFlags::POSIX_SPAWN_SETPGROUP
@@ -48,14 +51,20 @@ pub(crate) fn spawn(command: &Command, ends: &Ends) -> nix::Result<i32> {
     // Of those that are left out glibc makes its own two ignored.
     attributes.set_sigdefault(&sys::every_signal())?;
     sys::close_on_exec();
-    let pid = posix_spawn(
-        program.as_c_str(),
-        &actions,
-        &attributes,
-        &arguments,
-        &environment,
-    )?;
+    let pid = posix_spawnp(&program, &actions, &attributes, &arguments, &environment)?;
     Ok(pid.as_raw())
+}
+
+/// The same in another directory than the agent's own, which is `/`.
+///
+/// # Errors
+/// As above, or why that directory cannot be entered.
+pub(crate) fn spawn_in(directory: &Path, command: &Command) -> nix::Result<i32> {
+    chdir(directory)?;
+    let spawned = spawn(command, None);
+    // Where it cannot go back the agent holds a mount, no more.
+    let _ = chdir("/");
+    spawned
 }
 
 /// The agent's own environment, with what the command changes of it.

@@ -234,7 +234,7 @@ pub(crate) fn send(target: i32, signal: i32) {
     unsafe { libc::kill(target, signal) };
 }
 
-/// Gives back the pages of code and constants that were mapped on the way up.
+/// Gives back the pages of code and constants that are mapped, and of the heap what is free.
 ///
 /// They stay in the page cache and come back one by one as they are used. Most never are: what
 /// reads the configuration runs once, and the interpreter of jq never in PID 1.
@@ -242,7 +242,7 @@ pub(crate) fn send(target: i32, signal: i32) {
     unsafe_code,
     reason = "the linker's symbols, and madvise takes a pointer"
 )]
-pub(crate) fn give_back_start() {
+pub(crate) fn give_back() {
     unsafe extern "C" {
         static __executable_start: u8;
         static etext: u8;

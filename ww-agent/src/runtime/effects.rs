@@ -93,7 +93,8 @@ impl Runtime {
         self.remember_state(&report);
         let (number, state) = (report.number, report.state);
         if state == State::Up {
-            sys::give_back_start();
+            sys::give_back();
+            self.is_fresh = true;
         }
         if state == State::Error {
             epitaph::leave(&self.environment, &report.cause);

@@ -37,6 +37,7 @@ use crate::record::Record;
 use crate::resources::Sampler;
 use crate::server::Server;
 use crate::signals::Signals;
+use crate::sys;
 use crate::teller::{States, Stats};
 use attending::Attended;
 use memory::Memory;
@@ -148,6 +149,8 @@ pub(crate) struct Runtime {
     ignored: BTreeSet<i32>,
     exit: Option<i32>,
     memory: Memory,
+    /// It has just come up; what that took of memory goes back as soon as nothing is under way.
+    is_fresh: bool,
 }
 
 impl Runtime {
@@ -196,6 +199,7 @@ impl Runtime {
             ignored: BTreeSet::new(),
             exit: None,
             memory,
+            is_fresh: false,
         }
     }
 
@@ -220,6 +224,10 @@ impl Runtime {
         }
         self.stop_sampling();
         self.output.arm(&self.poller);
+        if self.is_fresh && self.hooks.is_idle() {
+            self.is_fresh = false;
+            sys::give_back();
+        }
         let most = until.map(|until| until - clock::now());
         let timeout = self.timeout().into_iter().chain(most).min();
         match self.poller.wait(timeout) {

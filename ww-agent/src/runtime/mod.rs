@@ -49,6 +49,9 @@ const SAMPLE: Duration = Duration::from_secs(2);
 /// The first and the longest pause between two looks whether processes are gone.
 const LOOK: Duration = Duration::from_millis(2);
 const LOOK_MAX: Duration = Duration::from_millis(50);
+/// A pause that is worth being small in: what is given back for it has to be mapped again after it,
+/// which takes about 0.2 ms of the processor.
+const REST: Duration = Duration::from_millis(500);
 /// What is left to be written gets so long when the agent leaves.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -149,8 +152,8 @@ pub(crate) struct Runtime {
     ignored: BTreeSet<i32>,
     exit: Option<i32>,
     memory: Memory,
-    /// It has just come up; what that took of memory goes back as soon as nothing is under way.
-    is_fresh: bool,
+    /// A script has run since the agent was last at rest: what that took of memory goes back then.
+    has_worked: bool,
 }
 
 impl Runtime {
@@ -199,7 +202,7 @@ impl Runtime {
             ignored: BTreeSet::new(),
             exit: None,
             memory,
-            is_fresh: false,
+            has_worked: false,
         }
     }
 
@@ -224,12 +227,9 @@ impl Runtime {
         }
         self.stop_sampling();
         self.output.arm(&self.poller);
-        if self.is_fresh && self.hooks.is_idle() {
-            self.is_fresh = false;
-            sys::give_back();
-        }
         let most = until.map(|until| until - clock::now());
         let timeout = self.timeout().into_iter().chain(most).min();
+        self.give_back(timeout);
         match self.poller.wait(timeout) {
             Ok(ready) => {
                 for one in ready {
@@ -251,6 +251,14 @@ impl Runtime {
         self.deadlines();
         self.report_losses();
         None
+    }
+
+    /// Gives back what the last work took of memory when there is a rest now, of so long.
+    fn give_back(&mut self, rest: Option<Duration>) {
+        if self.has_worked && self.hooks.is_idle() && rest.is_none_or(|rest| rest >= REST) {
+            self.has_worked = false;
+            sys::give_back();
+        }
     }
 
     fn begin(&mut self) {
@@ -315,6 +323,7 @@ impl Runtime {
     fn settle(&mut self) {
         loop {
             if let Some(ended) = self.ended.pop_front() {
+                self.has_worked = true;
                 self.on_ended(ended);
             } else if let Some(event) = self.events.pop_front() {
                 let effects = self.machine.handle(event, clock::now());

@@ -27,9 +27,10 @@ const ENVELOPE: usize = 1024;
 
 /// What outlives this boot.
 pub(super) struct Memory {
-    /// What was before has not been looked at yet; whether `/data` has its mark, and the first state,
-    /// which has not been written down either.
-    ahead: Option<(bool, Option<TransitionReport>)>,
+    /// What was before has not been looked at yet; whether `/data` has its mark.
+    ahead: Option<bool>,
+    /// States that are not written down yet.
+    unwritten: Vec<TransitionReport>,
     /// None before the start.
     journal: Option<Journal>,
     /// How `firstboot` ended; it counts when the mark is made.
@@ -43,6 +44,7 @@ impl Memory {
     pub(super) fn new(environment: &Environment, boot: &str) -> Self {
         Self {
             ahead: None,
+            unwritten: Vec::new(),
             black_box: BlackBox::new(Shelf::of(environment), boot),
             reports: Reports::new(Shelf::of(environment)),
             journal: None,
@@ -56,6 +58,7 @@ impl Memory {
     pub(super) fn nowhere(boot: &str) -> Self {
         Self {
             ahead: None,
+            unwritten: Vec::new(),
             black_box: BlackBox::new(Shelf::nowhere(), boot),
             reports: Reports::new(Shelf::nowhere()),
             journal: None,
@@ -74,16 +77,16 @@ impl Runtime {
     /// What was before is to be looked at as soon as the first script has been started, which need not
     /// wait for it. `initialised` is whether `/data` has its mark.
     pub(super) fn remember_soon(&mut self, initialised: bool) {
-        self.memory.ahead = Some((initialised, None));
+        self.memory.ahead = Some(initialised);
     }
 
-    /// Looks at what was before, unless that is done. Whatever is to be remembered comes after it.
-    pub(super) fn look_back(&mut self) {
-        let Some((initialised, first)) = self.memory.ahead.take() else {
-            return;
-        };
-        self.remember(initialised);
-        if let Some(report) = first {
+    /// Looks at what was before, unless that is done, and writes down the states since. Whatever else is
+    /// remembered comes after that.
+    pub(super) fn catch_up(&mut self) {
+        if let Some(initialised) = self.memory.ahead.take() {
+            self.remember(initialised);
+        }
+        for report in std::mem::take(&mut self.memory.unwritten) {
             let written = self.memory.black_box.state(&report);
             self.cannot_keep(written);
         }
@@ -117,7 +120,7 @@ impl Runtime {
         if matches!(script::diagnose(&path, Path::new("/")), Ok(Form::Missing)) {
             return;
         }
-        self.look_back();
+        self.catch_up();
         let Some(journal) = &mut self.memory.journal else {
             return;
         };
@@ -185,22 +188,17 @@ impl Runtime {
         }
     }
 
-    /// The state has changed.
+    /// The state has changed. It is written down when all that follows from it has been begun: neither
+    /// a script nor the end of one is to wait for the disk.
     pub(super) fn remember_state(&mut self, report: &TransitionReport) {
-        if let Some((_, first @ None)) = &mut self.memory.ahead {
-            *first = Some(report.clone());
-            return;
-        }
-        self.look_back();
-        let written = self.memory.black_box.state(report);
-        self.cannot_keep(written);
+        self.memory.unwritten.push(report.clone());
     }
 
     /// A script has ended; only what is out of order is remembered.
     pub(super) fn remember_hook(&mut self, run: &HookRun) {
         match run.result {
             HookResult::Failed | HookResult::Tolerated | HookResult::Cut => {
-                self.look_back();
+                self.catch_up();
                 let written = self.memory.black_box.hook(run);
                 self.cannot_keep(written);
             }
@@ -210,7 +208,7 @@ impl Runtime {
 
     /// A service has ended by itself: how, in words, and as a shell would report it.
     pub(super) fn remember_service(&mut self, name: &str, cause: &str, exit: Option<i32>) {
-        self.look_back();
+        self.catch_up();
         let state = self.record.state();
         let written = self.memory.black_box.service(name, state, cause, exit);
         self.cannot_keep(written);
@@ -255,7 +253,7 @@ impl Runtime {
 
     /// The agent leaves with this exit code.
     pub(super) fn remember_exit(&mut self, code: i32, cause: Option<&str>) {
-        self.look_back();
+        self.catch_up();
         let written = self.memory.black_box.exit(code, cause);
         self.cannot_keep(written);
     }

@@ -220,6 +220,7 @@ impl Runtime {
     /// Once round the loop, waiting until then at most; answers the exit code at the end.
     fn turn(&mut self, until: Option<Moment>) -> Option<i32> {
         self.settle();
+        self.catch_up();
         if let Some(code) = self.exit {
             self.hooks.pipes.drain(&mut self.output);
             self.output.settle(LAST_WORDS);
@@ -299,8 +300,6 @@ impl Runtime {
         let initialised = fs::symlink_metadata(mark).is_ok();
         self.remember_soon(initialised);
         self.events.push_back(Event::Start { initialised });
-        self.settle();
-        self.look_back();
     }
 
     /// Orphans must come to this process, or nobody would take their status.

@@ -259,7 +259,8 @@ impl Runtime {
     }
 
     /// What has happened, in this boot and before.
-    pub(super) fn history(&self, id: RequestId) -> Vec<u8> {
+    pub(super) fn history(&mut self, id: RequestId) -> Vec<u8> {
+        self.catch_up();
         let answer = self.memory.black_box.history(MAX_LINE - ENVELOPE);
         answered(id, &answer)
     }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use nix::libc::SIGKILL;
@@ -19,6 +19,7 @@ use crate::output::Output;
 use crate::pipes::{Keep, Kept, Pipes};
 use crate::poller::Poller;
 use crate::server::{failure, success};
+use crate::spawn::spawn;
 use crate::sys::{self, Ending};
 
 /// So many filters run at once.
@@ -59,7 +60,7 @@ impl Filters {
         }
         self.last = self.last.wrapping_add(1);
         let number = self.last;
-        match spawn(number, filter, pipes, poller) {
+        match begin(number, filter, pipes, poller) {
             Ok(pid) => {
                 let until = clock::now() + PATIENCE;
                 let running = Running {
@@ -117,18 +118,11 @@ impl Filters {
     }
 }
 
-fn spawn(number: u32, filter: &str, pipes: &mut Pipes, poller: &Poller) -> io::Result<i32> {
+fn begin(number: u32, filter: &str, pipes: &mut Pipes, poller: &Poller) -> io::Result<i32> {
     let ends = pipes.make(Owner::Filter(number), Keep::Both, poller)?;
     let mut command = Command::new("/proc/self/exe");
-    command
-        .args(["cfg", "--json", "-c", "--", filter])
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(ends.stdout)
-        .stderr(ends.stderr);
-    sys::isolate(&mut command);
-    let child = command.spawn()?;
-    Ok(i32::try_from(child.id()).unwrap_or(i32::MAX))
+    command.args(["cfg", "--json", "-c", "--", filter]);
+    Ok(spawn(&command, &ends)?)
 }
 
 fn answer(id: RequestId, killed: bool, ending: Ending, kept: &Kept) -> Vec<u8> {

@@ -27,6 +27,7 @@ use crate::poller::Poller;
 use crate::resources::OomKills;
 use crate::script::{self, Form, ScriptFault};
 use crate::signals;
+use crate::spawn::{spawn, spawn_in};
 use crate::sys::{self, Ending};
 
 /// The first pause before a process that could not be made is tried again; it doubles.
@@ -167,6 +168,8 @@ pub(crate) struct Hooks {
     pub(crate) begun: Vec<RunId>,
     /// There is a terminal, to be the command's while it runs.
     pub(crate) has_terminal: bool,
+    /// The descriptors the agent was started with are the command's: they stay as they are.
+    pub(crate) keeps_descriptors: bool,
     /// Where the agent was started; only the command goes on from there.
     pub(crate) start_directory: PathBuf,
     /// What scripts find in their environment beside what all find there.
@@ -178,7 +181,7 @@ impl Hooks {
     pub(crate) fn new(environment: Environment) -> Self {
         Self {
             environment,
-            oom_kills: OomKills::here(),
+            oom_kills: OomKills::default(),
             runs: BTreeMap::new(),
             pids: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -187,6 +190,7 @@ impl Hooks {
             trouble: None,
             begun: Vec::new(),
             has_terminal: false,
+            keeps_descriptors: false,
             start_directory: PathBuf::from("/"),
             told: BTreeMap::new(),
         }
@@ -219,10 +223,15 @@ impl Hooks {
                 at: began,
                 pause: RETRY,
             },
-            oom_kills: self.oom_kills.count(),
+            oom_kills: None,
         };
         self.runs.insert(owner, run);
-        self.attempt(owner, poller)
+        let ended = self.attempt(owner, poller);
+        // Only now: no script is to wait for it, and none is out of memory as soon as it begins.
+        if let Some(run) = self.runs.get_mut(&owner) {
+            run.oom_kills = self.oom_kills.count();
+        }
+        ended
     }
 
     fn attempt(&mut self, owner: Owner, poller: &Poller) -> Option<Ended> {
@@ -292,13 +301,7 @@ impl Hooks {
             .pipes
             .make(owner, keep, poller)
             .map_err(|error| Refusal::Later(error, RETRY_FOR))?;
-        command
-            .args(argument)
-            .current_dir("/")
-            .env(env::WW_STATE, state.name())
-            .stdin(Stdio::null())
-            .stdout(ends.stdout)
-            .stderr(ends.stderr);
+        command.args(argument).env(env::WW_STATE, state.name());
         match (task, &self.notify) {
             (Task::Hook(_), Some(address)) => {
                 command.env(env::WW_NOTIFY_SOCKET, address);
@@ -320,15 +323,18 @@ impl Hooks {
                 None => command.env_remove(name),
             };
         }
-        sys::isolate(&mut command);
-        match command.spawn() {
-            // The handle is let go: dropping it neither waits nor kills.
-            Ok(child) => Ok(i32::try_from(child.id()).unwrap_or(i32::MAX)),
-            Err(error) => {
-                self.pipes.forget(owner, poller);
-                Err(refusal(error))
-            }
-        }
+        let spawned = if self.keeps_descriptors {
+            command.stdin(Stdio::null());
+            command.stdout(ends.stdout).stderr(ends.stderr);
+            sys::isolate(&mut command);
+            fork(&mut command)
+        } else {
+            spawn(&command, &ends).map_err(io::Error::from)
+        };
+        spawned.map_err(|error| {
+            self.pipes.forget(owner, poller);
+            refusal(error)
+        })
     }
 
     /// Starts the command the container is there for. It gets every descriptor the agent was started
@@ -344,26 +350,35 @@ impl Hooks {
             return Err(Refusal::Missing);
         };
         let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .current_dir(&self.start_directory)
-            .env(env::WW_STATE, state.name());
+        command.args(arguments).env(env::WW_STATE, state.name());
         command.envs(variables.iter().map(|(name, value)| (name, value)));
-        if self.has_terminal && sys::is_foreground() {
-            sys::take_terminal(&mut command);
-        }
-        sys::lead(&mut command);
-        command
-            .spawn()
-            .map(|child| i32::try_from(child.id()).unwrap_or(i32::MAX))
-            .map_err(|error| match refusal(error) {
-                // The kernel's own answer misleads.
-                Refusal::Never(fault) => {
-                    let found = script::diagnose_command(program, &self.start_directory);
-                    Refusal::Never(found.err().unwrap_or(fault))
+        let takes_terminal = self.has_terminal && sys::is_foreground();
+        let simple = if takes_terminal {
+            None
+        } else {
+            Some(spawn_in(&self.start_directory, &command))
+        };
+        let spawned = match simple {
+            Some(spawned) if spawned != Err(Errno::ENOEXEC) => spawned.map_err(io::Error::from),
+            // The one takes the terminal before its program begins; the other is text without a first
+            // line that names an interpreter, which the C library's other way hands to the shell.
+            Some(_) | None => {
+                command.current_dir(&self.start_directory);
+                if takes_terminal {
+                    sys::take_terminal(&mut command);
                 }
-                other @ (Refusal::Later(..) | Refusal::Missing) => other,
-            })
+                sys::lead(&mut command);
+                fork(&mut command)
+            }
+        };
+        spawned.map_err(|error| match refusal(error) {
+            // The kernel's own answer misleads.
+            Refusal::Never(fault) => {
+                let found = script::diagnose_command(program, &self.start_directory);
+                Refusal::Never(found.err().unwrap_or(fault))
+            }
+            other @ (Refusal::Later(..) | Refusal::Missing) => other,
+        })
     }
 
     fn close(&mut self, owner: Owner, outcome: Outcome) -> Option<Ended> {
@@ -403,6 +418,12 @@ impl Hooks {
     /// A run that is under way.
     pub(crate) fn get(&self, owner: Owner) -> Option<&Run> {
         self.runs.get(&owner)
+    }
+
+    /// Whether nothing runs but services, which never end.
+    pub(crate) fn is_idle(&self) -> bool {
+        let mut owners = self.runs.keys();
+        owners.all(|owner| matches!(owner, Owner::Service(_)))
     }
 
     /// On whose behalf a run of the life cycle is: its own script's, or a service's.
@@ -516,6 +537,13 @@ impl Hooks {
             && !self.runs.contains_key(&Owner::Cycle(id))
             && !self.runs.contains_key(&Owner::Service(id))
     }
+}
+
+/// The other way: a copy of the agent becomes the process.
+fn fork(command: &mut Command) -> io::Result<i32> {
+    // The handle is let go: dropping it neither waits nor kills.
+    let child = command.spawn()?;
+    Ok(i32::try_from(child.id()).unwrap_or(i32::MAX))
 }
 
 /// What a service finds in its environment to speak to the agent with, and nothing of another's.

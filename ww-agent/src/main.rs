@@ -31,6 +31,7 @@ mod script;
 mod server;
 mod shelf;
 mod signals;
+mod spawn;
 mod svcd;
 mod sys;
 mod tail;

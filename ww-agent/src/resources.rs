@@ -57,18 +57,16 @@ impl Sampler {
 }
 
 /// The kernel's count of processes it has killed here for want of memory.
-#[derive(Debug)]
-pub(crate) struct OomKills(Gauge);
+#[derive(Debug, Default)]
+pub(crate) struct OomKills(Option<Gauge>);
 
 impl OomKills {
-    /// The count of this container's own group.
-    pub(crate) fn here() -> Self {
-        Self(Group::below(Path::new(MOUNT)).oom_kills)
-    }
-
-    /// The count; none where there is no such group.
-    pub(crate) fn count(&self) -> Option<u64> {
-        self.0.field("oom_kill")
+    /// The count of this container's own group; none where there is no such group.
+    pub(crate) fn count(&mut self) -> Option<u64> {
+        let gauge = self
+            .0
+            .get_or_insert_with(|| Group::below(Path::new(MOUNT)).oom_kills);
+        gauge.field("oom_kill")
     }
 }
 

@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::libc;
+use nix::sys::signal::SigSet;
 
 /// How a process ended, as the kernel tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,8 +196,20 @@ pub(crate) fn suspend() -> bool {
     }
 }
 
+/// Every signal there is, those that the C library keeps for itself included.
+#[expect(unsafe_code, reason = "no wrapper builds such a set")]
+pub(crate) fn every_signal() -> SigSet {
+    // SAFETY: a sigset_t is an array of numbers, in which any bits are valid.
+    unsafe {
+        let mut every = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+        every.as_mut_ptr().write_bytes(0xff, 1);
+        SigSet::from_sigset_t_unchecked(every.assume_init())
+    }
+}
+
+/// Lets no descriptor but the first three into what is started from here on.
 #[expect(unsafe_code, reason = "close_range has no wrapper")]
-fn close_on_exec() {
+pub(crate) fn close_on_exec() {
     const FIRST: libc::c_uint = 3;
     // SAFETY: sets a flag on descriptors of the calling process; takes no pointers.
     let done = unsafe {
@@ -260,7 +273,7 @@ pub(crate) fn send(target: i32, signal: i32) {
     unsafe { libc::kill(target, signal) };
 }
 
-/// Gives back the pages of code and constants that were mapped on the way up.
+/// Gives back the pages of code and constants that are mapped, and of the heap what is free.
 ///
 /// They stay in the page cache and come back one by one as they are used. Most never are: what
 /// reads the configuration runs once, and the interpreter of jq never in PID 1.
@@ -268,7 +281,7 @@ pub(crate) fn send(target: i32, signal: i32) {
     unsafe_code,
     reason = "the linker's symbols, and madvise takes a pointer"
 )]
-pub(crate) fn give_back_start() {
+pub(crate) fn give_back() {
     unsafe extern "C" {
         static __executable_start: u8;
         static etext: u8;

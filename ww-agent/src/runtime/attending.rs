@@ -264,6 +264,7 @@ impl Runtime {
         // The streams are the command's: nothing is said there but what went wrong.
         self.output.least = Level::Warning;
         self.hooks.start_directory = directory;
+        self.hooks.keeps_descriptors = true;
         self.hooks.has_terminal = sys::has_terminal();
         self.machine.wrap();
     }

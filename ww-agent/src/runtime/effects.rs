@@ -92,9 +92,6 @@ impl Runtime {
         self.output.log(level, &text);
         self.remember_state(&report);
         let (number, state) = (report.number, report.state);
-        if state == State::Up {
-            sys::give_back_start();
-        }
         if state == State::Error {
             epitaph::leave(&self.environment, &report.cause);
         }

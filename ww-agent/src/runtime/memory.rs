@@ -27,6 +27,10 @@ const ENVELOPE: usize = 1024;
 
 /// What outlives this boot.
 pub(super) struct Memory {
+    /// What was before has not been looked at yet; whether `/data` has its mark.
+    ahead: Option<bool>,
+    /// States that are not written down yet.
+    unwritten: Vec<TransitionReport>,
     /// None before the start.
     journal: Option<Journal>,
     /// How `firstboot` ended; it counts when the mark is made.
@@ -39,6 +43,8 @@ impl Memory {
     /// Nothing is read yet.
     pub(super) fn new(environment: &Environment, boot: &str) -> Self {
         Self {
+            ahead: None,
+            unwritten: Vec::new(),
             black_box: BlackBox::new(Shelf::of(environment), boot),
             reports: Reports::new(Shelf::of(environment)),
             journal: None,
@@ -51,6 +57,8 @@ impl Memory {
     /// Nothing is kept, and nothing is known from before.
     pub(super) fn nowhere(boot: &str) -> Self {
         Self {
+            ahead: None,
+            unwritten: Vec::new(),
             black_box: BlackBox::new(Shelf::nowhere(), boot),
             reports: Reports::new(Shelf::nowhere()),
             journal: None,
@@ -66,8 +74,25 @@ impl Runtime {
         told.or(self.environment.version.as_ref()).cloned()
     }
 
-    /// Looks at what was before. `initialised` is whether `/data` has its mark.
-    pub(super) fn remember(&mut self, initialised: bool) {
+    /// What was before is to be looked at as soon as the first script has been started, which need not
+    /// wait for it. `initialised` is whether `/data` has its mark.
+    pub(super) fn remember_soon(&mut self, initialised: bool) {
+        self.memory.ahead = Some(initialised);
+    }
+
+    /// Looks at what was before, unless that is done, and writes down the states since. Whatever else is
+    /// remembered comes after that.
+    pub(super) fn catch_up(&mut self) {
+        if let Some(initialised) = self.memory.ahead.take() {
+            self.remember(initialised);
+        }
+        for report in std::mem::take(&mut self.memory.unwritten) {
+            let written = self.memory.black_box.state(&report);
+            self.cannot_keep(written);
+        }
+    }
+
+    fn remember(&mut self, initialised: bool) {
         let version = self.version();
         self.record.version.clone_from(&version);
         self.record.previous = self.memory.black_box.previous();
@@ -95,6 +120,7 @@ impl Runtime {
         if matches!(script::diagnose(&path, Path::new("/")), Ok(Form::Missing)) {
             return;
         }
+        self.catch_up();
         let Some(journal) = &mut self.memory.journal else {
             return;
         };
@@ -169,16 +195,17 @@ impl Runtime {
         }
     }
 
-    /// The state has changed.
+    /// The state has changed. It is written down when all that follows from it has been begun: neither
+    /// a script nor the end of one is to wait for the disk.
     pub(super) fn remember_state(&mut self, report: &TransitionReport) {
-        let written = self.memory.black_box.state(report);
-        self.cannot_keep(written);
+        self.memory.unwritten.push(report.clone());
     }
 
     /// A script has ended; only what is out of order is remembered.
     pub(super) fn remember_hook(&mut self, run: &HookRun) {
         match run.result {
             HookResult::Failed | HookResult::Tolerated | HookResult::Cut => {
+                self.catch_up();
                 let written = self.memory.black_box.hook(run);
                 self.cannot_keep(written);
             }
@@ -188,6 +215,7 @@ impl Runtime {
 
     /// A service has ended by itself: how, in words, and as a shell would report it.
     pub(super) fn remember_service(&mut self, name: &str, cause: &str, exit: Option<i32>) {
+        self.catch_up();
         let state = self.record.state();
         let written = self.memory.black_box.service(name, state, cause, exit);
         self.cannot_keep(written);
@@ -232,12 +260,14 @@ impl Runtime {
 
     /// The agent leaves with this exit code.
     pub(super) fn remember_exit(&mut self, code: i32, cause: Option<&str>) {
+        self.catch_up();
         let written = self.memory.black_box.exit(code, cause);
         self.cannot_keep(written);
     }
 
     /// What has happened, in this boot and before.
-    pub(super) fn history(&self, id: RequestId) -> Vec<u8> {
+    pub(super) fn history(&mut self, id: RequestId) -> Vec<u8> {
+        self.catch_up();
         let answer = self.memory.black_box.history(MAX_LINE - ENVELOPE);
         answered(id, &answer)
     }

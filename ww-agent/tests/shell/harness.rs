@@ -42,11 +42,6 @@ fn variable(name: &str) -> Option<std::ffi::OsString> {
     std::env::var_os(name)
 }
 
-/// Whether `make soak` asks for the long form.
-pub(crate) fn is_soak() -> bool {
-    variable("WW_SOAK").is_some_and(|value| value == "1")
-}
-
 /// Looks until `seen` has an answer.
 pub(crate) fn until<T>(what: &str, seen: impl FnMut() -> Option<T>) -> T {
     until_within(PATIENCE, what, seen)

@@ -143,6 +143,8 @@ fn idle_nothing_is_written() {
         .start();
     agent.wait_state("UP");
     let path = agent.path("data/.ww/history.jsonl");
+    // A state is told before it is written down; whoever asks for the history waits for that.
+    assert!(story(&history(&agent)).ends_with(" UP"));
     let before = std::fs::metadata(&path).unwrap().len();
     let mut listener = agent.listen();
     for _ in 0..20 {
@@ -174,6 +176,8 @@ fn a_full_disk_is_said_and_what_waits_is_written_when_there_is_room() {
     let mut listener = agent.listen();
     listener.ask(r#"{"id":1,"type":"restart"}"#);
     listener.change("UP");
+    let after = format!("{before} RESTARTING UP");
+    assert_eq!(story(&history(&agent)), after);
     // Only the agent's own name space has it mounted.
     let path = agent.path("data/.ww/history.jsonl");
     let path = format!("/proc/{}/root{}", agent.pid(), path.display());
@@ -182,6 +186,6 @@ fn a_full_disk_is_said_and_what_waits_is_written_when_there_is_room() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(story(&kept), format!("{before} RESTARTING UP"));
+    assert_eq!(story(&kept), after);
     assert_eq!(agent.stop().0, 0);
 }

@@ -4,7 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use crate::footprint::{Footprint, settle, sleeps};
-use crate::harness::{Agent, Image, is_soak, now, until_within};
+use crate::harness::{Agent, Image, now, until_within};
+use crate::soak;
 
 /// In one check of a script that prints nothing the agent waits for: its time to come, the script's
 /// exec, the end of its stdout and of its stderr, and its exit. What comes together is one wait.
@@ -36,7 +37,11 @@ fn an_idle_agent_sleeps() {
 
 #[test]
 fn checks_are_all_that_wakes_it_and_it_is_small() {
-    let (interval, checks) = if is_soak() { ("30s", 2) } else { ("1s", 2) };
+    let (interval, checks) = if soak::is_wanted() {
+        ("30s", 2)
+    } else {
+        ("1s", 2)
+    };
     let agent = monitored(interval);
     // The other container of the same image that there is on every host with a fleet.
     let other = monitored(interval);

@@ -29,6 +29,7 @@ mod reaping;
 mod restarts;
 mod scripts;
 mod services;
+mod soak;
 mod socket;
 mod stopping;
 mod terminal;

@@ -48,7 +48,24 @@ impl Attended {
     }
 }
 
+/// What a container is there for in `run -- CMD`.
+#[derive(Debug)]
+pub(super) struct Wrapped {
+    words: Vec<std::ffi::OsString>,
+    /// The image has nothing of whaleware's: nothing is written there.
+    is_guest: bool,
+    /// The agent was asked to stand still: it does when its command does.
+    is_to_stop: bool,
+}
+
 impl Runtime {
+    /// Whether nothing is to be left behind here.
+    pub(super) fn is_guest(&self) -> bool {
+        self.command
+            .as_ref()
+            .is_some_and(|command| command.is_guest)
+    }
+
     /// The services there are now, before `svcup` makes them wanted: `boot` may have put some there.
     pub(super) fn know_services(&mut self) {
         if self.command.is_none() {
@@ -107,7 +124,7 @@ impl Runtime {
     pub(super) fn run_service(&mut self, id: RunId, name: String) {
         let variables = self.service_environment(id, &name);
         let task = match &self.command {
-            Some(words) => Task::Command(words.clone(), variables),
+            Some(command) => Task::Command(command.words.clone(), variables),
             None => Task::Service(name, variables),
         };
         let state = self.record.state();
@@ -256,8 +273,11 @@ impl Runtime {
         directory: std::path::PathBuf,
         is_guest: bool,
     ) {
-        self.command = Some(words);
-        self.is_guest = is_guest;
+        self.command = Some(Wrapped {
+            words,
+            is_guest,
+            is_to_stop: false,
+        });
         if is_guest {
             self.memory = Memory::nowhere(&self.boot);
         }
@@ -294,10 +314,16 @@ impl Runtime {
         }
     }
 
+    fn expect_stop(&mut self, expected: bool) {
+        if let Some(command) = &mut self.command {
+            command.is_to_stop = expected;
+        }
+    }
+
     /// A signal that stops, from outside: where it stops the command, it stops the agent too, as whoever
     /// sent it to a job expects.
     pub(super) fn forward_stop(&mut self, signal: i32) {
-        self.is_to_stop = true;
+        self.expect_stop(true);
         self.forward(signal);
     }
 
@@ -316,10 +342,14 @@ impl Runtime {
             return;
         }
         // A command that was stopped alone, without a terminal, is continued alone.
-        if !self.hooks.has_terminal && !self.is_to_stop {
+        let is_to_stop = self
+            .command
+            .as_ref()
+            .is_some_and(|command| command.is_to_stop);
+        if !self.hooks.has_terminal && !is_to_stop {
             return;
         }
-        self.is_to_stop = false;
+        self.expect_stop(false);
         // What nobody could continue is not suspended at all: the kernel's own rule for ^Z.
         if !sys::suspend() && self.hooks.has_terminal && signal == SIGTSTP {
             sys::send(-pid, SIGCONT);
@@ -328,7 +358,7 @@ impl Runtime {
 
     /// Continued: with the terminal, where it was given back.
     pub(super) fn resume(&mut self) {
-        self.is_to_stop = false;
+        self.expect_stop(false);
         if let Some(pid) = self.command_process() {
             if sys::is_foreground() {
                 sys::give_terminal(pid);

@@ -172,7 +172,7 @@ impl Runtime {
     }
 
     fn mark(&mut self) {
-        if self.is_guest {
+        if self.is_guest() {
             self.events.push_back(Event::Marked(Ok(())));
             return;
         }

@@ -101,7 +101,7 @@ impl Runtime {
         }
         let written = self.memory.black_box.boot(version.clone());
         self.cannot_keep(written);
-        if self.is_guest {
+        if self.is_guest() {
             return;
         }
         let files = Shelf::of(&self.environment);

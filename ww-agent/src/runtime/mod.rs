@@ -15,7 +15,6 @@ mod signalled;
 mod telling;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ffi::OsString;
 use std::fs;
 use std::time::Duration;
 
@@ -39,7 +38,7 @@ use crate::server::Server;
 use crate::signals::Signals;
 use crate::sys;
 use crate::teller::{States, Stats};
-use attending::Attended;
+use attending::{Attended, Wrapped};
 use memory::Memory;
 use notices::Notices;
 use whaleware::config::Settings;
@@ -143,11 +142,7 @@ pub(crate) struct Runtime {
     /// Settings for services that are not there, told once.
     unknown_services: BTreeSet<String>,
     /// What the container is there for, in `run -- CMD`.
-    command: Option<Vec<OsString>>,
-    /// The agent was asked to stand still: it does when its command does.
-    is_to_stop: bool,
-    /// The image has nothing of whaleware's: nothing is written there.
-    is_guest: bool,
+    command: Option<Wrapped>,
     named: Option<Named>,
     checks: Vec<(u32, RequestId)>,
     heard: Option<Heard>,
@@ -197,8 +192,6 @@ impl Runtime {
             attended: Attended::new(),
             unknown_services: BTreeSet::new(),
             command: None,
-            is_to_stop: false,
-            is_guest: false,
             named: None,
             checks: Vec::new(),
             heard: None,
@@ -267,7 +260,7 @@ impl Runtime {
 
     fn begin(&mut self) {
         self.become_reaper();
-        let published = if self.is_guest {
+        let published = if self.is_guest() {
             Ok(None)
         } else {
             self.configuration.publish(&self.environment)

@@ -5,7 +5,8 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde_json::Value;
 use whaleware::protocol::{
-    Evidence, EvidenceAnswer, HistoryAnswer, HistoryEntry, RequestKind, WireError,
+    Answer, Evidence, EvidenceAnswer, FromAgent, Hello, HistoryAnswer, HistoryEntry, RequestKind,
+    WireError,
 };
 
 use crate::agent::Reach;
@@ -42,6 +43,24 @@ impl Source {
     }
 }
 
+/// What has happened, oldest first, and which of it is the container's own.
+pub(super) struct History {
+    pub entries: Vec<HistoryEntry>,
+    pub source: Source,
+    pub own: Own,
+}
+
+/// What tells a container's own boots from those of others with the same `/data`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Own {
+    /// Whether a boot of it goes on now.
+    pub runs: bool,
+    /// Which one, where its agent has said so.
+    pub boot: Option<String>,
+    /// Its host name, where it is known.
+    pub hostname: Option<String>,
+}
+
 /// A container, and how to get at what is kept of it.
 pub(super) struct Keeper<'a> {
     pub context: &'a Context,
@@ -56,7 +75,7 @@ impl Keeper<'_> {
     /// When nothing is kept, or cannot be got at.
     pub(super) async fn evidence(&self, index: u32) -> Result<(EvidenceAnswer, Source), Failure> {
         const WHAT: &str = "evidence";
-        if let Some(result) = self.ask(RequestKind::Evidence { index }, WHAT).await? {
+        if let Some((result, _)) = self.ask(RequestKind::Evidence { index }, WHAT).await? {
             let answer = serde_json::from_value(result).map_err(|error| {
                 self.failed(WHAT, &format!("its agent's answer makes no sense: {error}"))
             })?;
@@ -78,13 +97,17 @@ impl Keeper<'_> {
     ///
     /// # Errors
     /// When it cannot be got at.
-    pub(super) async fn history(&self) -> Result<(Vec<HistoryEntry>, Source), Failure> {
+    pub(super) async fn history(&self) -> Result<History, Failure> {
         const WHAT: &str = "history";
-        if let Some(result) = self.ask(RequestKind::History, WHAT).await? {
+        if let Some((result, hello)) = self.ask(RequestKind::History, WHAT).await? {
             let answer: HistoryAnswer = serde_json::from_value(result).map_err(|error| {
                 self.failed(WHAT, &format!("its agent's answer makes no sense: {error}"))
             })?;
-            return Ok((answer.entries, Source::Agent));
+            return Ok(History {
+                entries: answer.entries,
+                source: Source::Agent,
+                own: self.own(hello).await,
+            });
         }
         let names = HISTORY.map(str::to_owned);
         let mut entries = Vec::new();
@@ -99,11 +122,41 @@ impl Keeper<'_> {
                 "{odd} lines of its history make no sense and are left out"
             ));
         }
-        Ok((entries, Source::Files))
+        Ok(History {
+            entries,
+            source: Source::Files,
+            own: self.own(None).await,
+        })
     }
 
-    /// What its agent answers; none when there is no agent to ask, and its files may tell.
-    async fn ask(&self, kind: RequestKind, what: &str) -> Result<Option<Value>, Failure> {
+    /// By what its own boots are known.
+    async fn own(&self, hello: Option<Hello>) -> Own {
+        let (boot, hostname) = hello.map_or((None, None), |hello| {
+            let hostname = Some(hello.hostname).filter(|name| !name.is_empty());
+            (Some(hello.boot), hostname)
+        });
+        let hostname = match hostname {
+            Some(name) => Some(name),
+            // Without it boots are told apart less well, which is no reason to show none.
+            None => match self.engine.details(&self.container.key.id).await {
+                Ok(details) => details.hostname,
+                Err(_) => None,
+            },
+        };
+        Own {
+            runs: self.container.engine.is_running(),
+            boot,
+            hostname,
+        }
+    }
+
+    /// What its agent answers, and who it is; none when there is no agent to ask, and its files may
+    /// tell.
+    async fn ask(
+        &self,
+        kind: RequestKind,
+        what: &str,
+    ) -> Result<Option<(Value, Option<Hello>)>, Failure> {
         let one = self.container;
         if !one.has_agent || one.engine != EngineState::Running {
             return Ok(None);
@@ -114,13 +167,28 @@ impl Keeper<'_> {
                 .connect(&one.key.id)
                 .await
                 .map_err(|e| e.to_string())?;
+            let hello = match session.next().await.map_err(|e| e.to_string())? {
+                FromAgent::Hello(hello) => Some(hello),
+                FromAgent::Snapshot(_)
+                | FromAgent::State(_)
+                | FromAgent::Hook(_)
+                | FromAgent::Service(_)
+                | FromAgent::Stopping(_)
+                | FromAgent::Health(_)
+                | FromAgent::Monitor(_)
+                | FromAgent::Resources(_)
+                | FromAgent::Answer(_)
+                | FromAgent::Note(_)
+                | FromAgent::Unknown => None,
+            };
             let answer = session.request(kind, &self.context.by).await;
-            answer.map_err(|error| error.to_string())
+            let answer: Answer = answer.map_err(|error| error.to_string())?;
+            Ok((answer, hello))
         };
         let reason = match tokio::time::timeout(ANSWER, asked).await {
-            Ok(Ok(answer)) => {
+            Ok(Ok((answer, hello))) => {
                 match answer.error {
-                    None => return Ok(Some(answer.result.unwrap_or_default())),
+                    None => return Ok(Some((answer.result.unwrap_or_default(), hello))),
                     Some(WireError { code, .. }) if code == "unknown" => {
                         return Err(self
                         .failed(what, "its agent is of a version that keeps none")

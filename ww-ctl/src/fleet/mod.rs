@@ -25,5 +25,5 @@ pub(crate) use phrase::{
     previous_words, run_words, service_end, service_word, service_words, stage_now, stage_word,
     stage_words,
 };
-pub(crate) use rank::Severity;
+pub(crate) use rank::{Severity, is_stop_code};
 pub(crate) use text::{clean, is_deceptive};

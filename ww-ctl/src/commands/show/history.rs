@@ -13,7 +13,7 @@ use super::page::{Page, date};
 use crate::cli::Format;
 use crate::commands::record;
 use crate::exit::{Exit, Failure};
-use crate::fleet::{Container, clean};
+use crate::fleet::{Container, clean, is_stop_code};
 use crate::output::{Output, Tone};
 use crate::table::Cell;
 use crate::table::Column;
@@ -103,7 +103,11 @@ fn page(entries: &[HistoryEntry], left_out: usize, own: &Own, output: Output) ->
         page.heading(&boot.title(&whose));
         let rows: Vec<Vec<Cell>> = shown.into_iter().map(|index| boot.row(index)).collect();
         page.table(&COLUMNS, &rows);
-        if goes_on == Some(boot.id) || boot.has_said_its_end() {
+        if boot.has_said_its_end() {
+            continue;
+        }
+        if goes_on == Some(boot.id) {
+            page.item(&page.output.paint("goes on", Tone::Good));
             continue;
         }
         let (end, tone) = if boot.is_of_another(own) {
@@ -265,7 +269,9 @@ fn what(entry: &HistoryEntry) -> (String, Tone) {
             let code = entry
                 .exit
                 .map_or_else(String::new, |code| format!(" {code}"));
-            let tone = if entry.exit == Some(0) {
+            let stopped = entry.state == Some(State::Stopped)
+                && entry.exit.is_some_and(|code| is_stop_code(code.into()));
+            let tone = if entry.exit == Some(0) || stopped {
                 Tone::Plain
             } else {
                 Tone::Bad
@@ -392,6 +398,7 @@ mod tests {
         boot a1 of web-1, began 2026-11-22 04:00:00
           WHEN (UTC)           WHAT   NAME  LASTED  WHY
           2026-11-22 04:00:00  began
+          goes on
 
         boot b1 of web-2, another container, began 2026-11-22 05:00:00
           WHEN (UTC)           WHAT   NAME  LASTED  WHY

@@ -8,7 +8,7 @@ use super::{Context, record};
 use crate::cli::{Format, Ls};
 use crate::engine::Scope;
 use crate::exit::{Exit, Failure};
-use crate::fleet::{Container, Fleet, Severity, run_words};
+use crate::fleet::{Container, Fleet, Severity, failing_words, run_words};
 use crate::output::Tone;
 use crate::selection::Selection;
 use crate::table::{Cell, Column, lines};
@@ -162,7 +162,7 @@ fn row(one: &Container, now: Moment, glyphs: bool) -> Vec<Cell> {
             used.and_then(|used| used.memory_bytes)
                 .map_or_else(unknown, size),
         ),
-        Cell::plain(one.cause()),
+        Cell::plain(one.ailment().unwrap_or_else(|| one.cause())),
         Cell::plain(&one.image),
     ]
 }
@@ -182,7 +182,7 @@ fn health(one: &Container) -> (String, Tone) {
         HealthStatus::Passing => ("passing".into(), Tone::Good),
         HealthStatus::Failing => {
             let failures = one.agent.as_ref().map_or(0, |agent| agent.health.failures);
-            (format!("failing({failures})"), Tone::Bad)
+            (failing_words(failures), Tone::Bad)
         }
     }
 }

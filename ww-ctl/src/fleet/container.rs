@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use whaleware::lifecycle::{Moment, State};
-use whaleware::protocol::{FromAgent, HealthStatus};
+use whaleware::protocol::{FromAgent, HealthStatus, ServiceStatus};
 
 use super::agent::{AgentView, Stage, clean_health, clean_monitor};
 use super::input::{ContainerKey, Listed, Stamp};
+use super::phrase::down_words;
 use super::text::clean;
 
 /// The most characters kept of a name, a label or a cause.
@@ -170,6 +171,23 @@ impl Container {
             Some(agent) if self.engine.is_running() => agent.health.status,
             Some(_) | None => HealthStatus::Unknown,
         }
+    }
+
+    /// What is not well while its health is failing: what its agent says of it, or a service that is
+    /// not up, with how it last ended. None while it is well, or nobody knows more.
+    pub(crate) fn ailment(&self) -> Option<String> {
+        let agent = self.agent.as_ref().filter(|_| self.engine.is_running())?;
+        if agent.health.status != HealthStatus::Failing {
+            return None;
+        }
+        let told = agent.health.detail.clone().filter(|text| !text.is_empty());
+        told.or_else(|| {
+            agent
+                .services
+                .iter()
+                .find(|one| one.report.status != ServiceStatus::Up)
+                .map(|one| down_words(&one.report))
+        })
     }
 
     /// Whether it is UP and not failing.

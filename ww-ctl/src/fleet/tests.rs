@@ -425,3 +425,19 @@ fn the_signal_of_a_stop_is_an_orderly_end_and_the_same_while_up_is_none() {
         assert_eq!(one(&fleet).severity(), expected, "{stopped} {code}");
     }
 }
+
+#[test]
+fn what_fails_is_named_by_its_agent_or_by_the_service_that_is_not_up() {
+    let mut fleet = up();
+    let web = r#"{"type":"service","service":"web","status":"waiting","since":"2026-11-22T16:15:00Z","exit":9}"#;
+    fleet.apply(frame("a", web), at(10));
+    assert_eq!(one(&fleet).ailment(), None);
+    fleet.apply(
+        frame("a", r#"{"type":"health","status":"failing"}"#),
+        at(11),
+    );
+    assert_eq!(one(&fleet).ailment().unwrap(), "service web exited 9");
+    let told = r#"{"type":"health","status":"failing","failures":2,"detail":"monitor exited 1"}"#;
+    fleet.apply(frame("a", told), at(12));
+    assert_eq!(one(&fleet).ailment().unwrap(), "monitor exited 1");
+}

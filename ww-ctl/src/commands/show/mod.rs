@@ -23,8 +23,8 @@ use crate::cli::{Format, Show};
 use crate::engine::{Details, Engine, LogQuery};
 use crate::exit::{Exit, Failure};
 use crate::fleet::{
-    AgentView, Container, EngineState, Fleet, Link, Route, clean, previous_words, run_words,
-    stage_now,
+    AgentView, Container, EngineState, Fleet, Link, Route, clean, failing_words, previous_words,
+    run_words, stage_now,
 };
 use crate::output::{Output, Tone};
 use crate::units::{age, duration};
@@ -240,15 +240,13 @@ fn health(one: &Container) -> String {
     let Some(agent) = one.agent.as_ref().filter(|_| one.engine.is_running()) else {
         return String::new();
     };
-    let detail = agent
-        .health
-        .detail
-        .as_ref()
-        .map_or_else(String::new, |detail| format!(": {detail}"));
     match agent.health.status {
         HealthStatus::Unknown => "unknown, no check has ended yet".into(),
         HealthStatus::Passing => "passing".into(),
-        HealthStatus::Failing => format!("failing({}){detail}", agent.health.failures),
+        HealthStatus::Failing => {
+            let what = one.ailment().map(|what| format!(": {what}"));
+            failing_words(agent.health.failures) + &what.unwrap_or_default()
+        }
     }
 }
 

@@ -56,12 +56,14 @@ pub(super) async fn choose(
     let keys = context.pick(&selection, &live.fleet).await?;
     live.introduced(&keys).await?;
     let before = Before::all(&live.fleet, &keys);
+    let asks = keys.len() > 1 || !selection.is_explicit();
+    // Where it is going to be refused there is nothing to be told beforehand.
     for one in keys.iter().filter_map(|key| live.fleet.get(key)) {
-        if let Some(words) = beforehand(one) {
+        if let Some(words) = beforehand(one).filter(|_| !asks || context.can_confirm()) {
             context.output.say(&format!("{}: {words}", one.name));
         }
     }
-    if keys.len() > 1 || !selection.is_explicit() {
+    if asks {
         let mut shown: Vec<&str> = keys
             .iter()
             .take(NAMED)

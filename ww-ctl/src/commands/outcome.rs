@@ -15,7 +15,8 @@ use crate::units::duration;
 /// How it ended for one container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Outcome {
-    key: ContainerKey,
+    /// Which one.
+    pub key: ContainerKey,
     name: String,
     state: Option<State>,
     /// What it counts for.

@@ -93,7 +93,7 @@ impl Found<'_> {
         page.field("boot", &clean(&report.boot, TEXT));
         let place = match (self.index, self.kept) {
             (_, 1) => "the only one kept".to_owned(),
-            (0, several) => format!("the newest of {several} kept; --evidence 1 is the one before"),
+            (0, several) => format!("the newest of {several} kept; --evidence=1 is the one before"),
             (index, several) => format!("{index} of 0 (newest) to {}", several.saturating_sub(1)),
         };
         page.field("report", &place);
@@ -252,7 +252,7 @@ mod tests {
         name-a  the watchdog struck: monitor exited 1
         seen        2026-11-22 09:15:00 UTC, 7h ago
         boot        6f1c2a9be07d4d1f
-        report      the newest of 3 kept; --evidence 1 is the one before
+        report      the newest of 3 kept; --evidence=1 is the one before
         uses        CPU 99.5%, memory 238 MiB of 256 MiB, 217 processes, 1 killed for want of memory
         waits       for CPU 1.2%, memory 40.1%, disk 3.0% of the 10 s before (the container's own)
 

@@ -43,6 +43,14 @@ impl Source {
     }
 }
 
+/// A report of all that are kept.
+pub(super) struct Reports {
+    pub answer: EvidenceAnswer,
+    pub source: Source,
+    /// How many make no sense.
+    pub odd: u32,
+}
+
 /// What has happened, oldest first, and which of it is the container's own.
 pub(super) struct History {
     pub entries: Vec<HistoryEntry>,
@@ -73,24 +81,35 @@ impl Keeper<'_> {
     ///
     /// # Errors
     /// When nothing is kept, or cannot be got at.
-    pub(super) async fn evidence(&self, index: u32) -> Result<(EvidenceAnswer, Source), Failure> {
+    pub(super) async fn evidence(&self, index: u32) -> Result<Reports, Failure> {
         const WHAT: &str = "evidence";
         if let Some((result, _)) = self.ask(RequestKind::Evidence { index }, WHAT).await? {
             let answer = serde_json::from_value(result).map_err(|error| {
                 self.failed(WHAT, &format!("its agent's answer makes no sense: {error}"))
             })?;
-            return Ok((answer, Source::Agent));
+            return Ok(Reports {
+                answer,
+                source: Source::Agent,
+                odd: 0,
+            });
         }
         let names: Vec<_> = (0..REPORTS).map(|n| format!("evidence-{n}.json")).collect();
         let mut reports = Vec::new();
+        let mut odd = 0;
         for file in self.files(&names, WHAT).await? {
             match serde_json::from_slice::<Evidence>(&file) {
                 Ok(report) => reports.push(report),
-                Err(error) => self.warn(&format!("a report of it makes no sense: {error}")),
+                Err(error) => {
+                    odd += 1;
+                    self.warn(&format!("a report of it makes no sense: {error}"));
+                }
             }
         }
-        let answer = choose(reports, index);
-        Ok((answer, Source::Files))
+        Ok(Reports {
+            answer: choose(reports, index),
+            source: Source::Files,
+            odd,
+        })
     }
 
     /// The history, oldest first.
@@ -221,6 +240,9 @@ impl Keeper<'_> {
                 // One that was planted hides nothing of the others.
                 Err(error @ FileError::Odd { .. }) => self.warn(&error.to_string()),
             }
+        }
+        if found.is_empty() && self.container.engine == EngineState::Created {
+            return Err(self.failed(what, "it was never started"));
         }
         if found.is_empty() {
             let reason = "there is nothing in its /data/.ww";

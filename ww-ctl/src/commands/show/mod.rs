@@ -16,7 +16,7 @@ use whaleware::protocol::{HealthStatus, HookResult, HookRun};
 
 use self::kept::Keeper;
 use self::page::{LINE, Page, uses};
-use super::ls::{glyph, tone};
+use super::ls::{doing, glyph, tone};
 use super::outcome::stages;
 use super::{Context, record};
 use crate::cli::{Format, Show};
@@ -24,7 +24,7 @@ use crate::engine::{Details, Engine, LogQuery};
 use crate::exit::{Exit, Failure};
 use crate::fleet::{
     AgentView, Container, EngineState, Fleet, Link, Route, clean, failing_words, previous_words,
-    run_words, stage_now,
+    run_words,
 };
 use crate::output::{Output, Tone};
 use crate::units::{age, duration};
@@ -224,15 +224,6 @@ fn head(page: &mut Page, one: &Container, now: Moment, clock: Timestamp) {
     let live = one.agent.as_ref().filter(|_| one.engine.is_running());
     if let Some(used) = live.and_then(|agent| agent.resources.as_ref()) {
         page.field("uses", &uses(used));
-    }
-}
-
-/// The stage of its stop, or the script that runs.
-fn doing(one: &Container, now: Moment) -> String {
-    let stage = one.agent.as_ref().and_then(AgentView::stage);
-    match stage.filter(|_| one.engine.is_running()) {
-        Some(stage) => format!("stopping: {}", stage_now(stage, now - stage.since)),
-        None => super::ls::doing(one, now),
     }
 }
 

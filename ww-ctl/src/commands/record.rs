@@ -53,10 +53,7 @@ pub(crate) fn container(container: &Container, fleet: &Fleet, now: Moment) -> Ma
         "memory_limit",
         json!(resources.and_then(|used| used.memory_limit)),
     );
-    put(
-        "version",
-        json!(live.and_then(|agent| agent.version.as_ref())),
-    );
+    put("version", json!(container.version()));
     put("services", live.map_or(Value::Null, services));
     let running = live.and_then(|agent| agent.running.as_ref());
     put("running", json!(running.map(|(run, _)| run)));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use whaleware::lifecycle::{Moment, State};
+use whaleware::paths::LABEL_VERSION;
 use whaleware::protocol::{FromAgent, HealthStatus, ServiceStatus};
 
 use super::agent::{AgentView, Stage, clean_health, clean_monitor};
@@ -163,6 +164,18 @@ impl Container {
         self.agent
             .as_ref()
             .is_some_and(|agent| agent.state != State::Dockerup)
+    }
+
+    /// The image's version: its agent's word, or else the image's label.
+    pub(crate) fn version(&self) -> Option<&str> {
+        let agent = self.agent.as_ref();
+        let told = agent.and_then(|agent| agent.version.as_deref());
+        told.or_else(|| {
+            let mut labels = self.labels.iter();
+            labels
+                .find(|(key, _)| self.has_agent && key == LABEL_VERSION)
+                .map(|(_, value)| value.as_str())
+        })
     }
 
     /// What the checks say; unknown where nobody can tell.

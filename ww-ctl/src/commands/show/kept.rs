@@ -5,8 +5,8 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde_json::Value;
 use whaleware::protocol::{
-    Answer, Evidence, EvidenceAnswer, FromAgent, Hello, HistoryAnswer, HistoryEntry, RequestKind,
-    WireError,
+    Answer, Evidence, EvidenceAnswer, FromAgent, Hello, HistoryAnswer, HistoryEntry, HistoryEvent,
+    RequestKind, WireError,
 };
 
 use crate::agent::Reach;
@@ -148,6 +148,21 @@ impl Keeper<'_> {
         })
     }
 
+    /// How its last life ended, by its own word; none where it is not kept or cannot be read, which
+    /// nobody need hear of who has not asked for the history.
+    pub(super) async fn last_end(&self, hostname: Option<&str>) -> Option<HistoryEntry> {
+        let id = &self.container.key.id;
+        let mut entries = Vec::new();
+        for name in HISTORY {
+            let path = format!("{DIRECTORY}/{name}");
+            let read = tokio::time::timeout(ANSWER, self.engine.file(id, &path)).await;
+            if let Ok(Ok(Some(file))) = read {
+                entries.extend(lines(&file).0);
+            }
+        }
+        own_end(entries, hostname)
+    }
+
     /// By what its own boots are known.
     async fn own(&self, hello: Option<Hello>) -> Own {
         let (boot, hostname) = hello.map_or((None, None), |hello| {
@@ -282,6 +297,19 @@ fn choose(mut reports: Vec<Evidence>, index: u32) -> EvidenceAnswer {
     }
 }
 
+/// The last of its own entries, if that is an end.
+fn own_end(entries: Vec<HistoryEntry>, hostname: Option<&str>) -> Option<HistoryEntry> {
+    let mut own =
+        entries
+            .into_iter()
+            .rev()
+            .filter(|entry| match (entry.hostname.as_deref(), hostname) {
+                (Some(its), Some(own)) => its == own,
+                (None, _) | (_, None) => true,
+            });
+    own.next().filter(|entry| entry.event == HistoryEvent::Exit)
+}
+
 /// The entries of a file, one a line, and how many lines make no sense.
 fn lines(file: &[u8]) -> (Vec<HistoryEntry>, usize) {
     let mut odd = 0;
@@ -319,6 +347,17 @@ mod tests {
                 .map(|report| report.at.strftime("%H").to_string());
             assert_eq!(hour.as_deref(), at, "{index}");
         }
+    }
+
+    #[test]
+    fn only_the_last_of_its_own_entries_says_how_it_ended() {
+        let file = br#"{"at":"2026-11-22T03:00:00Z","boot":"a","hostname":"one","event":"exit","exit":1,"state":"ERROR"}
+            {"at":"2026-11-22T04:00:00Z","boot":"b","hostname":"two","event":"exit","exit":0}
+            {"at":"2026-11-22T05:00:00Z","boot":"c","hostname":"two","event":"boot"}"#;
+        let end = |hostname| own_end(lines(file).0, hostname).map(|entry| entry.exit);
+        assert_eq!(end(Some("one")), Some(Some(1)));
+        assert_eq!(end(Some("two")), None);
+        assert_eq!(end(None), None);
     }
 
     #[test]

@@ -129,7 +129,8 @@ pub(crate) enum Command {
     /// Show everything about one container
     #[command(after_help = "Example: ww-ctl show shop --history -n 20\n\n\
         --evidence and --history also answer for a container that does not run: what its agent kept\n\
-        in /data/.ww is read through the Engine then. Code 1 where nothing is kept.")]
+        in /data/.ww is read through the Engine then. Code 1 where nothing is kept. In the history LASTED\n\
+        is how long the state of its line lasted; lasted_ms of JSON how long the state before it did.")]
     Show(Show),
     /// Wait until containers are in a state
     #[command(

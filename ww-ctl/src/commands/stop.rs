@@ -8,7 +8,6 @@ use whaleware::lifecycle::State;
 
 use super::Context;
 use super::act::{Act, Chosen, Plan, Sent, Verdict, choose, in_stage};
-use super::budget::{stop_limit, stop_words};
 use super::drive::drive;
 use super::live::Live;
 use super::outcome::report;
@@ -16,7 +15,7 @@ use super::restart::announce;
 use crate::cli::Stop;
 use crate::engine::{EngineError, Scope};
 use crate::exit::{Exit, Failure};
-use crate::fleet::{Container, ContainerKey, EngineState, Fleet, Link};
+use crate::fleet::{Container, ContainerKey, EngineState, Fleet, Link, stop_limit, stop_words};
 use crate::output::Output;
 use crate::units::duration;
 use crate::watch::FeedHandle;

@@ -6,6 +6,7 @@
 //! so they cannot know different things.
 
 mod agent;
+mod budget;
 mod container;
 mod input;
 mod model;
@@ -18,6 +19,7 @@ mod tests;
 mod text;
 
 pub(crate) use agent::{AgentView, Service, clean_service};
+pub(crate) use budget::{stop_limit, stop_words};
 pub(crate) use container::{Container, EngineState, Link, Route};
 pub(crate) use input::{ContainerKey, EngineEvent, HostName, Input, Listed, Stamp};
 pub(crate) use model::{Change, Fleet, HostStatus};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use whaleware::protocol::StopBudget;
 
-use crate::fleet::Container;
+use super::container::Container;
 use crate::units::duration;
 
 /// How long Docker waits for a container whose agent cannot say how long it needs.
@@ -17,7 +17,7 @@ const KILLING: Duration = Duration::from_secs(3);
 const MARGIN: Duration = Duration::from_secs(10);
 
 /// How long Docker is to wait before it kills the container: as long as its agent may need.
-pub(super) fn stop_limit(container: &Container) -> Duration {
+pub(crate) fn stop_limit(container: &Container) -> Duration {
     let Some(budget) = budget(container) else {
         return UNKNOWN_BUDGET;
     };
@@ -60,7 +60,7 @@ fn parts(budget: &StopBudget) -> Vec<Part> {
 /// The same for people: `stopping may take up to 1m 13s, and as long as svcdown needs: drain 5s,
 /// services 1m, svcdown no cap, grace 5s, killing 3s`. None where nothing is to be stopped, or its
 /// agent cannot say.
-pub(super) fn stop_words(container: &Container) -> Option<String> {
+pub(crate) fn stop_words(container: &Container) -> Option<String> {
     let budget = budget(container).filter(|_| container.engine.is_running())?;
     let mut sum = Duration::ZERO;
     let mut parts = Vec::new();

@@ -46,7 +46,7 @@ fn each_stage_has_its_time_and_its_limit_and_the_end_is_not_missed() {
     let mut rest = ran.stderr.as_str();
     for words in [
         &format!(
-            "{name}: stopping may take up to 1m 30s: drain 5s, services 1m, svcdown 20s, grace 5s\n"
+            "{name}: stopping may take up to 1m 38s: drain 5s, services 1m, svcdown 20s, ending svcdown 5s, grace 5s, killing 3s\n"
         ),
         &format!("{name}: STOPPED (SIGTERM)\n"),
         &format!("{name}: drain "),

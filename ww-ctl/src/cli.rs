@@ -129,7 +129,8 @@ pub(crate) enum Command {
     /// Show everything about one container
     #[command(after_help = "Example: ww-ctl show shop --history -n 20\n\n\
         --evidence and --history also answer for a container that does not run: what its agent kept\n\
-        in /data/.ww is read through the Engine then. Code 1 where nothing is kept.")]
+        in /data/.ww is read through the Engine then. Code 1 where nothing is kept. In the history LASTED\n\
+        is how long the state of its line lasted; lasted_ms of JSON how long the state before it did.")]
     Show(Show),
     /// Wait until containers are in a state
     #[command(
@@ -145,7 +146,8 @@ pub(crate) enum Command {
     #[command(after_help = "Example: ww-ctl stop shop\n\n\
         The agent is asked how long each stage may take (drain, services, svcdown, grace), which is\n\
         said beforehand, and Docker is told to wait that long: without a cap in the configuration\n\
-        (ww.stop.timeout), for as long as it takes. Each stage is told with its time and its limit.")]
+        (ww.stop.timeout), for as long as it takes. Each stage is told with its time and its limit.\n\n\
+        More than one container, or none by its name, is confirmed first, or with --yes.")]
     Stop(Stop),
     /// Restart the services in containers and watch until they are UP again
     #[command(after_help = "Example: ww-ctl restart shop --timeout 2m\n\n\
@@ -206,6 +208,7 @@ pub(crate) struct Show {
         long,
         value_name = "N",
         num_args = 0..=1,
+        require_equals = true,
         default_missing_value = "0",
         conflicts_with = "history"
     )]
@@ -275,7 +278,7 @@ pub(crate) struct Start {
     #[arg(long)]
     pub no_wait: bool,
     /// Stop watching after this long
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration, conflicts_with = "no_wait")]
     pub timeout: Duration,
 }
 
@@ -288,7 +291,7 @@ pub(crate) struct Stop {
     #[arg(long)]
     pub no_wait: bool,
     /// Stop watching after this long; the stop itself goes on
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, conflicts_with = "no_wait")]
     pub timeout: Option<Duration>,
 }
 
@@ -304,7 +307,7 @@ pub(crate) struct Restart {
     #[arg(long)]
     pub no_wait: bool,
     /// Stop watching after this long
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration, conflicts_with = "no_wait")]
     pub timeout: Duration,
 }
 

@@ -147,6 +147,11 @@ impl Output {
         })
     }
 
+    /// Whether only what went wrong is said.
+    pub(crate) const fn is_quiet(self) -> bool {
+        matches!(self.verbosity, Verbosity::Quiet)
+    }
+
     /// Says what happens.
     pub(crate) fn say(self, text: &str) {
         if self.verbosity >= Verbosity::Normal {

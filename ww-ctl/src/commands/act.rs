@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use whaleware::lifecycle::State;
+use whaleware::protocol::HealthStatus;
 
 use super::Context;
 use super::before::Before;
@@ -55,12 +56,14 @@ pub(super) async fn choose(
     let keys = context.pick(&selection, &live.fleet).await?;
     live.introduced(&keys).await?;
     let before = Before::all(&live.fleet, &keys);
+    let asks = keys.len() > 1 || !selection.is_explicit();
+    // Where it is going to be refused there is nothing to be told beforehand.
     for one in keys.iter().filter_map(|key| live.fleet.get(key)) {
-        if let Some(words) = beforehand(one) {
+        if let Some(words) = beforehand(one).filter(|_| !asks || context.can_confirm()) {
             context.output.say(&format!("{}: {words}", one.name));
         }
     }
-    if keys.len() > 1 || !selection.is_explicit() {
+    if asks {
         let mut shown: Vec<&str> = keys
             .iter()
             .take(NAMED)
@@ -126,11 +129,18 @@ pub(super) struct Plan<'a> {
     pub limit: Option<Duration>,
 }
 
-/// `still RESTARTING (SIGHUP)`, `still STOPPED (SIGTERM, in svcdown)`.
+/// `still RESTARTING (SIGHUP)`, `still STOPPED (SIGTERM, in svcdown)`, `still UP (warmup finished,
+/// failing: service web exited 3)`.
 pub(super) fn laggard(container: &Container) -> String {
     let state = container.state().map_or("unknown", State::name);
     let cause = Some(container.cause()).filter(|cause| !cause.is_empty());
-    let why: Vec<String> = cause.into_iter().chain(in_stage(container)).collect();
+    let failing = container.health() == HealthStatus::Failing;
+    let failing = failing.then(|| match container.ailment() {
+        Some(what) => format!("failing: {what}"),
+        None => "failing".to_owned(),
+    });
+    let why = cause.into_iter().chain(in_stage(container));
+    let why: Vec<String> = why.chain(failing).collect();
     match why.as_slice() {
         [] => format!("still {state}"),
         [..] => format!("still {state} ({})", why.join(", ")),
@@ -141,4 +151,21 @@ pub(super) fn laggard(container: &Container) -> String {
 pub(super) fn in_stage(container: &Container) -> Option<String> {
     let stage = container.agent.as_ref()?.stage()?;
     Some(format!("in {}", stage_word(stage.name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::scene::{at, frame, one, up};
+
+    #[test]
+    fn a_laggard_that_fails_says_what_does() {
+        let mut fleet = up();
+        let failing = r#"{"type":"health","status":"failing","detail":"service web exited 9"}"#;
+        fleet.apply(frame("a", failing), at(10));
+        assert_eq!(
+            laggard(one(&fleet)),
+            "still UP (warmup finished, failing: service web exited 9)"
+        );
+    }
 }

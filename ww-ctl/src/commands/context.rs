@@ -221,6 +221,11 @@ impl Context {
         Ok(())
     }
 
+    /// Whether a question can be answered by anybody.
+    pub(crate) fn can_confirm(&self) -> bool {
+        self.yes || Output::can_ask()
+    }
+
     /// Has `what` confirmed, such as "stop 3 containers: a, b, c".
     ///
     /// # Errors

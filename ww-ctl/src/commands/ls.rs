@@ -1,14 +1,14 @@
 //! `ls`: one line a container, the worst first.
 
 use serde_json::{Map, Value};
-use whaleware::lifecycle::Moment;
+use whaleware::lifecycle::{Moment, State};
 use whaleware::protocol::{HealthStatus, ServiceStatus};
 
 use super::{Context, record};
 use crate::cli::{Format, Ls};
 use crate::engine::Scope;
 use crate::exit::{Exit, Failure};
-use crate::fleet::{Container, Fleet, Severity, run_words};
+use crate::fleet::{AgentView, Container, Fleet, Severity, failing_words, run_words, stage_now};
 use crate::output::Tone;
 use crate::selection::Selection;
 use crate::table::{Cell, Column, lines};
@@ -162,18 +162,51 @@ fn row(one: &Container, now: Moment, glyphs: bool) -> Vec<Cell> {
             used.and_then(|used| used.memory_bytes)
                 .map_or_else(unknown, size),
         ),
-        Cell::plain(one.cause()),
+        Cell::plain(one.ailment().unwrap_or_else(|| one.cause())),
         Cell::plain(&one.image),
     ]
 }
 
-/// What it is busy with: the script that runs and what that says of itself.
+/// What it is busy with: the stage of its stop, the script that runs and what that says of itself, the
+/// services that are waited for.
 pub(super) fn doing(one: &Container, now: Moment) -> String {
-    let live = one.agent.as_ref().filter(|_| one.engine.is_running());
-    match live.and_then(|agent| agent.running.as_ref()) {
-        Some((run, since)) => format!("{}, for {}", run_words(run), age(now - *since)),
-        None => String::new(),
+    let Some(agent) = one.agent.as_ref().filter(|_| one.engine.is_running()) else {
+        return String::new();
+    };
+    let mut parts = Vec::new();
+    if let Some(stage) = agent.stage() {
+        parts.push(format!("stopping: {}", stage_now(stage, now - stage.since)));
     }
+    if let Some((run, since)) = &agent.running {
+        parts.push(if parts.is_empty() {
+            format!("{}, for {}", run_words(run), age(now - *since))
+        } else {
+            // The stage has its time.
+            run_words(run)
+        });
+    }
+    parts.extend(waited_for(agent));
+    parts.join(", ")
+}
+
+/// The services that are on their way, while it is itself: `waiting for web, queue`.
+fn waited_for(agent: &AgentView) -> Option<String> {
+    if agent.state == State::Up {
+        return None;
+    }
+    let names: Vec<&str> = agent
+        .services
+        .iter()
+        .map(|one| &one.report)
+        .filter(|one| {
+            matches!(
+                one.status,
+                ServiceStatus::Starting | ServiceStatus::Stopping
+            )
+        })
+        .map(|one| one.service.as_str())
+        .collect();
+    (!names.is_empty()).then(|| format!("waiting for {}", names.join(", ")))
 }
 
 fn health(one: &Container) -> (String, Tone) {
@@ -182,7 +215,7 @@ fn health(one: &Container) -> (String, Tone) {
         HealthStatus::Passing => ("passing".into(), Tone::Good),
         HealthStatus::Failing => {
             let failures = one.agent.as_ref().map_or(0, |agent| agent.health.failures);
-            (format!("failing({failures})"), Tone::Bad)
+            (failing_words(failures), Tone::Bad)
         }
     }
 }
@@ -218,5 +251,47 @@ pub(super) const fn glyph(severity: Severity) -> char {
         Severity::Good => '●',
         Severity::Down => '○',
         Severity::Plain => '·',
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::scene::{at, frame, one, state, up};
+
+    #[test]
+    fn on_the_way_down_it_says_its_stage_and_who_is_waited_for() {
+        let mut fleet = up();
+        let web = |status: &str| {
+            format!(
+                r#"{{"type":"service","service":"web","status":"{status}","since":"2026-11-22T16:15:00Z"}}"#
+            )
+        };
+        let stage = |name: &str| {
+            let line = format!(
+                r#"{{"type":"stopping","stage":"{name}","at":"2026-11-22T16:15:00Z","limit_ms":60000}}"#
+            );
+            frame("a", &line)
+        };
+        let busy = |fleet: &Fleet, millis| doing(one(fleet), at(millis).moment);
+        fleet.apply(frame("a", &web("starting")), at(10));
+        assert_eq!(busy(&fleet, 20), "");
+        fleet.apply(frame("a", &state(6, "RESTARTING", "SIGHUP")), at(1_000));
+        fleet.apply(frame("a", &web("stopping")), at(1_000));
+        assert_eq!(busy(&fleet, 2_000), "waiting for web");
+        fleet.apply(frame("a", &state(7, "STOPPED", "SIGTERM")), at(3_000));
+        fleet.apply(stage("services"), at(3_000));
+        assert_eq!(
+            busy(&fleet, 8_000),
+            "stopping: services 5s of 1m, waiting for web"
+        );
+        fleet.apply(frame("a", &web("down")), at(9_000));
+        fleet.apply(stage("svcdown"), at(9_000));
+        let run = r#"{"type":"hook","run":9,"hook":"svcdown","state":"STOPPED","at":"2026-11-22T16:15:01Z","result":"running","duration_ms":0,"progress":50}"#;
+        fleet.apply(frame("a", run), at(9_000));
+        assert_eq!(
+            busy(&fleet, 11_000),
+            "stopping: svcdown 2s of 1m, svcdown 50%"
+        );
     }
 }

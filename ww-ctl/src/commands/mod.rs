@@ -2,7 +2,6 @@
 
 mod act;
 mod before;
-mod budget;
 mod cfg;
 mod context;
 mod demo;

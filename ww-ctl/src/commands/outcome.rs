@@ -15,7 +15,8 @@ use crate::units::duration;
 /// How it ended for one container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Outcome {
-    key: ContainerKey,
+    /// Which one.
+    pub key: ContainerKey,
     name: String,
     state: Option<State>,
     /// What it counts for.
@@ -50,6 +51,15 @@ impl Outcome {
         }
     }
 
+    /// How it went well: `shop is UP after 2s`, `shop: stop was asked for`.
+    fn words(&self) -> String {
+        if !self.reason.is_empty() {
+            return format!("{}: {}", self.name, self.reason);
+        }
+        let state = self.state.map_or("done", State::name);
+        format!("{} is {state} after {}", self.name, duration(self.took))
+    }
+
     /// The same with what to do next.
     pub(super) fn hinting(mut self, hint: Option<String>) -> Self {
         self.hint = hint;
@@ -75,13 +85,9 @@ pub(super) fn report(
     }
     let good = || outcomes.iter().filter(|one| one.exit == Exit::Done);
     let text: String = match context.format {
-        Format::Table | Format::Wide => lines(good().map(|one| {
-            if !one.reason.is_empty() {
-                return format!("{}: {}", one.name, one.reason);
-            }
-            let state = one.state.map_or("done", State::name);
-            format!("{} is {state} after {}", one.name, duration(one.took))
-        })),
+        // That it went well is talk, not data.
+        Format::Table | Format::Wide if context.output.is_quiet() => String::new(),
+        Format::Table | Format::Wide => lines(good().map(Outcome::words)),
         Format::Name => lines(good().map(|one| one.name.clone())),
         Format::Jsonl => outcomes
             .iter()

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value, json};
 use whaleware::lifecycle::Moment;
 
-use crate::fleet::{Container, EngineState, Fleet, Link, Route, is_deceptive};
+use crate::fleet::{
+    AgentView, Container, EngineState, Fleet, Link, Route, is_deceptive, service_end,
+};
 
 /// The version of every JSON this program prints. Additions do not change it.
 pub(crate) const SCHEMA: u32 = 1;
@@ -36,6 +38,7 @@ pub(crate) fn container(container: &Container, fleet: &Fleet, now: Moment) -> Ma
     put("for_ms", millis(container.age(now)));
     put("cause", json!(container.cause()));
     put("health", json!(container.health()));
+    put("health_detail", json!(container.ailment()));
     put("failures", json!(live.map(|agent| agent.health.failures)));
     put("restarts", json!(live.map(|agent| agent.restarts.total)));
     put(
@@ -50,10 +53,8 @@ pub(crate) fn container(container: &Container, fleet: &Fleet, now: Moment) -> Ma
         "memory_limit",
         json!(resources.and_then(|used| used.memory_limit)),
     );
-    put(
-        "version",
-        json!(live.and_then(|agent| agent.version.as_ref())),
-    );
+    put("version", json!(container.version()));
+    put("services", live.map_or(Value::Null, services));
     let running = live.and_then(|agent| agent.running.as_ref());
     put("running", json!(running.map(|(run, _)| run)));
     put("created", json!(container.created));
@@ -64,6 +65,20 @@ pub(crate) fn container(container: &Container, fleet: &Fleet, now: Moment) -> Ma
     let stale = fleet.stale_since(container).map(|since| now - since);
     put("stale_ms", stale.map_or(Value::Null, millis));
     record
+}
+
+/// The services in short; `show` has all of them.
+fn services(agent: &AgentView) -> Value {
+    let all = agent.services.iter().map(|one| {
+        let report = &one.report;
+        json!({
+            "service": report.service,
+            "status": report.status,
+            "restarts": report.restarts,
+            "last_end": service_end(report),
+        })
+    });
+    Value::Array(all.collect())
 }
 
 pub(super) fn millis(length: std::time::Duration) -> Value {

@@ -7,13 +7,12 @@ use whaleware::protocol::{HealthStatus, RequestKind};
 use super::Context;
 use super::act::{Act, Chosen, Plan, Sent, Verdict, choose};
 use super::before::Before;
-use super::budget::{stop_limit, stop_words};
 use super::drive::drive;
 use super::outcome::report;
 use crate::cli::Restart;
 use crate::engine::Scope;
 use crate::exit::{Exit, Failure};
-use crate::fleet::{Container, ContainerKey, EngineState};
+use crate::fleet::{Container, ContainerKey, EngineState, stop_limit, stop_words};
 use crate::watch::FeedHandle;
 
 pub(super) async fn run(context: &Context, arguments: &Restart) -> Result<Exit, Failure> {

@@ -1,13 +1,13 @@
 //! `stop`: in order, for as long as it takes, watched until it has ended.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures::FutureExt;
 use whaleware::lifecycle::State;
 
 use super::Context;
 use super::act::{Act, Chosen, Plan, Sent, Verdict, choose, in_stage};
-use super::budget::{stop_limit, stop_words};
 use super::drive::drive;
 use super::live::Live;
 use super::outcome::report;
@@ -15,7 +15,8 @@ use super::restart::announce;
 use crate::cli::Stop;
 use crate::engine::{EngineError, Scope};
 use crate::exit::{Exit, Failure};
-use crate::fleet::{Container, ContainerKey, EngineState, Link};
+use crate::fleet::{Container, ContainerKey, EngineState, Fleet, Link, stop_limit, stop_words};
+use crate::output::Output;
 use crate::units::duration;
 use crate::watch::FeedHandle;
 
@@ -26,7 +27,7 @@ pub(super) async fn run(context: &Context, arguments: &Stop) -> Result<Exit, Fai
     context.may_change("stop")?;
     let mut live = context.live(Scope::Agents).await?;
     let names = &arguments.names;
-    let Chosen { keys, changed } = choose(context, names, "stop", &mut live, stop_words).await?;
+    let Chosen { keys, changed } = choose(context, names, "stop", &mut live, beforehand).await?;
     thaw(context, &mut live, &keys, &changed).await?;
     for container in keys.iter().filter_map(|key| live.fleet.get(key)) {
         if container.engine.is_running() && matches!(container.link, Link::Silent { .. }) {
@@ -39,7 +40,7 @@ pub(super) async fn run(context: &Context, arguments: &Stop) -> Result<Exit, Fai
     }
     let judge = |one: &Container, acted: bool| {
         if arguments.no_wait && one.state() == Some(State::Stopped) {
-            return Verdict::Reached;
+            return Verdict::Asked("stop");
         }
         stopped(one, acted)
     };
@@ -49,15 +50,90 @@ pub(super) async fn run(context: &Context, arguments: &Stop) -> Result<Exit, Fai
         changed: &changed,
         limit: arguments.timeout,
     };
-    let outcomes = drive(context, &mut live, &keys, &plan).await?;
+    let hint = Hint::of(
+        &live.fleet,
+        keys.iter().filter(|key| !changed.contains(key)),
+    );
+    let interrupted = Interrupted {
+        output: context.output,
+        hint,
+    };
+    let driven = drive(context, &mut live, &keys, &plan).await;
+    interrupted.defuse();
+    let outcomes = driven?;
+    let late = outcomes.iter().filter(|one| one.exit == Exit::TimedOut);
+    let hint = Hint::of(&live.fleet, late.map(|one| &one.key));
     live.close().await;
     let exit = report(context, "stop", &outcomes)?;
     if exit == Exit::TimedOut {
-        context
-            .output
-            .say("the stop goes on; `ww-ctl wait NAME --for DOCKERDOWN` waits for its end");
+        context.output.say(&hint.words());
     }
     Ok(exit)
+}
+
+/// What is to be known of one before it is stopped.
+fn beforehand(container: &Container) -> Option<String> {
+    if is_stopping(container) {
+        let cause = container.cause();
+        return Some(format!("is being stopped already ({cause}), watching"));
+    }
+    stop_words(container)
+}
+
+/// Whether its agent stops it already. Another signal would be taken for impatience and cut the time
+/// that its services have.
+fn is_stopping(container: &Container) -> bool {
+    container.engine == EngineState::Running
+        && matches!(container.link, Link::Live { .. })
+        && container.state() == Some(State::Stopped)
+}
+
+/// How the end of a stop that goes on can be waited for.
+struct Hint {
+    names: Vec<String>,
+    limit: Duration,
+}
+
+impl Hint {
+    fn of<'a>(fleet: &Fleet, keys: impl Iterator<Item = &'a ContainerKey>) -> Self {
+        let meant: Vec<&Container> = keys
+            .filter_map(|key| fleet.get(key))
+            .filter(|one| one.engine.is_running())
+            .collect();
+        Self {
+            names: meant.iter().map(|one| one.name.clone()).collect(),
+            limit: meant.into_iter().map(stop_limit).max().unwrap_or_default(),
+        }
+    }
+
+    fn words(&self) -> String {
+        let names = self.names.join(" ");
+        let limit = self.limit.as_secs();
+        format!(
+            "the stop goes on; `ww-ctl wait {names} --for DOCKERDOWN --timeout {limit}s` waits for its end"
+        )
+    }
+}
+
+/// Says that a stop goes on when the watching of it is given up.
+struct Interrupted {
+    output: Output,
+    hint: Hint,
+}
+
+impl Interrupted {
+    /// The watching has come to its own end.
+    fn defuse(mut self) {
+        self.hint.names.clear();
+    }
+}
+
+impl Drop for Interrupted {
+    fn drop(&mut self) {
+        if !self.hint.names.is_empty() {
+            self.output.say(&self.hint.words());
+        }
+    }
 }
 
 /// A paused container can neither say how long it needs nor end in order.
@@ -96,9 +172,13 @@ async fn unpause(handle: &FeedHandle, key: &ContainerKey) -> Result<(), EngineEr
     handle.engine(&key.host).await?.unpause(&key.id).await
 }
 
-/// Tells the agent who asks, then has Docker stop the container for as long as that takes.
+/// Tells the agent who asks, then has Docker stop the container for as long as that takes. One that is
+/// being stopped is left to it: the first call goes on.
 pub(super) fn stop(handle: &FeedHandle, container: &Container) -> Act {
     let (handle, key) = (handle.clone(), container.key.clone());
+    if is_stopping(container) {
+        return std::future::ready(Ok(Sent::Answered)).boxed();
+    }
     let running = container.engine.is_running();
     let limit = stop_limit(container);
     async move {
@@ -128,5 +208,31 @@ fn stopped(one: &Container, acted: bool) -> Verdict {
         | EngineState::Created
         | EngineState::Restarting
         | EngineState::Dead => Verdict::Reached,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::scene::{at, frame, key, one, state, up};
+
+    #[test]
+    fn one_that_is_being_stopped_is_only_watched() {
+        let mut fleet = up();
+        assert!(!is_stopping(one(&fleet)));
+        fleet.apply(frame("a", &state(6, "STOPPED", "SIGTERM")), at(10));
+        assert!(is_stopping(one(&fleet)));
+        assert_eq!(
+            beforehand(one(&fleet)).unwrap(),
+            "is being stopped already (SIGTERM), watching"
+        );
+    }
+
+    #[test]
+    fn how_to_wait_for_the_end_is_said_with_the_name_and_the_time_it_may_take() {
+        let fleet = up();
+        let words = Hint::of(&fleet, [key("a")].iter()).words();
+        let wait = "`ww-ctl wait name-a --for DOCKERDOWN --timeout 86400s`";
+        assert_eq!(words, format!("the stop goes on; {wait} waits for its end"));
     }
 }

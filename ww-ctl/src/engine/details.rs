@@ -16,6 +16,8 @@ const ENTRIES: usize = 256;
 pub(crate) struct Details {
     /// Its process as the Engine's host numbers it; none when it does not run.
     pub pid: Option<i32>,
+    /// The host name it is given.
+    pub hostname: Option<String>,
     /// Whether it has a terminal.
     pub tty: bool,
     /// What is mounted in it.
@@ -99,12 +101,17 @@ fn read(answer: ContainerInspectResponse) -> Details {
         })
         .collect();
     ports.sort_by(|one, other| one.inside.cmp(&other.inside));
+    let config = answer.config.unwrap_or_default();
     Details {
         pid: state
             .pid
             .and_then(|pid| i32::try_from(pid).ok())
             .filter(|pid| *pid > 0),
-        tty: answer.config.and_then(|config| config.tty).unwrap_or(false),
+        hostname: config
+            .hostname
+            .map(|name| clean(&name, TEXT))
+            .filter(|name| !name.is_empty()),
+        tty: config.tty.unwrap_or(false),
         mounts,
         ports,
         restart_policy: policy(answer.host_config.unwrap_or_default()),

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use whaleware::lifecycle::{Moment, State};
-use whaleware::protocol::{FromAgent, HealthStatus};
+use whaleware::paths::LABEL_VERSION;
+use whaleware::protocol::{FromAgent, HealthStatus, ServiceStatus};
 
 use super::agent::{AgentView, Stage, clean_health, clean_monitor};
 use super::input::{ContainerKey, Listed, Stamp};
+use super::phrase::down_words;
 use super::text::clean;
 
 /// The most characters kept of a name, a label or a cause.
@@ -164,12 +166,41 @@ impl Container {
             .is_some_and(|agent| agent.state != State::Dockerup)
     }
 
+    /// The image's version: its agent's word, or else the image's label.
+    pub(crate) fn version(&self) -> Option<&str> {
+        let agent = self.agent.as_ref();
+        let told = agent.and_then(|agent| agent.version.as_deref());
+        told.or_else(|| {
+            let mut labels = self.labels.iter();
+            labels
+                .find(|(key, _)| self.has_agent && key == LABEL_VERSION)
+                .map(|(_, value)| value.as_str())
+        })
+    }
+
     /// What the checks say; unknown where nobody can tell.
     pub(crate) fn health(&self) -> HealthStatus {
         match &self.agent {
             Some(agent) if self.engine.is_running() => agent.health.status,
             Some(_) | None => HealthStatus::Unknown,
         }
+    }
+
+    /// What is not well while its health is failing: what its agent says of it, or a service that is
+    /// not up, with how it last ended. None while it is well, or nobody knows more.
+    pub(crate) fn ailment(&self) -> Option<String> {
+        let agent = self.agent.as_ref().filter(|_| self.engine.is_running())?;
+        if agent.health.status != HealthStatus::Failing {
+            return None;
+        }
+        let told = agent.health.detail.clone().filter(|text| !text.is_empty());
+        told.or_else(|| {
+            agent
+                .services
+                .iter()
+                .find(|one| one.report.status != ServiceStatus::Up)
+                .map(|one| down_words(&one.report))
+        })
     }
 
     /// Whether it is UP and not failing.

@@ -6,6 +6,7 @@
 //! so they cannot know different things.
 
 mod agent;
+mod budget;
 mod container;
 mod input;
 mod model;
@@ -18,12 +19,13 @@ mod tests;
 mod text;
 
 pub(crate) use agent::{AgentView, Service, clean_service};
+pub(crate) use budget::{stop_limit, stop_words};
 pub(crate) use container::{Container, EngineState, Link, Route};
 pub(crate) use input::{ContainerKey, EngineEvent, HostName, Input, Listed, Stamp};
 pub(crate) use model::{Change, Fleet, HostStatus};
 pub(crate) use phrase::{
-    previous_words, run_words, service_end, service_word, service_words, stage_now, stage_word,
-    stage_words,
+    failing_words, previous_words, run_words, service_end, service_word, service_words, stage_now,
+    stage_word, stage_words,
 };
-pub(crate) use rank::Severity;
+pub(crate) use rank::{Severity, is_stop_code};
 pub(crate) use text::{clean, is_deceptive};

@@ -90,6 +90,21 @@ pub(crate) fn service_end(report: &ServiceReport) -> Option<String> {
     detail.or_else(|| report.exit.map(|code| format!("exited {code}")))
 }
 
+/// A service that is not up: `service web exited 3`, `service web is starting`.
+pub(super) fn down_words(report: &ServiceReport) -> String {
+    let how = service_end(report).unwrap_or_else(|| format!("is {}", service_word(report.status)));
+    format!("service {} {how}", report.service)
+}
+
+/// A health that fails, and how many checks in a row have: `failing(3)`.
+pub(crate) fn failing_words(failures: u32) -> String {
+    match failures {
+        // It is no check that fails.
+        0 => "failing".to_owned(),
+        several => format!("failing({several})"),
+    }
+}
+
 /// How the boot before ended: `exited 1 after ERROR: svcup exited 3, 7h ago`.
 pub(crate) fn previous_words(previous: &PreviousBoot, ago: Duration) -> String {
     let ago = age(ago);

@@ -26,7 +26,23 @@ pub(crate) enum Severity {
     Plain,
 }
 
+/// What a command has for exit code that a stop has ended by its signal (INT, QUIT, TERM), and with
+/// it the container it was wrapped in: an orderly end. 137 is none: who is killed had no time for it.
+pub(crate) const fn is_stop_code(code: i64) -> bool {
+    matches!(code, 130 | 131 | 143)
+}
+
 impl Container {
+    /// Whether an end with this code is that of a stop, as far as can be told.
+    fn was_stopped(&self, code: i64) -> bool {
+        is_stop_code(code)
+            && match &self.agent {
+                Some(agent) => agent.state == State::Stopped,
+                // Who comes later knows the code alone, which a failure has hardly ever.
+                None => true,
+            }
+    }
+
     /// How much it needs a look.
     pub(crate) fn severity(&self) -> Severity {
         let Some(state) = self.state() else {
@@ -35,13 +51,15 @@ impl Container {
         match state {
             State::Error => Severity::Failed,
             State::Dockerdown => match self.engine {
-                // 143 and 137 are what a container has that was stopped before it had an agent
-                // to take the signal, and that cannot be told from being killed.
                 EngineState::Exited {
                     code: Some(0) | None,
                     out_of_memory: false,
                 }
                 | EngineState::Created => Severity::Down,
+                EngineState::Exited {
+                    code: Some(code),
+                    out_of_memory: false,
+                } if self.was_stopped(code) => Severity::Down,
                 EngineState::Restarting => Severity::Restarting,
                 EngineState::Exited { .. } | EngineState::Dead => Severity::Failed,
                 EngineState::Running | EngineState::Paused => Severity::Sick,

@@ -247,6 +247,10 @@ fn the_worst_comes_first() {
         (EngineState::Created, Severity::Down),
         (EngineState::Paused, Severity::Sick),
         (EngineState::Restarting, Severity::Restarting),
+        (exited(143), Severity::Down),
+        (exited(130), Severity::Down),
+        (exited(131), Severity::Down),
+        (exited(137), Severity::Failed),
         (EngineState::Dead, Severity::Failed),
         (EngineState::Running, Severity::Starting),
     ] {
@@ -391,4 +395,49 @@ fn how_far_a_script_is_stays_within_what_can_be() {
         (Some(100), Some("ab"))
     );
     assert_eq!((at(10_000).moment - since).as_millis(), 5_000);
+}
+
+const fn exited(code: i64) -> EngineState {
+    EngineState::Exited {
+        code: Some(code),
+        out_of_memory: false,
+    }
+}
+
+#[test]
+fn the_signal_of_a_stop_is_an_orderly_end_and_the_same_while_up_is_none() {
+    for (stopped, code, expected) in [
+        (true, 143, Severity::Down),
+        (true, 131, Severity::Down),
+        (true, 137, Severity::Failed),
+        (true, 1, Severity::Failed),
+        (false, 143, Severity::Failed),
+    ] {
+        let mut fleet = up();
+        if stopped {
+            fleet.apply(frame("a", &state(6, "STOPPED", "SIGTERM")), at(10));
+        }
+        let died = EngineEvent::Died {
+            code,
+            out_of_memory: false,
+        };
+        fleet.apply(event("a", died), at(20));
+        assert_eq!(one(&fleet).severity(), expected, "{stopped} {code}");
+    }
+}
+
+#[test]
+fn what_fails_is_named_by_its_agent_or_by_the_service_that_is_not_up() {
+    let mut fleet = up();
+    let web = r#"{"type":"service","service":"web","status":"waiting","since":"2026-11-22T16:15:00Z","exit":9}"#;
+    fleet.apply(frame("a", web), at(10));
+    assert_eq!(one(&fleet).ailment(), None);
+    fleet.apply(
+        frame("a", r#"{"type":"health","status":"failing"}"#),
+        at(11),
+    );
+    assert_eq!(one(&fleet).ailment().unwrap(), "service web exited 9");
+    let told = r#"{"type":"health","status":"failing","failures":2,"detail":"monitor exited 1"}"#;
+    fleet.apply(frame("a", told), at(12));
+    assert_eq!(one(&fleet).ailment().unwrap(), "monitor exited 1");
 }

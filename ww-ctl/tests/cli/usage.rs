@@ -36,10 +36,7 @@ fn wrong_uses_are_two_and_say_what_is_wrong() {
             "there is no Docker context `nowhere`",
         ),
         (&["cfg", "shop", ".memory | keys", "--origin"], "plain path"),
-        (
-            &["show", "shop", "--evidence", "last"],
-            "invalid value 'last'",
-        ),
+        (&["show", "shop", "--evidence=last"], "invalid value 'last'"),
         (
             &["show", "shop", "--evidence", "--history"],
             "cannot be used with '--history'",
@@ -47,6 +44,19 @@ fn wrong_uses_are_two_and_say_what_is_wrong() {
         (&["show", "shop", "-n", "5"], "--history"),
         (&["show", "shop", "--history", "-n", "few"], "'few'"),
         (&["stop", "shop", "--timeout", "soon"], "30s, 2m"),
+        (
+            &["stop", "shop", "--no-wait", "--timeout", "1m"],
+            "--no-wait",
+        ),
+        (
+            &["restart", "shop", "--no-wait", "--timeout", "1m"],
+            "--no-wait",
+        ),
+        // What comes after it is no number but the name.
+        (
+            &["-H", "ssh://ops2", "show", "--evidence", "shop"],
+            "ssh is not supported yet",
+        ),
         (
             &["events", "--filter", "state=LATER"],
             "`LATER` is not a state",

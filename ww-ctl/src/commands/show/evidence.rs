@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use whaleware::protocol::{Evidence, EvidenceAnswer, Pressure, ProcessReport};
 
-use super::kept::{Keeper, Source};
+use super::kept::{Keeper, Reports, Source};
 use super::page::{LINE, Page, date, uses};
 use super::services;
 use crate::cli::Format;
@@ -24,15 +24,14 @@ const TEXT: usize = 256;
 const DEEPEST: usize = 12;
 
 pub(super) async fn run(keeper: &Keeper<'_>, index: u32) -> Result<Exit, Failure> {
-    let (answer, source) = keeper.evidence(index).await?;
+    let Reports {
+        answer,
+        source,
+        odd,
+    } = keeper.evidence(index).await?;
     let EvidenceAnswer { kept, report } = answer;
     let Some(report) = report else {
-        let reason = match kept {
-            0 => "none is kept: its watchdog has not struck".to_owned(),
-            1 => "only one report is kept, which is 0".to_owned(),
-            several => format!("{several} reports are kept, from 0 to {}", several - 1),
-        };
-        return Err(keeper.failed("evidence", &reason));
+        return Err(keeper.failed("evidence", &why_none(kept, odd)));
     };
     let Keeper {
         context,
@@ -54,6 +53,17 @@ pub(super) async fn run(keeper: &Keeper<'_>, index: u32) -> Result<Exit, Failure
     };
     context.output.data(&text)?;
     Ok(Exit::Done)
+}
+
+/// Why there is no such report.
+fn why_none(kept: u32, odd: u32) -> String {
+    match (kept, odd) {
+        (0, 0) => "none is kept: its watchdog has not struck".to_owned(),
+        (0, 1) => "the only report that is kept makes no sense".to_owned(),
+        (0, _) => "none of those that are kept makes sense".to_owned(),
+        (1, _) => "only one report is kept, which is 0".to_owned(),
+        (several, _) => format!("{several} reports are kept, from 0 to {}", several - 1),
+    }
 }
 
 /// A report, and where it stands among the others.
@@ -93,7 +103,7 @@ impl Found<'_> {
         page.field("boot", &clean(&report.boot, TEXT));
         let place = match (self.index, self.kept) {
             (_, 1) => "the only one kept".to_owned(),
-            (0, several) => format!("the newest of {several} kept; --evidence 1 is the one before"),
+            (0, several) => format!("the newest of {several} kept; --evidence=1 is the one before"),
             (index, several) => format!("{index} of 0 (newest) to {}", several.saturating_sub(1)),
         };
         page.field("report", &place);
@@ -252,7 +262,7 @@ mod tests {
         name-a  the watchdog struck: monitor exited 1
         seen        2026-11-22 09:15:00 UTC, 7h ago
         boot        6f1c2a9be07d4d1f
-        report      the newest of 3 kept; --evidence 1 is the one before
+        report      the newest of 3 kept; --evidence=1 is the one before
         uses        CPU 99.5%, memory 238 MiB of 256 MiB, 217 processes, 1 killed for want of memory
         waits       for CPU 1.2%, memory 40.1%, disk 3.0% of the 10 s before (the container's own)
 
@@ -291,6 +301,14 @@ mod tests {
         boot        b
         report      the only one kept
         ");
+    }
+
+    #[test]
+    fn a_report_that_makes_no_sense_is_told_from_none() {
+        assert!(why_none(0, 0).contains("has not struck"));
+        for odd in [1, 2] {
+            assert!(!why_none(0, odd).contains("has not struck"), "{odd}");
+        }
     }
 
     #[test]

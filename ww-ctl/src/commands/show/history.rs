@@ -1,5 +1,6 @@
 //! `show NAME --history`: what has happened, in this boot and those before it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -7,12 +8,12 @@ use serde_json::{Map, Value, json};
 use whaleware::lifecycle::State;
 use whaleware::protocol::{HistoryEntry, HistoryEvent};
 
-use super::kept::{Keeper, Source};
+use super::kept::{History, Keeper, Own};
 use super::page::{Page, date};
 use crate::cli::Format;
 use crate::commands::record;
 use crate::exit::{Exit, Failure};
-use crate::fleet::{Container, clean};
+use crate::fleet::{Container, clean, is_stop_code};
 use crate::output::{Output, Tone};
 use crate::table::Cell;
 use crate::table::Column;
@@ -22,7 +23,8 @@ use crate::units::duration;
 const TEXT: usize = 256;
 
 pub(super) async fn run(keeper: &Keeper<'_>, most: usize) -> Result<Exit, Failure> {
-    let (entries, source) = keeper.history().await?;
+    let history = keeper.history().await?;
+    let entries = &history.entries;
     if entries.is_empty() {
         return Err(keeper
             .failed("history", "nothing is kept")
@@ -38,7 +40,7 @@ pub(super) async fn run(keeper: &Keeper<'_>, most: usize) -> Result<Exit, Failur
             .iter()
             .map(|entry| record::line(fields(entry)))
             .collect(),
-        Format::Json => record::document(document(container, &entries, shown, source)),
+        Format::Json => record::document(document(container, &history, shown)),
         Format::Table | Format::Wide => {
             let left_out = entries.len() - shown.len();
             if left_out > 0 {
@@ -47,7 +49,7 @@ pub(super) async fn run(keeper: &Keeper<'_>, most: usize) -> Result<Exit, Failur
                     "{left_out} earlier entries are left out; -n {all} shows all"
                 ));
             }
-            page(&entries, left_out, container, context.output)
+            page(entries, left_out, &history.own, context.output)
         }
     };
     context.output.data(&text)?;
@@ -64,46 +66,71 @@ fn fields(entry: &HistoryEntry) -> Map<String, Value> {
 
 fn document(
     container: &Container,
-    all: &[HistoryEntry],
+    history: &History,
     shown: &[HistoryEntry],
-    source: Source,
 ) -> Map<String, Value> {
     Map::from_iter([
         ("host".to_owned(), json!(*container.key.host)),
         ("id".to_owned(), json!(*container.key.id)),
         ("name".to_owned(), json!(container.name)),
-        ("from".to_owned(), json!(source.word())),
-        ("kept".to_owned(), json!(all.len())),
+        ("from".to_owned(), json!(history.source.word())),
+        ("boot".to_owned(), json!(history.own.boot)),
+        ("hostname".to_owned(), json!(history.own.hostname)),
+        ("kept".to_owned(), json!(history.entries.len())),
         ("entries".to_owned(), json!(shown)),
     ])
 }
 
 /// The boots one after the other, each with its entries, the first `left_out` entries apart.
-fn page(
-    entries: &[HistoryEntry],
-    left_out: usize,
-    container: &Container,
-    output: Output,
-) -> String {
+fn page(entries: &[HistoryEntry], left_out: usize, own: &Own, output: Output) -> String {
     let mut page = Page::new(output);
     let boots = boots(entries);
-    let last = boots.len().saturating_sub(1);
-    for (place, boot) in boots.iter().enumerate() {
+    let goes_on = going_on(&boots, own);
+    let names: BTreeSet<&str> = boots.iter().filter_map(Boot::hostname).collect();
+    let is_shared = names.len() > 1;
+    for boot in &boots {
         let shown: Vec<usize> = (0..boot.entries.len())
             .filter(|index| boot.entries[*index].0 >= left_out)
             .collect();
         if shown.is_empty() {
             continue;
         }
-        page.heading(&boot.title());
+        let whose = if is_shared {
+            boot.whose(own)
+        } else {
+            String::new()
+        };
+        page.heading(&boot.title(&whose));
         let rows: Vec<Vec<Cell>> = shown.into_iter().map(|index| boot.row(index)).collect();
         page.table(&COLUMNS, &rows);
-        let is_current = place == last && container.engine.is_running();
-        if !is_current && let Some(end) = boot.unexplained_end() {
-            page.item(&page.output.paint(&end, Tone::Bad));
+        if boot.has_said_its_end() {
+            continue;
         }
+        if goes_on == Some(boot.id) {
+            page.item(&page.output.paint("goes on", Tone::Good));
+            continue;
+        }
+        let (end, tone) = if boot.is_of_another(own) {
+            ("no end of it is known".to_owned(), Tone::Dim)
+        } else {
+            (boot.unexplained_end(), Tone::Bad)
+        };
+        page.item(&page.output.paint(&end, tone));
     }
     page.into_text()
+}
+
+/// The boot that goes on now: the one its agent names, or else the last of its own.
+fn going_on<'a>(boots: &[Boot<'a>], own: &'a Own) -> Option<&'a str> {
+    if !own.runs {
+        return None;
+    }
+    own.boot.as_deref().or_else(|| {
+        let mut boots = boots.iter().rev();
+        boots
+            .find(|boot| !boot.is_of_another(own))
+            .map(|boot| boot.id)
+    })
 }
 
 const COLUMNS: [Column; 5] = [
@@ -135,8 +162,38 @@ fn boots(entries: &[HistoryEntry]) -> Vec<Boot<'_>> {
     boots
 }
 
-impl Boot<'_> {
-    fn title(&self) -> String {
+impl<'a> Boot<'a> {
+    fn hostname(&self) -> Option<&'a str> {
+        self.entries
+            .iter()
+            .find_map(|(_, entry)| entry.hostname.as_deref())
+    }
+
+    /// Whether another container with the same `/data` was booted.
+    fn is_of_another(&self, own: &Own) -> bool {
+        if own.boot.as_deref() == Some(self.id) {
+            return false;
+        }
+        match (self.hostname(), own.hostname.as_deref()) {
+            (Some(its), Some(own)) => its != own,
+            (None, _) | (_, None) => false,
+        }
+    }
+
+    /// ` of web-2, another container`.
+    fn whose(&self, own: &Own) -> String {
+        let Some(name) = self.hostname() else {
+            return String::new();
+        };
+        let another = if self.is_of_another(own) {
+            ", another container"
+        } else {
+            ""
+        };
+        format!(" of {}{another}", clean(name, TEXT))
+    }
+
+    fn title(&self, whose: &str) -> String {
         let first = self.entries.first().map(|(_, entry)| *entry);
         let version = self
             .entries
@@ -152,7 +209,7 @@ impl Boot<'_> {
             // What it began with is not kept any more.
             Some(_) | None => String::new(),
         };
-        format!("boot {}{began}{version}", clean(self.id, TEXT))
+        format!("boot {}{whose}{began}{version}", clean(self.id, TEXT))
     }
 
     fn row(&self, index: usize) -> Vec<Cell> {
@@ -184,17 +241,16 @@ impl Boot<'_> {
         })
     }
 
-    /// How it ended, where it does not say so itself.
-    fn unexplained_end(&self) -> Option<String> {
+    fn has_said_its_end(&self) -> bool {
         let said = |(_, entry): &(usize, &HistoryEntry)| entry.event == HistoryEvent::Exit;
-        if self.entries.iter().any(said) {
-            return None;
-        }
+        self.entries.iter().any(said)
+    }
+
+    /// How it ended, where it does not say so itself.
+    fn unexplained_end(&self) -> String {
         let state = self.entries.iter().rev().find_map(|(_, entry)| entry.state);
         let state = state.map_or_else(String::new, |state| format!(" in {state}"));
-        Some(format!(
-            "ended without a word{state} (killed, or the host went down)"
-        ))
+        format!("ended without a word{state} (killed, or the host went down)")
     }
 }
 
@@ -213,7 +269,9 @@ fn what(entry: &HistoryEntry) -> (String, Tone) {
             let code = entry
                 .exit
                 .map_or_else(String::new, |code| format!(" {code}"));
-            let tone = if entry.exit == Some(0) {
+            let stopped = entry.state == Some(State::Stopped)
+                && entry.exit.is_some_and(|code| is_stop_code(code.into()));
+            let tone = if entry.exit == Some(0) || stopped {
                 Tone::Plain
             } else {
                 Tone::Bad
@@ -251,8 +309,6 @@ fn why(entry: &HistoryEntry) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::EngineState;
-    use crate::fleet::scene::{EXITED, one, unheard};
     use crate::output::Verbosity;
 
     fn night() -> Vec<HistoryEntry> {
@@ -270,15 +326,22 @@ mod tests {
         .to_vec()
     }
 
-    fn seen(engine: EngineState, left_out: usize) -> String {
-        let fleet = unheard(engine);
+    fn seen(left_out: usize) -> String {
         let output = Output::new(Verbosity::Normal, true);
-        page(&night(), left_out, one(&fleet), output)
+        page(&night(), left_out, &Own::default(), output)
+    }
+
+    fn own(runs: bool, boot: Option<&str>, hostname: Option<&str>) -> Own {
+        Own {
+            runs,
+            boot: boot.map(str::to_owned),
+            hostname: hostname.map(str::to_owned),
+        }
     }
 
     #[test]
     fn boots_stand_apart_and_each_says_how_it_ended() {
-        insta::assert_snapshot!(seen(EXITED, 0), @r"
+        insta::assert_snapshot!(seen(0), @r"
         boot a1
           WHEN (UTC)           WHAT        NAME  LASTED  WHY
           2026-11-21 22:00:09  UP                 5h 2m  warmup finished
@@ -298,7 +361,7 @@ mod tests {
 
     #[test]
     fn what_is_left_out_leaves_durations_as_they_are() {
-        insta::assert_snapshot!(seen(EXITED, 6), @r"
+        insta::assert_snapshot!(seen(6), @r"
         boot b2, began 2026-11-22 03:05:00, version 2.4.1
           WHEN (UTC)           WHAT      NAME  LASTED  WHY
           2026-11-22 03:05:01  ERROR            700ms  boot exited 3
@@ -310,8 +373,43 @@ mod tests {
     fn the_boot_that_goes_on_has_not_ended() {
         let entries = &night()[..3];
         let output = Output::new(Verbosity::Normal, true);
-        let told = |engine| page(entries, 0, one(&unheard(engine)), output);
-        assert!(told(EXITED).contains("ended without a word in RESTARTING"));
-        assert!(!told(EngineState::Running).contains("without a word"));
+        let told = |runs| page(entries, 0, &own(runs, None, None), output);
+        assert!(told(false).contains("ended without a word in RESTARTING"));
+        assert!(!told(true).contains("without a word"));
+    }
+
+    #[test]
+    fn containers_with_the_same_data_are_told_apart() {
+        let entries = [
+            r#"{"at":"2026-11-22T03:00:00Z","boot":"a0","hostname":"web-1","event":"boot"}"#,
+            r#"{"at":"2026-11-22T04:00:00Z","boot":"a1","hostname":"web-1","event":"boot"}"#,
+            r#"{"at":"2026-11-22T05:00:00Z","boot":"b1","hostname":"web-2","event":"boot"}"#,
+        ]
+        .map(|line| serde_json::from_str(line).unwrap());
+        let output = Output::new(Verbosity::Normal, true);
+        let told = |own: &Own| page(&entries, 0, own, output);
+        let named = told(&own(true, Some("a1"), Some("web-1")));
+        insta::assert_snapshot!(named, @r"
+        boot a0 of web-1, began 2026-11-22 03:00:00
+          WHEN (UTC)           WHAT   NAME  LASTED  WHY
+          2026-11-22 03:00:00  began
+          ended without a word (killed, or the host went down)
+
+        boot a1 of web-1, began 2026-11-22 04:00:00
+          WHEN (UTC)           WHAT   NAME  LASTED  WHY
+          2026-11-22 04:00:00  began
+          goes on
+
+        boot b1 of web-2, another container, began 2026-11-22 05:00:00
+          WHEN (UTC)           WHAT   NAME  LASTED  WHY
+          2026-11-22 05:00:00  began
+          no end of it is known
+        ");
+        // Its agent was not heard: the last of its own is the one.
+        assert_eq!(told(&own(true, None, Some("web-1"))), named);
+        let other = told(&own(true, Some("b1"), Some("web-2")));
+        assert_eq!(other.matches("no end of it is known").count(), 2);
+        let down = told(&own(false, None, Some("web-1")));
+        assert_eq!(down.matches("ended without a word").count(), 2);
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde_json::Value;
 use whaleware::protocol::{
-    Evidence, EvidenceAnswer, HistoryAnswer, HistoryEntry, RequestKind, WireError,
+    Answer, Evidence, EvidenceAnswer, FromAgent, Hello, HistoryAnswer, HistoryEntry, HistoryEvent,
+    RequestKind, WireError,
 };
 
 use crate::agent::Reach;
@@ -42,6 +43,32 @@ impl Source {
     }
 }
 
+/// A report of all that are kept.
+pub(super) struct Reports {
+    pub answer: EvidenceAnswer,
+    pub source: Source,
+    /// How many make no sense.
+    pub odd: u32,
+}
+
+/// What has happened, oldest first, and which of it is the container's own.
+pub(super) struct History {
+    pub entries: Vec<HistoryEntry>,
+    pub source: Source,
+    pub own: Own,
+}
+
+/// What tells a container's own boots from those of others with the same `/data`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Own {
+    /// Whether a boot of it goes on now.
+    pub runs: bool,
+    /// Which one, where its agent has said so.
+    pub boot: Option<String>,
+    /// Its host name, where it is known.
+    pub hostname: Option<String>,
+}
+
 /// A container, and how to get at what is kept of it.
 pub(super) struct Keeper<'a> {
     pub context: &'a Context,
@@ -54,37 +81,52 @@ impl Keeper<'_> {
     ///
     /// # Errors
     /// When nothing is kept, or cannot be got at.
-    pub(super) async fn evidence(&self, index: u32) -> Result<(EvidenceAnswer, Source), Failure> {
+    pub(super) async fn evidence(&self, index: u32) -> Result<Reports, Failure> {
         const WHAT: &str = "evidence";
-        if let Some(result) = self.ask(RequestKind::Evidence { index }, WHAT).await? {
+        if let Some((result, _)) = self.ask(RequestKind::Evidence { index }, WHAT).await? {
             let answer = serde_json::from_value(result).map_err(|error| {
                 self.failed(WHAT, &format!("its agent's answer makes no sense: {error}"))
             })?;
-            return Ok((answer, Source::Agent));
+            return Ok(Reports {
+                answer,
+                source: Source::Agent,
+                odd: 0,
+            });
         }
         let names: Vec<_> = (0..REPORTS).map(|n| format!("evidence-{n}.json")).collect();
         let mut reports = Vec::new();
+        let mut odd = 0;
         for file in self.files(&names, WHAT).await? {
             match serde_json::from_slice::<Evidence>(&file) {
                 Ok(report) => reports.push(report),
-                Err(error) => self.warn(&format!("a report of it makes no sense: {error}")),
+                Err(error) => {
+                    odd += 1;
+                    self.warn(&format!("a report of it makes no sense: {error}"));
+                }
             }
         }
-        let answer = choose(reports, index);
-        Ok((answer, Source::Files))
+        Ok(Reports {
+            answer: choose(reports, index),
+            source: Source::Files,
+            odd,
+        })
     }
 
     /// The history, oldest first.
     ///
     /// # Errors
     /// When it cannot be got at.
-    pub(super) async fn history(&self) -> Result<(Vec<HistoryEntry>, Source), Failure> {
+    pub(super) async fn history(&self) -> Result<History, Failure> {
         const WHAT: &str = "history";
-        if let Some(result) = self.ask(RequestKind::History, WHAT).await? {
+        if let Some((result, hello)) = self.ask(RequestKind::History, WHAT).await? {
             let answer: HistoryAnswer = serde_json::from_value(result).map_err(|error| {
                 self.failed(WHAT, &format!("its agent's answer makes no sense: {error}"))
             })?;
-            return Ok((answer.entries, Source::Agent));
+            return Ok(History {
+                entries: answer.entries,
+                source: Source::Agent,
+                own: self.own(hello).await,
+            });
         }
         let names = HISTORY.map(str::to_owned);
         let mut entries = Vec::new();
@@ -99,11 +141,56 @@ impl Keeper<'_> {
                 "{odd} lines of its history make no sense and are left out"
             ));
         }
-        Ok((entries, Source::Files))
+        Ok(History {
+            entries,
+            source: Source::Files,
+            own: self.own(None).await,
+        })
     }
 
-    /// What its agent answers; none when there is no agent to ask, and its files may tell.
-    async fn ask(&self, kind: RequestKind, what: &str) -> Result<Option<Value>, Failure> {
+    /// How its last life ended, by its own word; none where it is not kept or cannot be read, which
+    /// nobody need hear of who has not asked for the history.
+    pub(super) async fn last_end(&self, hostname: Option<&str>) -> Option<HistoryEntry> {
+        let id = &self.container.key.id;
+        let mut entries = Vec::new();
+        for name in HISTORY {
+            let path = format!("{DIRECTORY}/{name}");
+            let read = tokio::time::timeout(ANSWER, self.engine.file(id, &path)).await;
+            if let Ok(Ok(Some(file))) = read {
+                entries.extend(lines(&file).0);
+            }
+        }
+        own_end(entries, hostname)
+    }
+
+    /// By what its own boots are known.
+    async fn own(&self, hello: Option<Hello>) -> Own {
+        let (boot, hostname) = hello.map_or((None, None), |hello| {
+            let hostname = Some(hello.hostname).filter(|name| !name.is_empty());
+            (Some(hello.boot), hostname)
+        });
+        let hostname = match hostname {
+            Some(name) => Some(name),
+            // Without it boots are told apart less well, which is no reason to show none.
+            None => match self.engine.details(&self.container.key.id).await {
+                Ok(details) => details.hostname,
+                Err(_) => None,
+            },
+        };
+        Own {
+            runs: self.container.engine.is_running(),
+            boot,
+            hostname,
+        }
+    }
+
+    /// What its agent answers, and who it is; none when there is no agent to ask, and its files may
+    /// tell.
+    async fn ask(
+        &self,
+        kind: RequestKind,
+        what: &str,
+    ) -> Result<Option<(Value, Option<Hello>)>, Failure> {
         let one = self.container;
         if !one.has_agent || one.engine != EngineState::Running {
             return Ok(None);
@@ -114,13 +201,28 @@ impl Keeper<'_> {
                 .connect(&one.key.id)
                 .await
                 .map_err(|e| e.to_string())?;
+            let hello = match session.next().await.map_err(|e| e.to_string())? {
+                FromAgent::Hello(hello) => Some(hello),
+                FromAgent::Snapshot(_)
+                | FromAgent::State(_)
+                | FromAgent::Hook(_)
+                | FromAgent::Service(_)
+                | FromAgent::Stopping(_)
+                | FromAgent::Health(_)
+                | FromAgent::Monitor(_)
+                | FromAgent::Resources(_)
+                | FromAgent::Answer(_)
+                | FromAgent::Note(_)
+                | FromAgent::Unknown => None,
+            };
             let answer = session.request(kind, &self.context.by).await;
-            answer.map_err(|error| error.to_string())
+            let answer: Answer = answer.map_err(|error| error.to_string())?;
+            Ok((answer, hello))
         };
         let reason = match tokio::time::timeout(ANSWER, asked).await {
-            Ok(Ok(answer)) => {
+            Ok(Ok((answer, hello))) => {
                 match answer.error {
-                    None => return Ok(Some(answer.result.unwrap_or_default())),
+                    None => return Ok(Some((answer.result.unwrap_or_default(), hello))),
                     Some(WireError { code, .. }) if code == "unknown" => {
                         return Err(self
                         .failed(what, "its agent is of a version that keeps none")
@@ -153,6 +255,9 @@ impl Keeper<'_> {
                 // One that was planted hides nothing of the others.
                 Err(error @ FileError::Odd { .. }) => self.warn(&error.to_string()),
             }
+        }
+        if found.is_empty() && self.container.engine == EngineState::Created {
+            return Err(self.failed(what, "it was never started"));
         }
         if found.is_empty() {
             let reason = "there is nothing in its /data/.ww";
@@ -192,6 +297,19 @@ fn choose(mut reports: Vec<Evidence>, index: u32) -> EvidenceAnswer {
     }
 }
 
+/// The last of its own entries, if that is an end.
+fn own_end(entries: Vec<HistoryEntry>, hostname: Option<&str>) -> Option<HistoryEntry> {
+    let mut own =
+        entries
+            .into_iter()
+            .rev()
+            .filter(|entry| match (entry.hostname.as_deref(), hostname) {
+                (Some(its), Some(own)) => its == own,
+                (None, _) | (_, None) => true,
+            });
+    own.next().filter(|entry| entry.event == HistoryEvent::Exit)
+}
+
 /// The entries of a file, one a line, and how many lines make no sense.
 fn lines(file: &[u8]) -> (Vec<HistoryEntry>, usize) {
     let mut odd = 0;
@@ -229,6 +347,17 @@ mod tests {
                 .map(|report| report.at.strftime("%H").to_string());
             assert_eq!(hour.as_deref(), at, "{index}");
         }
+    }
+
+    #[test]
+    fn only_the_last_of_its_own_entries_says_how_it_ended() {
+        let file = br#"{"at":"2026-11-22T03:00:00Z","boot":"a","hostname":"one","event":"exit","exit":1,"state":"ERROR"}
+            {"at":"2026-11-22T04:00:00Z","boot":"b","hostname":"two","event":"exit","exit":0}
+            {"at":"2026-11-22T05:00:00Z","boot":"c","hostname":"two","event":"boot"}"#;
+        let end = |hostname| own_end(lines(file).0, hostname).map(|entry| entry.exit);
+        assert_eq!(end(Some("one")), Some(Some(1)));
+        assert_eq!(end(Some("two")), None);
+        assert_eq!(end(None), None);
     }
 
     #[test]

@@ -12,19 +12,19 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use whaleware::lifecycle::Moment;
-use whaleware::protocol::{HealthStatus, HookResult, HookRun};
+use whaleware::protocol::{HealthStatus, HistoryEntry, HookResult, HookRun};
 
 use self::kept::Keeper;
 use self::page::{LINE, Page, uses};
-use super::ls::{glyph, tone};
+use super::ls::{doing, glyph, tone};
 use super::outcome::stages;
 use super::{Context, record};
 use crate::cli::{Format, Show};
 use crate::engine::{Details, Engine, LogQuery};
 use crate::exit::{Exit, Failure};
 use crate::fleet::{
-    AgentView, Container, EngineState, Fleet, Link, Route, clean, previous_words, run_words,
-    stage_now,
+    AgentView, Container, EngineState, Fleet, Link, Route, clean, failing_words, previous_words,
+    run_words,
 };
 use crate::output::{Output, Tone};
 use crate::units::{age, duration};
@@ -43,6 +43,36 @@ struct Shown {
     container: Container,
     details: Details,
     printed: Vec<String>,
+    /// How it ended, by its own word.
+    end: Option<HistoryEntry>,
+}
+
+impl Shown {
+    fn cause(&self) -> String {
+        let known = self
+            .end
+            .as_ref()
+            .and_then(|end| ended(&self.container, end));
+        known.unwrap_or_else(|| self.container.cause())
+    }
+}
+
+/// `exited 1, ERROR: service web cannot be started`; none where it is not this end.
+fn ended(one: &Container, end: &HistoryEntry) -> Option<String> {
+    let EngineState::Exited {
+        code: Some(code),
+        out_of_memory: false,
+    } = one.engine
+    else {
+        return None;
+    };
+    let state = end
+        .state
+        .filter(|_| end.exit.map(i64::from) == Some(code))?;
+    let cause = clean(end.cause.as_deref().unwrap_or_default(), LINE);
+    let cause = Some(cause).filter(|cause| !cause.is_empty());
+    let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
+    Some(format!("exited {code}, {state}{cause}"))
 }
 
 pub(super) async fn run(context: &Context, arguments: &Show) -> Result<Exit, Failure> {
@@ -72,11 +102,22 @@ pub(super) async fn run(context: &Context, arguments: &Show) -> Result<Exit, Fai
     let Some(container) = fleet.get(&key).cloned() else {
         return Err(Failure::new(Exit::Absent, "it was removed meanwhile"));
     };
+    let end = if container.has_agent && matches!(container.engine, EngineState::Exited { .. }) {
+        let keeper = Keeper {
+            context,
+            engine: &engine,
+            container: &container,
+        };
+        keeper.last_end(details.hostname.as_deref()).await
+    } else {
+        None
+    };
     let shown = Shown {
         fleet,
         container,
         details,
         printed,
+        end,
     };
     let now = context.clock.now().moment;
     let text = match context.format {
@@ -124,8 +165,10 @@ fn json(shown: &Shown, now: Moment) -> Map<String, Value> {
         container,
         details,
         printed,
+        end: _,
     } = shown;
     let mut fields = record::container(container, fleet, now);
+    fields.insert("cause".into(), json!(shown.cause()));
     if let Some(agent) = &container.agent {
         let version = agent.hello.as_ref().map(|hello| hello.agent.as_str());
         fields.insert("agent_version".into(), json!(version));
@@ -168,7 +211,7 @@ fn json(shown: &Shown, now: Moment) -> Map<String, Value> {
 fn page(shown: &Shown, now: Moment, clock: Timestamp, output: Output) -> String {
     let one = &shown.container;
     let mut page = Page::new(output);
-    head(&mut page, one, now, clock);
+    head(&mut page, shown, now, clock);
     if let Some(agent) = &one.agent {
         timeline(&mut page, agent, now);
         if let Some(monitor) = &agent.monitor {
@@ -198,7 +241,8 @@ fn page(shown: &Shown, now: Moment, clock: Timestamp, output: Output) -> String 
 }
 
 /// `clock` is what the host's clock shows.
-fn head(page: &mut Page, one: &Container, now: Moment, clock: Timestamp) {
+fn head(page: &mut Page, shown: &Shown, now: Moment, clock: Timestamp) {
+    let one = &shown.container;
     let state = match one.state() {
         Some(state) => format!("{} {state}", glyph(one.severity())),
         None => "no agent".into(),
@@ -206,13 +250,12 @@ fn head(page: &mut Page, one: &Container, now: Moment, clock: Timestamp) {
     let state = page.output.paint(&state, tone(one.severity()));
     let name = page.output.paint(&one.name, Tone::Strong);
     page.line(&format!("{name}  {state} for {}", age(one.age(now))));
-    page.field("cause", &one.cause());
+    page.field("cause", &shown.cause());
     page.field("doing", &doing(one, now));
     page.field("health", &health(one));
     page.field("image", &one.image);
     let agent = one.agent.as_ref();
-    let version = agent.and_then(|agent| agent.version.as_deref());
-    page.field("version", version.unwrap_or_default());
+    page.field("version", one.version().unwrap_or_default());
     page.field("id", &one.key.id);
     page.field("host", &one.key.host);
     page.field("agent", &reached(one));
@@ -227,28 +270,17 @@ fn head(page: &mut Page, one: &Container, now: Moment, clock: Timestamp) {
     }
 }
 
-/// The stage of its stop, or the script that runs.
-fn doing(one: &Container, now: Moment) -> String {
-    let stage = one.agent.as_ref().and_then(AgentView::stage);
-    match stage.filter(|_| one.engine.is_running()) {
-        Some(stage) => format!("stopping: {}", stage_now(stage, now - stage.since)),
-        None => super::ls::doing(one, now),
-    }
-}
-
 fn health(one: &Container) -> String {
     let Some(agent) = one.agent.as_ref().filter(|_| one.engine.is_running()) else {
         return String::new();
     };
-    let detail = agent
-        .health
-        .detail
-        .as_ref()
-        .map_or_else(String::new, |detail| format!(": {detail}"));
     match agent.health.status {
         HealthStatus::Unknown => "unknown, no check has ended yet".into(),
         HealthStatus::Passing => "passing".into(),
-        HealthStatus::Failing => format!("failing({}){detail}", agent.health.failures),
+        HealthStatus::Failing => {
+            let what = one.ailment().map(|what| format!(": {what}"));
+            failing_words(agent.health.failures) + &what.unwrap_or_default()
+        }
     }
 }
 
@@ -406,6 +438,23 @@ fn surroundings(page: &mut Page, details: &Details) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::scene::{EXITED, one, unheard};
+
+    #[test]
+    fn a_stopped_one_says_why_where_it_is_the_same_end() {
+        let end = |code: i32| -> HistoryEntry {
+            serde_json::from_str(&format!(
+                r#"{{"at":"2026-11-22T03:00:00Z","boot":"a","event":"exit","state":"ERROR","cause":"service web cannot be started","exit":{code}}}"#
+            ))
+            .unwrap()
+        };
+        let fleet = unheard(EXITED);
+        assert_eq!(
+            ended(one(&fleet), &end(1)).unwrap(),
+            "exited 1, ERROR: service web cannot be started"
+        );
+        assert_eq!(ended(one(&fleet), &end(0)), None);
+    }
 
     #[test]
     fn bars_are_in_proportion_and_never_vanish() {

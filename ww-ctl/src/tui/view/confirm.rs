@@ -12,6 +12,7 @@ use super::super::theme::{Look, Role};
 use super::layout::Areas;
 use super::sign;
 use super::text::{age, count, cut_line, span, width};
+use crate::fleet::stop_words;
 
 /// Draws it.
 pub(super) fn draw(model: &Model, confirmation: &Confirmation, look: Look, frame: &mut Frame<'_>) {
@@ -50,6 +51,12 @@ fn head(model: &Model, confirmation: &Confirmation, look: Look) -> Vec<Line<'sta
             container.key.host
         );
         lines.push(Line::from(span(text, Role::Plain, look)));
+        if confirmation.verb == Verb::Stop
+            && let Some(words) = stop_words(container)
+        {
+            let line = Line::from(span(format!("   {words}"), Role::Plain, look));
+            lines.push(cut_line(line, usize::from(model.size.0), look));
+        }
     }
     lines
 }

@@ -186,7 +186,7 @@ impl Runtime {
         }
     }
 
-    /// A service has ended by itself: how, in words, and as a shell would report it.
+    /// A service has failed, or had to be killed: how, in words, and as a shell would report it.
     pub(super) fn remember_service(&mut self, name: &str, cause: &str, exit: Option<i32>) {
         let state = self.record.state();
         let written = self.memory.black_box.service(name, state, cause, exit);

@@ -219,9 +219,18 @@ impl Runtime {
         });
         let written = self.memory.reports.keep(report);
         let took = clock::milliseconds(clock::now() - began);
-        let text = format!("evidence is kept: {seen} processes, looked at in {took} ms");
+        let place = if written.is_ok() {
+            "kept"
+        } else {
+            "kept in memory only"
+        };
+        let text = format!("evidence is {place}: {seen} processes, looked at in {took} ms");
         self.output.log(Level::Info, &text);
-        self.cannot_keep(written);
+        match written {
+            // Nothing is to last where there is no `/data`.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            written => self.cannot_keep(written),
+        }
     }
 
     /// What was seen before a restart by the watchdog, the newest being 0.

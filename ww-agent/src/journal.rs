@@ -393,6 +393,7 @@ mod tests {
             cfg_file: None,
             socket: None,
             log_format: LogFormat::Text,
+            has_bad_version: false,
             version: None,
             #[cfg(debug_assertions)]
             test_fault: None,

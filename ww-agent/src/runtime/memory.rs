@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use whaleware::config::MAX_VERSION;
 use whaleware::env;
 use whaleware::lifecycle::{Cause, Hook};
 use whaleware::paths;
@@ -78,6 +79,13 @@ impl Runtime {
         self.cannot_keep(written);
         if self.is_guest {
             return;
+        }
+        if self.environment.has_bad_version && self.settings.version.is_none() {
+            let text = format!(
+                "WW_VERSION cannot be a version, and this image counts as one without: set it to a \
+                 text of at most {MAX_VERSION} characters on one line"
+            );
+            self.output.log(Level::Warning, &text);
         }
         let files = Shelf::of(&self.environment);
         let (journal, complaint) = Journal::open(files, &self.boot, version, initialised);

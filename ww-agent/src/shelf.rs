@@ -57,7 +57,7 @@ struct NotOwn {
 
 /// Whether something failed because the directory is not the agent's alone.
 pub(crate) fn is_not_own(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<NotOwn>())
+    matches!(error.get_ref(), Some(inner) if inner.is::<NotOwn>())
 }
 
 /// A log of bounded size: one file that grows and one that is full.

@@ -296,6 +296,7 @@ mod tests {
             socket: None,
             log_format: LogFormat::Text,
             version: None,
+            has_bad_version: false,
             #[cfg(debug_assertions)]
             test_fault: None,
         };

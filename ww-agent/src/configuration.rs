@@ -178,6 +178,7 @@ mod tests {
             #[cfg(debug_assertions)]
             test_fault: None,
             version: None,
+            has_bad_version: false,
         }
     }
 

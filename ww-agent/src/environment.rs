@@ -34,11 +34,18 @@ pub(crate) struct Environment {
     pub(crate) test_fault: Option<OsString>,
     /// `WW_VERSION`, where it can be a version.
     pub(crate) version: Option<String>,
+    /// `WW_VERSION` is set to what cannot be one.
+    pub(crate) has_bad_version: bool,
 }
 
 impl Environment {
     /// Reads it.
     pub(crate) fn read() -> Self {
+        let told = variable(env::WW_VERSION);
+        let is_told = told.is_some();
+        let version = told
+            .and_then(|version| version.into_string().ok())
+            .filter(|version| is_version(version));
         Self {
             root: variable(env::WW_ROOT).map_or_else(|| PathBuf::from("/"), PathBuf::from),
             cfg: variable(env::CFG),
@@ -50,9 +57,8 @@ impl Environment {
             },
             #[cfg(debug_assertions)]
             test_fault: variable(env::WW_TEST_FAULT),
-            version: variable(env::WW_VERSION)
-                .and_then(|version| version.into_string().ok())
-                .filter(|version| is_version(version)),
+            has_bad_version: is_told && version.is_none(),
+            version,
         }
     }
 

@@ -318,7 +318,8 @@ impl Reports {
     /// Keeps one more, and lets the oldest go.
     ///
     /// # Errors
-    /// When it cannot be written, but for want of `/data`; it is then kept for this boot.
+    /// When it cannot be written; it is then kept for this boot. `NotFound` means that there is no
+    /// `/data`, or that it has no mark yet.
     pub(crate) fn keep(&mut self, report: Vec<u8>) -> std::io::Result<()> {
         for pair in NAMES.windows(2).rev() {
             if let [newer, older] = pair {
@@ -333,9 +334,6 @@ impl Reports {
             }
             Err(error) => {
                 self.unwritten = Some(report);
-                if error.kind() == std::io::ErrorKind::NotFound {
-                    return Ok(());
-                }
                 Err(error)
             }
         }

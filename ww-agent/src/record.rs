@@ -249,8 +249,9 @@ impl Record {
             report.since = clock::wall();
             report.status = status;
         }
-        if pid != report.pid && pid.is_some() {
-            // What the one before said is not true of this one.
+        let is_gone = matches!(status, ServiceStatus::Waiting | ServiceStatus::Down);
+        if is_gone || pid != report.pid && pid.is_some() {
+            // What the one before said is true of nobody now, nor of this one.
             report.text = None;
             report.progress = None;
         }
@@ -376,6 +377,27 @@ mod tests {
             panic!("not a snapshot")
         };
         *snapshot
+    }
+
+    #[test]
+    fn what_a_process_said_goes_with_it() {
+        let mut record = Record::new(&Policy::default());
+        let view = |stand| ServiceView {
+            name: "web".into(),
+            stand,
+            run: None,
+            restarts: 0,
+            last: None,
+        };
+        record.know_services([view(ServiceStand::Down)].into_iter(), None);
+        for gone in [ServiceStand::Waiting, ServiceStand::Down] {
+            record.service(&view(ServiceStand::Up), Some(7));
+            assert!(record.service_said("web", Some("serving".into()), Some(40)));
+            let stopping = record.service(&view(ServiceStand::Stopping), None).unwrap();
+            assert_eq!(stopping.text.as_deref(), Some("serving"));
+            let report = record.service(&view(gone), None).unwrap();
+            assert_eq!((report.text, report.progress), (None, None));
+        }
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 use whaleware::lifecycle::Health;
-use whaleware::protocol::{Hello, HookResult, HookRun, MonitorReport, Snapshot};
+use whaleware::protocol::{
+    Hello, HookResult, HookRun, MonitorReport, ServiceReport, ServiceStatus, Snapshot,
+};
 
 use super::client::Client;
 use super::usage::{Argument, Usage, read};
@@ -95,6 +97,7 @@ fn page(hello: &Hello, snapshot: &Snapshot) -> Result<String, fmt::Error> {
         hello.protocol,
         if hostname.is_empty() { "" } else { " on " },
     )?;
+    write_services(&mut page, snapshot)?;
     if let Some(monitor) = &snapshot.monitor {
         write_monitor(&mut page, monitor)?;
     }
@@ -106,8 +109,24 @@ fn health(snapshot: &Snapshot) -> String {
     let health = snapshot.health.health();
     match (&snapshot.health.detail, health) {
         (Some(detail), Health::Failing(_)) => format!("{health}: {}", legible::line(detail)),
-        _ => health.to_string(),
+        (None, Health::Failing(_)) => match not_up(snapshot) {
+            names if names.is_empty() => health.to_string(),
+            names => format!("{health}: not up: {names}"),
+        },
+        (_, Health::Passing | Health::Unknown) => health.to_string(),
     }
+}
+
+/// The names of the services that should be up and are not.
+fn not_up(snapshot: &Snapshot) -> String {
+    let down = snapshot.services.iter().filter(|service| {
+        matches!(
+            service.status,
+            ServiceStatus::Waiting | ServiceStatus::Starting | ServiceStatus::Stopping
+        )
+    });
+    let names: Vec<String> = down.map(|one| legible::line(&one.service)).collect();
+    names.join(", ")
 }
 
 fn restarts(snapshot: &Snapshot) -> Result<String, fmt::Error> {
@@ -127,6 +146,54 @@ fn restarts(snapshot: &Snapshot) -> Result<String, fmt::Error> {
         write!(line, "; last {last:.0}: {}", legible::line(cause))?;
     }
     Ok(line)
+}
+
+fn write_services(page: &mut String, snapshot: &Snapshot) -> fmt::Result {
+    let services = &snapshot.services;
+    if services.is_empty() {
+        return Ok(());
+    }
+    writeln!(page, "\nservices")?;
+    let name = |one: &ServiceReport| legible::line(&one.service);
+    let width = services.iter().map(|one| name(one).chars().count()).max();
+    let width = width.unwrap_or(0);
+    for one in services {
+        let pid = one.pid.map_or_else(String::new, |pid| format!("pid {pid}"));
+        let (name, status, how) = (name(one), status(one.status), service(one));
+        let line = format!("  {name:<width$}  {status:<8}  {pid:<10}  {how}");
+        writeln!(page, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+const fn status(status: ServiceStatus) -> &'static str {
+    match status {
+        ServiceStatus::Down => "down",
+        ServiceStatus::Starting => "starting",
+        ServiceStatus::Up => "up",
+        ServiceStatus::Waiting => "waiting",
+        ServiceStatus::Stopping => "stopping",
+        ServiceStatus::Unknown => "?",
+    }
+}
+
+/// How often it was started again, how it last ended, and what it says of itself.
+fn service(one: &ServiceReport) -> String {
+    let mut parts = Vec::new();
+    match one.restarts {
+        0 => {}
+        1 => parts.push("1 restart".to_owned()),
+        many => parts.push(format!("{many} restarts")),
+    }
+    match (&one.detail, one.exit) {
+        (Some(detail), _) => parts.push(format!("last {}", legible::line(detail))),
+        (None, Some(exit)) => parts.push(format!("last exited {exit}")),
+        (None, None) => {}
+    }
+    parts.extend(one.progress.map(|percent| format!("{percent} %")));
+    let text = one.text.as_deref().map(legible::line);
+    parts.extend(text.map(|text| format!("says: {text}")));
+    parts.join(", ")
 }
 
 fn write_monitor(page: &mut String, monitor: &MonitorReport) -> fmt::Result {

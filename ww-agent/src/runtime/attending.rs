@@ -6,7 +6,7 @@ use std::fs;
 use nix::libc::{SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU};
 use whaleware::env;
 use whaleware::lifecycle::{
-    Effect, Event, MAIN_SERVICE, Moment, Outcome, RunId, ServiceNotice, ServiceView,
+    Effect, Event, Failure, MAIN_SERVICE, Moment, Outcome, RunId, ServiceNotice, ServiceView, State,
 };
 use whaleware::protocol::FromAgent;
 
@@ -28,6 +28,8 @@ const LONGEST: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
 #[derive(Debug)]
 pub(super) struct Attended {
     sockets: BTreeMap<RunId, (String, NotifySocket)>,
+    /// When those that are to end were told so.
+    told: BTreeMap<RunId, Moment>,
     /// Something was said that has not been told yet.
     pace: Pace,
     changed: Vec<String>,
@@ -37,6 +39,7 @@ impl Attended {
     pub(super) const fn new() -> Self {
         Self {
             sockets: BTreeMap::new(),
+            told: BTreeMap::new(),
             pace: Pace::new(super::notices::TOLD),
             changed: Vec::new(),
         }
@@ -238,28 +241,60 @@ impl Runtime {
         if matches!(ended.run.task, Task::Command(..)) {
             self.take_terminal_back();
         }
+        self.attended.told.remove(&id);
         let event = Event::Ended(id, ended.outcome.clone());
         let effects = self.machine.handle(event, clock::now());
-        let failed = ended.run.cut == Cut::No && ended.outcome != Outcome::Missing;
-        if failed {
-            let restarts = effects
-                .iter()
-                .all(|effect| !matches!(effect, Effect::Announce(_)));
+        let name = match &ended.run.task {
+            Task::Service(name, _) => name.as_str(),
+            Task::Command(..) | Task::Hook(_) => MAIN_SERVICE,
+        };
+        if let Some(failure) = failure(&effects, name, ended) {
+            let restarts = !matches!(self.record.state(), State::Stopped | State::Error)
+                && effects
+                    .iter()
+                    .all(|effect| !matches!(effect, Effect::Announce(_)));
             let what = if restarts {
                 "; it is started again"
             } else {
                 ""
             };
-            let text = format!("{} {}{what}", ended.run.task, ended.outcome);
-            self.output.log(self.grave(&ended.outcome), &text);
-            let cause = log::plain(&ended.outcome.to_string(), whaleware::protocol::MAX_TEXT);
-            let name = match &ended.run.task {
-                Task::Service(name, _) => log::plain(name, 64),
-                Task::Command(..) | Task::Hook(_) => MAIN_SERVICE.to_owned(),
+            let text = format!("{} {failure}{what}", ended.run.task);
+            let level = match &failure {
+                Failure::Ended(outcome) => self.grave(outcome),
+                Failure::NotReady(_) | Failure::Silent(_) | Failure::Triggered => Level::Warning,
             };
-            self.remember_service(&name, &cause, ended.outcome.exit_code());
+            self.output.log(level, &text);
+            let cause = log::plain(&failure.to_string(), whaleware::protocol::MAX_TEXT);
+            let exit = failure.exit_code();
+            self.remember_service(&log::plain(name, 64), &cause, exit);
         }
         self.perform(effects, Cut::Superseded);
+    }
+
+    /// A service is told to end, where this is one.
+    pub(super) fn service_told(&mut self, id: RunId) {
+        if self.hooks.pid(Owner::Service(id)).is_some() {
+            self.attended.told.entry(id).or_insert_with(clock::now);
+        }
+    }
+
+    /// A service is killed that was told to end, where this is one and it still runs.
+    pub(super) fn service_killed(&mut self, id: RunId) {
+        let owner = Owner::Service(id);
+        let (Some(run), Some(told)) = (self.hooks.get(owner), self.attended.told.get(&id)) else {
+            return;
+        };
+        let task = run.task.clone();
+        let cause = format!(
+            "did not end within {}: killed",
+            log::duration(clock::now() - *told)
+        );
+        self.output.log(Level::Warning, &format!("{task} {cause}"));
+        let name = match &task {
+            Task::Service(name, _) => log::plain(name, 64),
+            Task::Command(..) | Task::Hook(_) => MAIN_SERVICE.to_owned(),
+        };
+        self.remember_service(&name, &cause, None);
     }
 
     // ---- the one command of `run -- CMD` ------------------------------------------------------
@@ -372,4 +407,20 @@ impl Runtime {
             sys::give_terminal(sys::own_group());
         }
     }
+}
+
+/// How a service has failed; none where it was told to end for another reason, or there is none.
+fn failure(effects: &[Effect], name: &str, ended: &Ended) -> Option<Failure> {
+    if ended.run.cut == Cut::No {
+        let there = ended.outcome != Outcome::Missing;
+        return there.then(|| Failure::Ended(ended.outcome.clone()));
+    }
+    // Ended by the agent, which knows what for.
+    let last = effects.iter().find_map(|effect| {
+        let Effect::Service(view) = effect else {
+            return None;
+        };
+        view.last.clone().filter(|_| view.name == name)
+    });
+    last.filter(|last| !matches!(last, Failure::Ended(_)))
 }

@@ -27,10 +27,12 @@ impl Runtime {
                 Effect::Service(view) => self.on_service(&view),
                 Effect::Stage(stage, limit) => self.stage(stage, limit),
                 Effect::Terminate(id) => {
+                    self.service_told(id);
                     let ended = self.hooks.terminate(self.hooks.owner(id), cut);
                     self.ended.extend(ended);
                 }
                 Effect::Kill(id) => {
+                    self.service_killed(id);
                     let ended = self.hooks.kill(self.hooks.owner(id), cut);
                     self.ended.extend(ended);
                 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use whaleware::config::MAX_VERSION;
 use whaleware::env;
 use whaleware::lifecycle::{Cause, Hook};
 use whaleware::paths;
@@ -103,6 +104,13 @@ impl Runtime {
         self.cannot_keep(written);
         if self.is_guest() {
             return;
+        }
+        if self.environment.has_bad_version && self.settings.version.is_none() {
+            let text = format!(
+                "WW_VERSION cannot be a version, and this image counts as one without: set it to a \
+                 text of at most {MAX_VERSION} characters on one line"
+            );
+            self.output.log(Level::Warning, &text);
         }
         let files = Shelf::of(&self.environment);
         let (journal, complaint) = Journal::open(files, &self.boot, version, initialised);
@@ -213,7 +221,7 @@ impl Runtime {
         }
     }
 
-    /// A service has ended by itself: how, in words, and as a shell would report it.
+    /// A service has failed, or had to be killed: how, in words, and as a shell would report it.
     pub(super) fn remember_service(&mut self, name: &str, cause: &str, exit: Option<i32>) {
         self.catch_up();
         let state = self.record.state();
@@ -247,9 +255,18 @@ impl Runtime {
         });
         let written = self.memory.reports.keep(report);
         let took = clock::milliseconds(clock::now() - began);
-        let text = format!("evidence is kept: {seen} processes, looked at in {took} ms");
+        let place = if written.is_ok() {
+            "kept"
+        } else {
+            "kept in memory only"
+        };
+        let text = format!("evidence is {place}: {seen} processes, looked at in {took} ms");
         self.output.log(Level::Info, &text);
-        self.cannot_keep(written);
+        match written {
+            // Nothing is to last where there is no `/data`.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            written => self.cannot_keep(written),
+        }
     }
 
     /// What was seen before a restart by the watchdog, the newest being 0.

@@ -43,6 +43,38 @@ fn a_script_that_runs_is_shown_with_what_it_says() {
     );
 }
 
+const SERVICES: &str = r#"{"health": {"status": "failing", "failures": 1}, "services": [
+    {"service": "10-db", "status": "up", "since": "2026-11-22T16:48:00Z", "pid": 41,
+     "text": "serving on 5432\u001b[2J", "progress": 40},
+    {"service": "web", "status": "waiting", "since": "2026-11-22T16:49:00Z", "restarts": 2,
+     "detail": "gave no sign of life for 1s"},
+    {"service": "x", "status": "down", "since": "2026-11-22T16:49:00Z", "restarts": 1, "exit": 3}
+]}"#;
+
+#[test]
+fn services_are_shown_and_the_one_that_is_not_up_is_named() {
+    let agent = Agent::saying(greeting(SERVICES));
+    let page = outcome(&mut agent.client(&["status"])).stdout;
+    assert!(
+        page.contains("health    failing(1): not up: web\n"),
+        "{page}"
+    );
+    let shown = "
+services
+  10-db  up        pid 41      40 %, says: serving on 5432\u{fffd}[2J
+  web    waiting               2 restarts, last gave no sign of life for 1s
+  x      down                  1 restart, last exited 3
+
+last check";
+    assert!(page.contains(shown), "{page}");
+    let agent = Agent::saying(greeting(SERVICES));
+    let shown = outcome(&mut agent.client(&["status", "--json"])).stdout;
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["services"][0]["pid"], 41);
+    assert_eq!(shown["services"][1]["service"], "web");
+    assert_eq!(shown["services"][2]["exit"], 3);
+}
+
 #[test]
 fn json_is_one_object_with_its_schema() {
     let agent = Agent::saying(greeting("{}"));

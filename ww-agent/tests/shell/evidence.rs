@@ -183,6 +183,24 @@ fn where_it_cannot_be_kept_the_newest_is_told_all_the_same() {
     assert_eq!(found["kept"], 1);
     assert_eq!(found["report"]["cause"], "monitor exited 3");
     assert!(evidence(&agent, 1).get("report").is_none());
+    let stderr = agent.stderr();
+    let told = stderr.matches("evidence is kept in memory only: ").count();
+    assert_eq!(told, 2, "{stderr}");
+    assert!(!stderr.contains("evidence is kept: "), "{stderr}");
+}
+
+#[test]
+fn it_is_said_whether_it_is_kept() {
+    let agent = image().start();
+    strike(&agent);
+    agent.wait_stderr("evidence is kept: ");
+    let mount = "mount --bind $ROOT/data $ROOT/data && \
+                 mount -o remount,ro,bind $ROOT/data && exec \"$@\"";
+    let agent = image().around(&["sh", "-c", mount, "sh"]).start();
+    strike(&agent);
+    agent.wait_stderr("evidence is kept in memory only: ");
+    let found = evidence(&agent, 0);
+    assert_eq!(found["report"]["cause"], "monitor exited 3");
 }
 
 #[test]

@@ -229,3 +229,29 @@ fn wherever_it_is_killed_nothing_unfinished_is_taken_for_done() {
         assert!(right, "round {round}: {log:?} and then {told}");
     }
 }
+
+#[test]
+fn a_version_that_cannot_be_one_is_said_once() {
+    let long = "9".repeat(129);
+    for version in ["2\u{1b}[2J", "2\nwarning: mine", long.as_str()] {
+        let mut agent = Image::new().variable("WW_VERSION", version).start();
+        agent.wait_state("UP");
+        assert!(agent.listen().line("snapshot").get("version").is_none());
+        assert_eq!(agent.stop().0, 0);
+        let stderr = agent.stderr();
+        let told = stderr.matches("warning: WW_VERSION cannot be a version");
+        assert_eq!(told.count(), 1, "{stderr}");
+        let shown = |letter: char| letter == '\n' || !letter.is_control();
+        assert!(stderr.chars().all(shown), "{stderr:?}");
+        assert!(
+            !stderr.contains("mine") && !stderr.contains(&long),
+            "{stderr}"
+        );
+        // One that is not used does no harm.
+        agent.set("CFG", r#"{"ww":{"version":"3"}}"#);
+        agent.start_again();
+        agent.wait_state("UP");
+        assert_eq!(agent.listen().line("snapshot")["version"], "3");
+        assert!(!agent.stderr().contains("WW_VERSION"), "{}", agent.stderr());
+    }
+}

@@ -247,6 +247,44 @@ fn one_that_gives_no_sign_of_life_is_ended_and_started_again() {
     assert_eq!(line["exit"], Value::Null);
     assert_eq!(fs::read_to_string(agent.path("usec")).unwrap(), "300000\n");
     agent.wait_log("svc.d/web", 2);
+    agent.wait_stderr("warning: service web gave no sign of life for 300ms; it is started again");
+    let told = causes(&agent);
+    assert!(
+        told.contains(&"web gave no sign of life for 300ms".to_owned()),
+        "{told:?}"
+    );
+}
+
+/// What the history tells of services.
+fn causes(agent: &Agent) -> Vec<String> {
+    let answer = agent.listen().ask(r#"{"id":1,"type":"history"}"#);
+    let entries = answer["result"]["entries"].as_array().unwrap();
+    let word = |entry: &Value, key: &str| entry[key].as_str().unwrap().to_owned();
+    let entries = entries.iter().filter(|entry| entry["event"] == "service");
+    let told = entries.map(|entry| word(entry, "name") + " " + &word(entry, "cause"));
+    told.collect()
+}
+
+#[test]
+fn one_that_is_not_ready_in_time_and_one_that_says_it_has_failed_are_told() {
+    let say = "import os, socket, time\n\
+               name = '\\0' + os.environ['WW_NOTIFY_SOCKET'][1:]\n\
+               socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'WATCHDOG=trigger', name)\n\
+               time.sleep(1000)\n";
+    let agent = Image::new()
+        .file("trigger.py", say.as_bytes(), 0o644)
+        .script("svc.d/a", "exec /usr/bin/python3 $ROOT/trigger.py")
+        .script("svc.d/b", "exec sleep 1000")
+        .cfg(
+            r#"{"ww":{"services":{"b":{"notify":true,"ready_timeout":"100ms"}},
+                "restart":{"backoff":"1ms","max":0}}}"#,
+        )
+        .start();
+    for what in ["a said that it has failed", "b was not ready after 100ms"] {
+        agent.wait_stderr(&format!("service {what}; it is started again"));
+        let told = causes(&agent);
+        assert!(told.contains(&what.to_owned()), "{told:?}");
+    }
 }
 
 #[test]
@@ -291,6 +329,17 @@ fn what_does_not_end_when_it_is_asked_to_is_killed_when_its_time_is_over() {
     assert!(took >= std::time::Duration::from_millis(300), "{took:?}");
     assert!(took < std::time::Duration::from_secs(4), "{took:?}");
     assert_eq!(agent.log().last().map(String::as_str), Some("svcdown"));
+    let stderr = agent.stderr();
+    let told = stderr.matches("warning: service deaf").count();
+    assert_eq!(told, 1, "{stderr}");
+    assert!(
+        stderr.contains("service deaf did not end within 0.3 s: killed"),
+        "{stderr}"
+    );
+    agent.start_again();
+    agent.wait_state("UP");
+    let told = causes(&agent);
+    assert_eq!(told, ["deaf did not end within 0.3 s: killed"]);
 }
 
 #[test]

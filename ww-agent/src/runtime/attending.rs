@@ -261,7 +261,10 @@ impl Runtime {
             let text = format!("{} {failure}{what}", ended.run.task);
             let level = match &failure {
                 Failure::Ended(outcome) => self.grave(outcome),
-                Failure::NotReady(_) | Failure::Silent(_) | Failure::Triggered => Level::Warning,
+                Failure::NotReady(_)
+                | Failure::Silent(_)
+                | Failure::Triggered
+                | Failure::Lingers(_) => Level::Warning,
             };
             self.output.log(level, &text);
             let cause = log::plain(&failure.to_string(), whaleware::protocol::MAX_TEXT);

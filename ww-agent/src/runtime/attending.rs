@@ -6,7 +6,7 @@ use std::fs;
 use nix::libc::{SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU};
 use whaleware::env;
 use whaleware::lifecycle::{
-    Effect, Event, MAIN_SERVICE, Moment, Outcome, RunId, ServiceNotice, ServiceView,
+    Event, MAIN_SERVICE, Moment, Outcome, RunId, ServiceNotice, ServiceStand, ServiceView,
 };
 use whaleware::protocol::FromAgent;
 
@@ -151,6 +151,12 @@ impl Runtime {
     /// A service stands differently now.
     pub(super) fn on_service(&mut self, view: &ServiceView) {
         let pid = view.run.and_then(|run| self.hooks.pid(Owner::Service(run)));
+        // Only now: when it ended, nobody knew yet whether a stop would come before its turn.
+        if view.stand == ServiceStand::Waiting {
+            let name = log::plain(&view.name, 64);
+            let text = format!("service {name} is started again after a pause");
+            self.output.log(Level::Info, &text);
+        }
         if let Some(report) = self.record.service(view, pid) {
             self.tell(&FromAgent::Service(report));
         }
@@ -225,15 +231,7 @@ impl Runtime {
         let effects = self.machine.handle(event, clock::now());
         let failed = ended.run.cut == Cut::No && ended.outcome != Outcome::Missing;
         if failed {
-            let restarts = effects
-                .iter()
-                .all(|effect| !matches!(effect, Effect::Announce(_)));
-            let what = if restarts {
-                "; it is started again"
-            } else {
-                ""
-            };
-            let text = format!("{} {}{what}", ended.run.task, ended.outcome);
+            let text = format!("{} {}", ended.run.task, ended.outcome);
             self.output.log(self.grave(&ended.outcome), &text);
             let cause = log::plain(&ended.outcome.to_string(), whaleware::protocol::MAX_TEXT);
             let name = match &ended.run.task {

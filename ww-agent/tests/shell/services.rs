@@ -311,3 +311,28 @@ fn what_editors_leave_behind_is_no_service_and_a_strange_name_is_told() {
     );
     assert!(stderr.contains("settings for a service wbe"), "{stderr}");
 }
+
+#[test]
+fn that_it_is_started_again_is_said_only_where_it_is() {
+    let mut agent = with_services(&["db", "web"])
+        .cfg(r#"{"ww":{"drain":"1h","restart":{"backoff":"1ms"}}}"#)
+        .start();
+    let mut listener = agent.listen();
+    listener.state("UP");
+    kill(Pid::from_raw(process_of(&agent, "web")), Signal::SIGKILL).unwrap();
+    next_service(&mut listener, "web", "waiting");
+    next_service(&mut listener, "web", "up");
+    let again = |text: &str| text.matches("is started again").count();
+    agent.wait_stderr("service web is started again after a pause");
+    assert_eq!(again(&agent.stderr()), 1, "{}", agent.stderr());
+    // While a restart drains, one that ends stays down until all are started.
+    agent.signal(Signal::SIGHUP);
+    listener.change("RESTARTING");
+    kill(Pid::from_raw(process_of(&agent, "db")), Signal::SIGKILL).unwrap();
+    next_service(&mut listener, "db", "down");
+    agent.wait_stderr("service db was ended by SIGKILL");
+    agent.signal(Signal::SIGTERM);
+    listener.change("STOPPED");
+    agent.stop();
+    assert_eq!(again(&agent.stderr()), 1, "{}", agent.stderr());
+}

@@ -1,6 +1,9 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+
 use crate::{Outcome, outcome, put, ww_agent};
 
 fn check(directory: &Path) -> Outcome {
@@ -282,4 +285,76 @@ fn what_is_no_tree_is_refused() {
         "ww-agent check: `--root` needs a directory after it\nTry: ww-agent check --help\n",
     );
     assert_eq!(outcome(ww_agent().args(["check", "a", "b"])).code, Some(2));
+}
+
+#[test]
+fn what_would_be_waited_for_is_told_and_not_waited_for() {
+    for (name, expected) in [
+        ("usr/boot", "error: usr/boot: it is not a regular file"),
+        (
+            "usr/svc.d/f",
+            "error: usr/svc.d/f: it is not a regular file",
+        ),
+        (
+            "etc/defaults.json",
+            "error: etc/defaults.json: cannot be read: it is not a regular file",
+        ),
+        ("usr/svc.d", "error: usr/svc.d: cannot be listed"),
+    ] {
+        let tree = good();
+        let path = tree.path().join("ww").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        if path.exists() {
+            std::fs::remove_file(&path).unwrap();
+        }
+        mkfifo(&path, Mode::S_IRWXU).unwrap();
+        let outcome = check(tree.path());
+        assert_eq!(outcome.code, Some(1), "{outcome:?}");
+        let found = findings(&outcome);
+        assert!(
+            found.iter().any(|found| found.starts_with(expected)),
+            "{expected}\n{found:#?}"
+        );
+    }
+}
+
+#[test]
+fn services_need_neither_svcup_nor_a_monitor() {
+    let tree = good();
+    let usr = tree.path().join("ww/usr");
+    put(&usr, "svc.d/web", SCRIPT, 0o755);
+    for name in ["svcup", "monitor"] {
+        std::fs::remove_file(usr.join(name)).unwrap();
+    }
+    // `svcdown` is run all the same.
+    let outcome = check(tree.path());
+    assert_eq!(findings(&outcome).len(), 0, "{outcome:?}");
+    put(&usr, "svcup", SCRIPT, 0o755);
+    std::fs::remove_file(usr.join("svcdown")).unwrap();
+    let outcome = check(tree.path());
+    let found = findings(&outcome);
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(found[0].starts_with("note: usr/svcup: there is no `svcdown`"));
+    assert!(
+        found[1].starts_with("note: usr/svcup: there is no `monitor`: the services of `svc.d`")
+    );
+    // A directory without a service is none.
+    std::fs::remove_file(usr.join("svc.d/web")).unwrap();
+    let outcome = check(tree.path());
+    let found = findings(&outcome);
+    assert!(
+        found[0].starts_with("warning: usr/svcup: there is no `svcdown`"),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn svcdown_alone_is_run_and_nothing_is_said_about_it() {
+    let tree = good();
+    let usr = tree.path().join("ww/usr");
+    for name in ["svcup", "monitor", "boot"] {
+        std::fs::remove_file(usr.join(name)).unwrap();
+    }
+    let outcome = check(tree.path());
+    assert_eq!(findings(&outcome).len(), 0, "{outcome:?}");
 }

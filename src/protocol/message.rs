@@ -392,10 +392,12 @@ pub struct Restarts {
 pub struct StopBudget {
     /// `ww.drain`, in milliseconds.
     pub drain_ms: u64,
-    /// The cap on `svcdown`, in milliseconds; none when there is no cap.
+    /// The cap on `svcdown`, in milliseconds, without the grace and the wait for KILL that follow it;
+    /// none when there is no cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub svcdown_ms: Option<u64>,
-    /// How long the services of `svc.d` may take in all, in milliseconds; none when one has no cap.
+    /// How long the services of `svc.d` take in all at most, with what follows when their time is over,
+    /// in milliseconds; none when one has no cap.
     #[serde(default = "no_services")]
     pub services_ms: Option<u64>,
     /// `ww.stop.grace`, in milliseconds.

@@ -148,10 +148,11 @@ impl Machine {
         self.services.views()
     }
 
-    /// How long ending the services may take in all; none when one of them has no cap.
+    /// How long ending the services may take in all at most, if none of them asks for more; none when
+    /// one of them has no cap.
     #[must_use]
     pub fn services_budget(&self) -> Option<Duration> {
-        self.services.stop_budget(self.policy.stop_grace)
+        self.services.stop_budget()
     }
 
     /// When [`Self::handle_deadline`] is wanted even if nothing happens.

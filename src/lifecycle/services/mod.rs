@@ -121,11 +121,11 @@ impl Services {
         self.list.iter().map(Service::failing).max().unwrap_or(0)
     }
 
-    /// How long stopping all of them may take; none when one has no cap.
-    pub(super) fn stop_budget(&self, grace: Duration) -> Option<Duration> {
+    /// How long stopping all of them may take at most, if none asks for more; none when one has no
+    /// cap.
+    pub(super) fn stop_budget(&self) -> Option<Duration> {
         self.list.iter().try_fold(Duration::ZERO, |sum, service| {
-            // A leader that was killed may leave others behind, which get the grace.
-            service.stop_timeout().map(|limit| sum + limit + grace)
+            service.stop_budget().map(|most| sum.saturating_add(most))
         })
     }
 

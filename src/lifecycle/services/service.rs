@@ -205,8 +205,13 @@ impl Service {
         self.in_a_row
     }
 
-    pub(super) const fn stop_timeout(&self) -> Option<Duration> {
-        self.stop_timeout
+    /// How long ending it may take at most, if it does not ask for more; none without a cap.
+    pub(super) fn stop_budget(&self) -> Option<Duration> {
+        let kill = |after: Duration| after.saturating_add(GIVE_UP);
+        // One that has failed is being ended already, and gets no more than the grace. What is left
+        // of its group gets the grace once more.
+        let limit = self.stop_timeout?.max(self.grace);
+        Some(kill(limit).saturating_add(kill(self.grace)))
     }
 
     /// How often in a row it failed, if it has not been up since.

@@ -275,6 +275,66 @@ fn a_stop_ends_them_one_after_the_other_before_svcdown() {
     );
 }
 
+/// A stop in which nothing ever ends: each stage takes as long as was said, to the nanosecond.
+fn takes_as_long_as_told(mut world: World, expected: &[(StopStage, u64)]) {
+    world.stop();
+    while world.exit.is_none() {
+        world.deadline_within(Duration::from_secs(3600));
+    }
+    let ends = world.limits.iter().skip(1).map(|(began, _)| *began);
+    let ends: Vec<_> = ends.chain([world.now]).collect();
+    let took = world.limits.iter().zip(ends).map(|((began, limit), end)| {
+        assert_eq!(*limit, Some(end - *began), "{:?}", world.limits);
+        (end - *began).as_secs()
+    });
+    let took: Vec<_> = world.stages.iter().copied().zip(took).collect();
+    assert_eq!(took, expected);
+}
+
+#[test]
+fn a_stage_of_a_stop_takes_as_long_as_was_said_at_most() {
+    let policy = || {
+        let mut policy = policy();
+        policy.stop_timeout = Some(Duration::from_secs(20));
+        policy.drain = Duration::from_secs(7);
+        let rules = ServiceRules {
+            stop_timeout: Some(Duration::from_secs(30)),
+            ..ServiceRules::default()
+        };
+        policy.services.insert("b".into(), rules);
+        policy
+    };
+    // After its time: KILL, 3 s; what is left of its group: 5 s, KILL, 3 s.
+    let services = (60 + 3 + 5 + 3) + (30 + 3 + 5 + 3);
+    let down = [
+        (StopStage::Svcdown, 20 + 5 + 3),
+        (StopStage::Terminating, 5),
+        (StopStage::Killing, 3),
+    ];
+    let mut expected = vec![(StopStage::Draining, 7), (StopStage::Services, services)];
+    expected.extend(down);
+    takes_as_long_as_told(up(policy()), &expected);
+    // `svcup` is in the way, and the world hears nothing; the services were not begun.
+    let mut world = at_svcup(policy(), &[]);
+    world.prompt = false;
+    let mut expected = vec![(StopStage::Cutting, 5 + 3 + 1)];
+    expected.extend(down);
+    takes_as_long_as_told(world, &expected);
+    // In the middle of the `svcdown` of a restart it is what that has left.
+    let mut world = World::up(policy());
+    world.restart("x");
+    world.deadline_within(Duration::from_secs(7));
+    world.now = world.now + Duration::from_secs(15);
+    takes_as_long_as_told(
+        world,
+        &[
+            (StopStage::Svcdown, 5 + 5 + 3),
+            (StopStage::Terminating, 5),
+            (StopStage::Killing, 3),
+        ],
+    );
+}
+
 #[test]
 fn a_stop_while_one_waits_to_be_started_again_starts_nothing() {
     let mut world = up(policy());

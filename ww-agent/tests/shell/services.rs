@@ -62,7 +62,10 @@ fn they_start_between_svcup_and_warmup_and_stop_before_svcdown_the_other_way_rou
         assert_eq!(service(&snapshot, name)["status"], "up");
         assert!(service(&snapshot, name)["pid"].is_number());
     }
-    assert_eq!(snapshot["stop"]["services_ms"], 2 * (60_000 + 5_000));
+    assert_eq!(
+        snapshot["stop"]["services_ms"],
+        2 * (60_000 + 3_000 + 5_000 + 3_000)
+    );
     // Until each has said that it hears.
     let mut listener = agent.listen();
     let (code, _) = agent.stop();

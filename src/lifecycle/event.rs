@@ -106,6 +106,8 @@ pub enum Cause {
         /// How often in a row it had been started again.
         restarts: u32,
     },
+    /// What services there are cannot be told: one cannot be called as it is, or they cannot be listed.
+    Services(String),
     /// Restarting did not help often enough.
     GaveUp {
         /// How many restarts in a row were made.
@@ -134,6 +136,7 @@ impl Cause {
             Self::MarkFailed(_) => "cannot mark /data",
             Self::Watchdog { .. } => "watchdog",
             Self::Service { .. } => "service failed",
+            Self::Services(_) => "services unknown",
             Self::GaveUp { .. } => "gave up",
             Self::Signal(_) | Self::Operator(_) => "asked",
             Self::Restarted => "restart finished",
@@ -169,6 +172,7 @@ impl fmt::Display for Cause {
                 formatter,
                 "service {name} {failure}, after {restarts} restarts of it in a row"
             ),
+            Self::Services(reason) => write!(formatter, "{reason}"),
             Self::GaveUp { restarts, last } => {
                 write!(
                     formatter,

@@ -29,6 +29,7 @@ mod run;
 mod runtime;
 mod script;
 mod server;
+mod services;
 mod shelf;
 mod signals;
 mod sys;

@@ -47,6 +47,8 @@ pub struct Machine {
     initialised: bool,
     svcup: Svcup,
     services: Services,
+    /// Why it cannot be told what services there are.
+    unknown_services: Option<String>,
     wraps: bool,
     seed: u64,
     been_up: bool,
@@ -79,6 +81,7 @@ impl Machine {
             initialised: false,
             svcup: Svcup::Undone,
             services: Services::none(),
+            unknown_services: None,
             wraps: false,
             seed,
             been_up: false,

@@ -212,6 +212,35 @@ fn one_that_cannot_be_started_is_not_tried_again() {
 }
 
 #[test]
+fn what_cannot_be_known_is_their_failure() {
+    let mut world = at_svcup(policy(), &[]);
+    world.machine.cannot_know_services("no such name".into());
+    world.ends(Outcome::Exited(0));
+    assert_eq!(
+        world.take_log(),
+        ["-svcup", "ERROR: no such name", "+svcdown"]
+    );
+    world.ends(Outcome::Exited(0));
+    world.event(Event::AllGone);
+    assert_eq!(world.exit, Some(1));
+    // In a restart it is a failure of that restart: the next one may find it mended.
+    let mut world = World::up(policy());
+    world.restart("x");
+    world.ends(Outcome::Exited(0));
+    world.group_empties();
+    world.machine.cannot_know_services("no such name".into());
+    world.ends(Outcome::Exited(0));
+    let log = world.take_log();
+    assert!(log.contains(&"RESTARTING: no such name".into()), "{log:?}");
+    world.ends(Outcome::Exited(0));
+    world.group_empties();
+    world.deadline_within(Duration::from_secs(1));
+    world.ends(Outcome::Exited(0));
+    let log = world.take_log();
+    assert_eq!(log.last().map(String::as_str), Some("UP: restart finished"));
+}
+
+#[test]
 fn one_that_is_empty_is_nothing_to_do() {
     let mut world = at_svcup(policy(), &["a", "b"]);
     world.startable = false;

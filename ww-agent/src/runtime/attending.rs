@@ -1,7 +1,6 @@
 //! The foreground services: what `svc.d` holds, what they say, what is told of them.
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use nix::libc::{SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU};
 use whaleware::env;
@@ -18,10 +17,9 @@ use crate::hooks::{Cut, Ended, Owner, Task};
 use crate::log::{self, Level};
 use crate::notify::{NotifySocket, Received, Watchdog};
 use crate::poller::{Interest, Token};
+use crate::services::{self, Listing};
 use crate::sys;
 
-/// More files in `svc.d` than this are a mistake.
-const MOST: usize = 32;
 /// A service may ask for so much more time at once.
 const LONGEST: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
 
@@ -53,7 +51,16 @@ impl Runtime {
     /// The services there are now, before `svcup` makes them wanted: `boot` may have put some there.
     pub(super) fn know_services(&mut self) {
         if self.command.is_none() {
-            let names = self.list_services();
+            let directory = self.environment.path(whaleware::paths::SERVICES);
+            let Listing {
+                names,
+                left_out,
+                faults,
+            } = services::list(&directory);
+            for name in left_out {
+                let text = format!("svc.d/{name} is left out: its name says that it is no service");
+                self.output.log(Level::Info, &text);
+            }
             for name in self.settings.policy.services.keys() {
                 if !names.contains(name) && self.unknown_services.insert(name.clone()) {
                     let name = log::plain(name, 64);
@@ -63,45 +70,20 @@ impl Runtime {
                     self.output.log(Level::Warning, &text);
                 }
             }
-            self.machine.know_services(&names);
+            let mut faults = faults.into_iter();
+            match faults.next() {
+                // One that is silently absent would be worse than an error.
+                Some(fault) => self.machine.cannot_know_services(fault),
+                None => self.machine.know_services(&names),
+            }
+            // The first one is the cause that the life cycle tells.
+            for fault in faults {
+                self.output.log(Level::Error, &fault);
+            }
         }
         let budget = self.machine.services_budget();
         self.record
             .know_services(self.machine.services(), budget.map(clock::milliseconds));
-    }
-
-    /// The names in `svc.d`, in the order they are started.
-    fn list_services(&mut self) -> Vec<String> {
-        let directory = self.environment.path(whaleware::paths::SERVICES);
-        let Ok(entries) = fs::read_dir(&directory) else {
-            return Vec::new();
-        };
-        let mut names = Vec::new();
-        for entry in entries.flatten() {
-            match entry.file_name().into_string() {
-                // What editors and version control leave there.
-                Ok(name) if name.starts_with('.') || name.ends_with('~') => {}
-                Ok(name) if name == MAIN_SERVICE || name.chars().any(char::is_control) => {
-                    let name = log::plain(&name, 64);
-                    let text = format!("a service cannot be called {name}: it is not started");
-                    self.output.log(Level::Error, &text);
-                }
-                Ok(name) => names.push(name),
-                Err(name) => {
-                    let name = log::plain(&name.to_string_lossy(), 64);
-                    let text =
-                        format!("the name of service {name} is not UTF-8: it is not started");
-                    self.output.log(Level::Error, &text);
-                }
-            }
-        }
-        names.sort_unstable();
-        if names.len() > MOST {
-            let text = format!("svc.d holds {} services; {MOST} are started", names.len());
-            self.output.log(Level::Error, &text);
-            names.truncate(MOST);
-        }
-        names
     }
 
     pub(super) fn run_service(&mut self, id: RunId, name: String) {

@@ -1,3 +1,5 @@
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -72,7 +74,7 @@ fn interpreters_are_looked_for_only_where_the_image_has_its_root() {
 }
 
 /// A file, its content, its mode, and what is said about it.
-const MISTAKES: [(&str, &[u8], u32, &str); 15] = [
+const MISTAKES: [(&str, &[u8], u32, &str); 18] = [
     (
         "usr/boot",
         b"#!/bin/sh\r\nexit 0\r\n",
@@ -138,6 +140,24 @@ const MISTAKES: [(&str, &[u8], u32, &str); 15] = [
         b"#!/bin/sh\n",
         0o644,
         "error: usr/svc.d/web: it has no run bit (mode 0644): `chmod +x` it in the image",
+    ),
+    (
+        "usr/svc.d/main",
+        b"#!/bin/sh\n",
+        0o755,
+        "error: usr/svc.d/main: a service cannot be called main: the command of `run -- CMD` is: rename it",
+    ),
+    (
+        "usr/svc.d/a\x1bb",
+        b"#!/bin/sh\n",
+        0o755,
+        "error: usr/svc.d/a\u{fffd}b: a service cannot be called ab: it has a control character in it: rename it",
+    ),
+    (
+        "usr/svc.d/web.orig",
+        b"#!/bin/sh\n",
+        0o755,
+        "note: usr/svc.d/web.orig: its name says that it is no service: the agent leaves it out",
     ),
     (
         "etc/defaults.json",
@@ -316,6 +336,19 @@ fn what_would_be_waited_for_is_told_and_not_waited_for() {
             "{expected}\n{found:#?}"
         );
     }
+}
+
+#[test]
+fn a_service_whose_name_is_not_text_is_named() {
+    let tree = good();
+    let services = tree.path().join("ww/usr/svc.d");
+    std::fs::create_dir(&services).unwrap();
+    std::fs::write(services.join(OsStr::from_bytes(b"a\xff")), SCRIPT).unwrap();
+    let outcome = check(tree.path());
+    assert_eq!(
+        findings(&outcome),
+        ["error: usr/svc.d/a\u{fffd}: a service cannot be called this: it is not UTF-8: rename it"]
+    );
 }
 
 #[test]

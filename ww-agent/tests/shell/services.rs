@@ -1,6 +1,7 @@
 //! Foreground services: started, watched one by one, stopped in order.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -297,22 +298,65 @@ fn what_does_not_end_when_it_is_asked_to_is_killed_when_its_time_is_over() {
 }
 
 #[test]
-fn what_editors_leave_behind_is_no_service_and_a_strange_name_is_told() {
+fn what_editors_leave_behind_is_no_service_and_is_said() {
     let agent = Image::new()
         .script("svc.d/.hidden", "exec sleep 1000")
         .script("svc.d/web~", "exec sleep 1000")
-        .script("svc.d/main", "exec sleep 1000")
+        .script("svc.d/web.dpkg-old", "exec sleep 1000")
         .cfg(r#"{"ww":{"services":{"wbe":{}}}}"#)
         .start();
     agent.wait_state("UP");
     let snapshot = agent.listen().line("snapshot");
     assert_eq!(snapshot["services"], Value::Null);
     let stderr = agent.stderr();
-    assert!(
-        stderr.contains("a service cannot be called main"),
-        "{stderr}"
-    );
+    for name in [".hidden", "web~", "web.dpkg-old"] {
+        let text = format!("svc.d/{name} is left out");
+        assert!(stderr.contains(&text), "{stderr}");
+    }
     assert!(stderr.contains("settings for a service wbe"), "{stderr}");
+}
+
+/// One that is silently absent must not be UP.
+fn is_an_error(mut agent: Agent, cause: &str) {
+    let code = agent.exit();
+    let (log, stderr) = (agent.log(), agent.stderr());
+    assert_eq!(code, 1, "{stderr}");
+    let told = stderr
+        .lines()
+        .any(|line| line.contains("WARMUP -> ERROR") && line.contains(cause));
+    assert!(told, "{stderr}");
+    assert!(log.contains(&"svcdown".to_owned()), "{log:?}");
+    assert!(!log.contains(&"warmup".to_owned()), "{log:?}");
+    assert!(!log.contains(&"svc.d/a".to_owned()), "{log:?}");
+}
+
+#[test]
+fn a_name_that_is_no_services_is_an_error() {
+    for (name, cause) in [
+        ("main", "a service cannot be called main"),
+        ("x\u{1b}[2J", "a service cannot be called x[2J"),
+    ] {
+        let image = with_services(&["a"]).script(&format!("svc.d/{name}"), "exec sleep 1000");
+        is_an_error(image.start(), cause);
+    }
+    let image = with_services(&["a"]);
+    let name = std::ffi::OsStr::from_bytes(b"x\xff");
+    fs::write(image.path("ww/usr/svc.d").join(name), "").unwrap();
+    is_an_error(image.start(), "it is not UTF-8");
+}
+
+#[test]
+fn more_than_there_may_be_are_an_error() {
+    let names: Vec<_> = (0..33).map(|number| format!("s{number}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let agent = with_services(&names).start();
+    is_an_error(agent, "/ww/usr/svc.d holds 33 services; there may be 32");
+}
+
+#[test]
+fn a_directory_that_cannot_be_read_is_an_error() {
+    let agent = Image::new().file("ww/usr/svc.d", b"", 0o644).start();
+    is_an_error(agent, "cannot read /ww/usr/svc.d: ");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::finding::{Finding, Level};
 use super::tree::Tree;
 use super::{open, relative};
 use crate::script::{Form, ScriptFault, diagnose};
+use crate::services;
 
 /// What the agent knows in `usr/` besides the hooks.
 const OTHERS: [&str; 3] = ["backup", "restore", "svc.d"];
@@ -49,12 +50,36 @@ fn known() -> Vec<&'static str> {
 /// How many services there are that do something, well or badly.
 fn lint_services(tree: &Tree, findings: &mut Vec<Finding>) -> usize {
     let directory = Path::new("usr/svc.d");
-    let mut services = 0;
+    let mut found = 0;
     for name in tree.names(directory, findings) {
-        let path = tree.directory().join(directory).join(name);
-        services += usize::from(lint_script(tree, &path, findings));
+        let shown = format!("usr/svc.d/{name}");
+        if services::is_left_out(name.as_ref()) {
+            let what = "its name says that it is no service: the agent leaves it out";
+            findings.push(Finding::new(Level::Note, shown, what, ""));
+            continue;
+        }
+        let path = tree.directory().join(directory).join(&name);
+        // The names were made legible: what is not there under its name had another one.
+        let fault = if path.symlink_metadata().is_ok() {
+            services::fault(name.as_ref())
+        } else {
+            Some("a service cannot be called this: it is not UTF-8".to_owned())
+        };
+        if let Some(fault) = fault {
+            findings.push(Finding::new(Level::Error, shown, fault, "rename it"));
+            continue;
+        }
+        found += usize::from(lint_script(tree, &path, findings));
     }
-    services
+    if found > services::MOST {
+        let what = format!(
+            "it holds {found} services, and there may be {}",
+            services::MOST
+        );
+        let remedy = "let one of them start what belongs together";
+        findings.push(Finding::new(Level::Error, "usr/svc.d", what, remedy));
+    }
+    found
 }
 
 /// A file that the agent never runs: is that what the author wants?

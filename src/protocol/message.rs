@@ -311,13 +311,13 @@ pub enum HealthStatus {
 pub struct HealthReport {
     /// Health as a word.
     pub status: HealthStatus,
-    /// How many checks in a row have failed.
+    /// How many checks in a row have failed, or how often in a row a service has, whichever is more.
     #[serde(default)]
     pub failures: u32,
     /// When the last check ended; none before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
-    /// How the last check failed, in words.
+    /// Which services are not well and how they failed, and how the last check failed, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }

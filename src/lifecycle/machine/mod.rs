@@ -22,7 +22,7 @@ use super::backoff::Backoff;
 use super::effect::{Effect, Transition};
 use super::event::{Ask, Cause, Event, Outcome, RunId};
 use super::moment::Moment;
-use super::services::{ServiceView, Services};
+use super::services::{Failure, ServiceView, Services};
 use super::state::{Health, Hook, State};
 
 /// How long, in all, one boot, one restart or one stop waits for the world to have been told.
@@ -149,6 +149,11 @@ impl Machine {
     /// How the services stand, in the order they are started.
     pub fn services(&self) -> impl Iterator<Item = ServiceView> {
         self.services.views()
+    }
+
+    /// Those of the services that are not well, by name, and how they failed.
+    pub fn ailing(&self) -> impl Iterator<Item = (&str, &Failure)> {
+        self.services.ailing()
     }
 
     /// How long ending the services may take in all at most, if none of them asks for more; none when

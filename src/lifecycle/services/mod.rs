@@ -116,9 +116,16 @@ impl Services {
         self.list.iter().map(Service::view)
     }
 
-    /// How often in a row those that are not up have failed, at most; 0 when all are well.
+    /// How often in a row those that are not well have failed, at most; 0 when all are well.
     pub(super) fn failing(&self) -> u32 {
         self.list.iter().map(Service::failing).max().unwrap_or(0)
+    }
+
+    /// Those that are not well, and how they failed.
+    pub(super) fn ailing(&self) -> impl Iterator<Item = (&str, &Failure)> {
+        self.list
+            .iter()
+            .filter_map(|service| Some((service.name(), service.ailment()?)))
     }
 
     /// How long stopping all of them may take at most, if none asks for more; none when one has no

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -112,22 +113,53 @@ fn an_end_is_noticed_at_once_and_it_alone_is_started_again() {
 }
 
 #[test]
-fn health_fails_while_a_service_is_down_and_passes_when_it_is_up() {
+fn health_fails_while_a_service_is_down_and_says_why_until_it_has_been_up_for_a_while() {
     let agent = with_services(&["web"])
+        .script(
+            "svc.d/bad",
+            "until [ -e $ROOT/fail ]; do sleep 0.01; done\nexit 9",
+        )
         .script("monitor", "")
-        .cfg(r#"{"ww":{"monitor":{"interval":"20ms"},"restart":{"backoff":"200ms"}}}"#)
+        .cfg(
+            r#"{"ww":{"monitor":{"interval":"20ms"},
+                "restart":{"backoff":"1ms","backoff_max":"1ms","max":0}}}"#,
+        )
         .start();
     let mut listener = agent.listen();
     while listener.line("health")["status"] != "passing" {}
-    kill(Pid::from_raw(process_of(&agent, "web")), Signal::SIGKILL).unwrap();
-    let failing = loop {
+    fs::write(agent.path("fail"), "").unwrap();
+    while listener.line("health")["status"] != "failing" {}
+    // Up for a moment again and again, with checks that pass: that is not well.
+    loop {
         let line = listener.line("health");
-        if line["status"] == "failing" {
+        assert_eq!(line["status"], "failing", "{line}");
+        assert_eq!(line["detail"], "service bad exited 9");
+        if line["failures"].as_u64() > Some(3) {
+            break;
+        }
+    }
+    let path = agent.path("run/ww/agent.sock");
+    let health = Command::new(env!("CARGO_BIN_EXE_ww-agent"))
+        .arg("health")
+        .env("WW_SOCKET", path)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&health.stdout);
+    assert_eq!(health.status.code(), Some(1), "{said}");
+    assert!(said.starts_with("UP, health failing("), "{said}");
+    assert!(said.ends_with("): service bad exited 9\n"), "{said}");
+    // A second one that fails is told, though the whole is no less well for it.
+    kill(Pid::from_raw(process_of(&agent, "web")), Signal::SIGKILL).unwrap();
+    let both = "service bad exited 9, service web was ended by SIGKILL";
+    while listener.line("health")["detail"] != both {}
+    fs::remove_file(agent.path("fail")).unwrap();
+    let passing = loop {
+        let line = listener.line("health");
+        if line["status"] == "passing" {
             break line;
         }
     };
-    assert_eq!(failing["failures"], 1);
-    while listener.line("health")["status"] != "passing" {}
+    assert_eq!(passing["detail"], Value::Null);
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub enum Effect {
     WatchGroup(RunId),
     /// A service stands differently now.
     Service(ServiceView),
-    /// A stop has come to this stage, which may take so long; none when there is no cap.
+    /// A stop has come to this stage, which takes so long at most; none when there is no cap.
     Stage(StopStage, Option<Duration>),
     /// Write `/data/whaleup` so that it lasts. Answered by `Marked`.
     Mark,

@@ -108,6 +108,8 @@ pub enum Cause {
         /// How often in a row it had been started again.
         restarts: u32,
     },
+    /// What services there are cannot be told: one cannot be called as it is, or they cannot be listed.
+    Services(String),
     /// Restarting did not help often enough.
     GaveUp {
         /// How many restarts in a row were made.
@@ -141,6 +143,7 @@ impl Cause {
                 ..
             } if name == MAIN_SERVICE => "command ended",
             Self::Service { .. } => "service failed",
+            Self::Services(_) => "services unknown",
             Self::GaveUp { .. } => "gave up",
             Self::Signal(_) | Self::Operator(_) => "asked",
             Self::Restarted => "restart finished",
@@ -176,6 +179,7 @@ impl fmt::Display for Cause {
                 formatter,
                 "service {name} {failure}, after {restarts} restarts of it in a row"
             ),
+            Self::Services(reason) => write!(formatter, "{reason}"),
             Self::GaveUp { restarts, last } => {
                 write!(
                     formatter,

@@ -311,13 +311,13 @@ pub enum HealthStatus {
 pub struct HealthReport {
     /// Health as a word.
     pub status: HealthStatus,
-    /// How many checks in a row have failed.
+    /// How many checks in a row have failed, or how often in a row a service has, whichever is more.
     #[serde(default)]
     pub failures: u32,
     /// When the last check ended; none before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
-    /// How the last check failed, in words.
+    /// Which services are not well and how they failed, and how the last check failed, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
@@ -392,10 +392,12 @@ pub struct Restarts {
 pub struct StopBudget {
     /// `ww.drain`, in milliseconds.
     pub drain_ms: u64,
-    /// The cap on `svcdown`, in milliseconds; none when there is no cap.
+    /// The cap on `svcdown`, in milliseconds, without the grace and the wait for KILL that follow it;
+    /// none when there is no cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub svcdown_ms: Option<u64>,
-    /// How long the services of `svc.d` may take in all, in milliseconds; none when one has no cap.
+    /// How long the services of `svc.d` take in all at most, with what follows when their time is over,
+    /// in milliseconds; none when one has no cap.
     #[serde(default = "no_services")]
     pub services_ms: Option<u64>,
     /// `ww.stop.grace`, in milliseconds.

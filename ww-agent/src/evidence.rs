@@ -47,6 +47,7 @@ pub(crate) fn is_wanted(cause: &Cause) -> bool {
         Cause::Watchdog { .. } | Cause::Service { .. } => true,
         Cause::GaveUp { last, .. } => is_wanted(last),
         Cause::Started
+        | Cause::Services(_)
         | Cause::Finished(_)
         | Cause::Failed(..)
         | Cause::MarkFailed(_)

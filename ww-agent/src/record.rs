@@ -53,6 +53,10 @@ pub(crate) struct Record {
     /// Where a stop is.
     pub(crate) stopping: Option<Stopping>,
     pub(crate) health: HealthReport,
+    /// How the last check failed.
+    check_failure: Option<String>,
+    /// The services that are not well.
+    ailing: Option<String>,
     pub(crate) monitor: Option<MonitorReport>,
     restarts: Restarts,
     stop: StopBudget,
@@ -82,6 +86,8 @@ impl Record {
             services: Vec::new(),
             stopping: None,
             health: HealthReport::default(),
+            check_failure: None,
+            ailing: None,
             monitor: None,
             restarts: Restarts {
                 max: policy.restart_max,
@@ -293,6 +299,38 @@ impl Record {
         let report = HealthReport::new(health, None, None);
         self.health.status = report.status;
         self.health.failures = report.failures;
+    }
+
+    /// A check has ended, well or not.
+    pub(crate) fn checked(&mut self, at: Timestamp, failure: Option<String>) {
+        self.health.at = Some(at);
+        self.check_failure = failure;
+        self.tell_apart();
+    }
+
+    /// These services are not well, in words; says whether that is news.
+    pub(crate) fn ailing<'a>(
+        &mut self,
+        services: impl Iterator<Item = (&'a str, &'a Failure)>,
+    ) -> bool {
+        let mut words = services.map(|(name, failure)| format!("service {name} {failure}"));
+        let ailing = words.next().map(|first| {
+            let all = words.fold(first, |all, one| all + ", " + &one);
+            log::plain(&all, OLD_TEXT)
+        });
+        if ailing == self.ailing {
+            return false;
+        }
+        self.ailing = ailing;
+        self.tell_apart();
+        true
+    }
+
+    /// Why health is as it is: the services first, an operator can do something about one by its name.
+    fn tell_apart(&mut self) {
+        let both = [&self.ailing, &self.check_failure];
+        let words: Vec<_> = both.into_iter().flatten().map(String::as_str).collect();
+        self.health.detail = (!words.is_empty()).then(|| log::plain(&words.join("; "), MAX_TEXT));
     }
 
     /// The agent cannot do this here; says whether that is news.

@@ -9,8 +9,17 @@ impl Machine {
     /// These are the services of `svc.d`, in the order they are started. Without effect while some of
     /// them run, and in a container that is there for one command.
     pub fn know_services(&mut self, names: &[String]) {
+        self.unknown_services = None;
         if !self.wraps {
             self.services.know(names, &self.policy, self.seed);
+        }
+    }
+
+    /// It cannot be told what services there are, and why. A container that is UP without one it was to
+    /// have would be worse than one that fails: none is started, and that is their failure.
+    pub fn cannot_know_services(&mut self, reason: String) {
+        if !self.wraps {
+            self.unknown_services = Some(reason);
         }
     }
 
@@ -23,6 +32,9 @@ impl Machine {
     }
 
     pub(super) fn start_services(&mut self, now: Moment, out: &mut Effects) {
+        if let Some(reason) = self.unknown_services.take() {
+            return self.services_failed(Cause::Services(reason), now, out);
+        }
         let news = self.services.start(&mut Ids(&mut self.runs), now, out);
         self.on_news(news, now, out);
     }

@@ -22,7 +22,7 @@ use super::backoff::Backoff;
 use super::effect::{Effect, Transition};
 use super::event::{Ask, Cause, Event, Outcome, RunId};
 use super::moment::Moment;
-use super::services::{ServiceView, Services};
+use super::services::{Failure, ServiceView, Services};
 use super::state::{Health, Hook, State};
 
 /// How long, in all, one boot, one restart or one stop waits for the world to have been told.
@@ -47,6 +47,8 @@ pub struct Machine {
     initialised: bool,
     svcup: Svcup,
     services: Services,
+    /// Why it cannot be told what services there are.
+    unknown_services: Option<String>,
     wraps: bool,
     seed: u64,
     been_up: bool,
@@ -79,6 +81,7 @@ impl Machine {
             initialised: false,
             svcup: Svcup::Undone,
             services: Services::none(),
+            unknown_services: None,
             wraps: false,
             seed,
             been_up: false,
@@ -148,10 +151,16 @@ impl Machine {
         self.services.views()
     }
 
-    /// How long ending the services may take in all; none when one of them has no cap.
+    /// Those of the services that are not well, by name, and how they failed.
+    pub fn ailing(&self) -> impl Iterator<Item = (&str, &Failure)> {
+        self.services.ailing()
+    }
+
+    /// How long ending the services may take in all at most, if none of them asks for more; none when
+    /// one of them has no cap.
     #[must_use]
     pub fn services_budget(&self) -> Option<Duration> {
-        self.services.stop_budget(self.policy.stop_grace)
+        self.services.stop_budget()
     }
 
     /// When [`Self::handle_deadline`] is wanted even if nothing happens.

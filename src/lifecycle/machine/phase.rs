@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::GIVE_UP;
 use crate::lifecycle::{Cause, Hook, Moment, Outcome, RunId};
 
 /// A script that is running.
@@ -36,6 +37,18 @@ impl Run {
             Cut::None { at: None } => None,
             Cut::Terminated { kill_at, .. } => Some(kill_at),
             Cut::Killed { give_up_at, .. } => Some(give_up_at),
+        }
+    }
+
+    /// After how long it is given up at the latest, with `grace` between TERM and KILL; none when it
+    /// has no cap.
+    pub(super) fn longest(&self, grace: Duration, now: Moment) -> Option<Duration> {
+        match self.cut {
+            Cut::None { at } => {
+                at.map(|(at, _)| (at - now).saturating_add(grace.saturating_add(GIVE_UP)))
+            }
+            Cut::Terminated { kill_at, .. } => Some((kill_at - now).saturating_add(GIVE_UP)),
+            Cut::Killed { give_up_at, .. } => Some(give_up_at - now),
         }
     }
 

@@ -33,20 +33,18 @@ impl Machine {
                 step: Step::Running(mut run),
                 ..
             } => {
-                out.push(Effect::Stage(StopStage::Cutting, Some(grace)));
-                self.cut(&mut run, grace, now, out);
+                self.cut_for_stop(&mut run, now, out);
                 StopStep::Cutting(run)
             }
             Phase::Restarting(Restart { step, .. }) => match step {
                 // It is being stopped already; let that end, and do not do it twice.
                 RestartStep::Running(Part::Svcdown, run) => {
-                    let limit = self.policy.timeout(Hook::Svcdown);
+                    let limit = run.longest(grace, now);
                     out.push(Effect::Stage(StopStage::Svcdown, limit));
                     StopStep::Svcdown(run)
                 }
                 RestartStep::Running(Part::Svcup | Part::Warmup, mut run) => {
-                    out.push(Effect::Stage(StopStage::Cutting, Some(grace)));
-                    self.cut(&mut run, grace, now, out);
+                    self.cut_for_stop(&mut run, now, out);
                     StopStep::Cutting(run)
                 }
                 RestartStep::Announcing { .. }
@@ -82,6 +80,16 @@ impl Machine {
             grace,
             drain,
         });
+    }
+
+    /// Ends the script in the way.
+    fn cut_for_stop(&self, run: &mut Run, now: Moment, out: &mut Effects) {
+        let grace = self.policy.stop_grace;
+        self.cut(run, grace, now, out);
+        // After it the world may still have to be told.
+        let longest = run.longest(grace, now);
+        let limit = longest.map(|limit| limit.saturating_add(self.patience));
+        out.push(Effect::Stage(StopStage::Cutting, limit));
     }
 
     /// The script in the way is gone: wait for the world to have been told, if it has not.
@@ -121,8 +129,13 @@ impl Machine {
     }
 
     pub(super) fn stop_svcdown(&mut self, mut stop: Stop, now: Moment, out: &mut Effects) {
+        // When its time is over come TERM, the grace, KILL, and a wait for that.
+        let after = self.policy.stop_grace.saturating_add(GIVE_UP);
         let limit = self.policy.timeout(Hook::Svcdown);
-        out.push(Effect::Stage(StopStage::Svcdown, limit));
+        out.push(Effect::Stage(
+            StopStage::Svcdown,
+            limit.map(|cap| cap.saturating_add(after)),
+        ));
         stop.step = StopStep::Svcdown(self.run(Hook::Svcdown, now, out));
         self.phase = Phase::Stopping(stop);
     }

@@ -126,17 +126,29 @@ impl Services {
         self.list.iter().map(Service::view)
     }
 
-    /// How often in a row those that are not up have failed, at most; 0 when all are well.
+    /// How often in a row those that are not well have failed, at most; 0 when all are well.
     pub(super) fn failing(&self) -> u32 {
         self.list.iter().map(Service::failing).max().unwrap_or(0)
     }
 
-    /// How long stopping all of them may take; none when one has no cap.
-    pub(super) fn stop_budget(&self, grace: Duration) -> Option<Duration> {
-        self.list.iter().try_fold(Duration::ZERO, |sum, service| {
-            // A leader that was killed may leave others behind, which get the grace.
-            service.stop_timeout().map(|limit| sum + limit + grace)
-        })
+    /// Those that are not well, and how they failed.
+    pub(super) fn ailing(&self) -> impl Iterator<Item = (&str, &Failure)> {
+        self.list
+            .iter()
+            .filter_map(|service| Some((service.name(), service.ailment()?)))
+    }
+
+    /// How long stopping all of them may take at most, if none asks for more; none when one has no
+    /// cap.
+    pub(super) fn stop_budget(&self) -> Option<Duration> {
+        let mut turn = Duration::ZERO;
+        let mut all = Duration::ZERO;
+        for service in self.list.iter().rev() {
+            all = all.max(turn.saturating_add(service.stop_budget()?));
+            // The next one waits for it no longer than that.
+            turn = turn.saturating_add(self.grace);
+        }
+        Some(all)
     }
 
     /// How the command the container is there for has ended.

@@ -39,6 +39,9 @@ impl Default for ServiceRules {
     }
 }
 
+/// A service that has failed counts as well again after this time of being up, at the earliest.
+const PROOF: Duration = Duration::from_secs(1);
+
 /// A service that does not end by itself must not keep a restart by the watchdog waiting for ever.
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -135,12 +138,13 @@ enum Stand {
     Absent,
     /// It is being started, or has not said yet that it is ready.
     Starting { run: RunId, until: Moment },
-    /// It runs. `alive_by` is when it has to give the next sign of life, or to have ended once it
-    /// says that it is `leaving`.
+    /// It runs. `alive_by` is when it has to give the next sign of life, or to have ended once it says
+    /// that it is `leaving`; `proven_at` when one that has failed counts as well again.
     Up {
         run: RunId,
         since: Moment,
         alive_by: Option<Moment>,
+        proven_at: Option<Moment>,
         leaving: bool,
     },
     /// It was told to end, for this failure or because a stop came. No `next` means no cap.
@@ -169,10 +173,14 @@ pub(super) struct Service {
     max: u32,
     stop_timeout: Option<Duration>,
     backoff: Backoff,
+    /// The pause before its last start.
+    pause: Duration,
+    /// As long as it has to be up at most before it counts as well again.
+    proof: Duration,
     stand: Stand,
     restarts: u32,
     in_a_row: u32,
-    /// It has failed, and was not up since.
+    /// It has failed, and has not been well since.
     failed: bool,
     last: Option<Failure>,
 }
@@ -194,6 +202,8 @@ impl Service {
             rules,
             stop_timeout,
             backoff,
+            pause: Duration::ZERO,
+            proof: policy.monitor_interval,
             stand: Stand::Down,
             restarts: 0,
             in_a_row: 0,
@@ -214,13 +224,23 @@ impl Service {
         self.in_a_row
     }
 
-    pub(super) const fn stop_timeout(&self) -> Option<Duration> {
-        self.stop_timeout
+    /// How long ending it may take at most, if it does not ask for more; none without a cap.
+    pub(super) fn stop_budget(&self) -> Option<Duration> {
+        let kill = |after: Duration| after.saturating_add(GIVE_UP);
+        // One that has failed is being ended already, and gets no more than the grace. What is left
+        // of its group gets the grace once more.
+        let limit = self.stop_timeout?.max(self.grace);
+        Some(kill(limit).saturating_add(kill(self.grace)))
     }
 
-    /// How often in a row it failed, if it has not been up since.
+    /// How often in a row it failed, if it has not been well since.
     pub(super) const fn failing(&self) -> u32 {
         if self.failed { self.in_a_row } else { 0 }
+    }
+
+    /// How it failed, if it has not been well since.
+    pub(super) fn ailment(&self) -> Option<&Failure> {
+        self.last.as_ref().filter(|_| self.failed)
     }
 
     pub(super) const fn run(&self) -> Option<RunId> {
@@ -251,11 +271,15 @@ impl Service {
         }
     }
 
-    pub(super) const fn next_deadline(&self) -> Option<Moment> {
+    pub(super) fn next_deadline(&self) -> Option<Moment> {
         match self.stand {
             Stand::Down | Stand::Absent => None,
             Stand::Starting { until, .. } => Some(until),
-            Stand::Up { alive_by, .. } => alive_by,
+            Stand::Up {
+                alive_by,
+                proven_at,
+                ..
+            } => [alive_by, proven_at].into_iter().flatten().min(),
             Stand::Ending { next, .. } => next,
             Stand::Clearing { next, .. } => Some(next),
             Stand::Waiting { at } => Some(at),
@@ -287,7 +311,14 @@ impl Service {
 
     fn become_(&mut self, stand: Stand, out: &mut Vec<Effect>) {
         // One that is no longer there has nothing to be up for.
-        if matches!(stand, Stand::Up { .. } | Stand::Absent) {
+        if matches!(
+            stand,
+            Stand::Absent
+                | Stand::Up {
+                    proven_at: None,
+                    ..
+                }
+        ) {
             self.failed = false;
         }
         self.stand = stand;
@@ -313,16 +344,20 @@ impl Service {
         if let Stand::Starting { run, .. } = self.stand
             && !self.rules.notify
         {
-            self.become_(self.up(run, now), out);
+            // That it exists says little of one that has failed: it has to stay for a while.
+            let proof = self.pause.min(self.proof).max(PROOF);
+            let proven_at = self.failed.then(|| now + proof);
+            self.become_(self.up(run, proven_at, now), out);
         }
         Step::On
     }
 
-    fn up(&self, run: RunId, now: Moment) -> Stand {
+    fn up(&self, run: RunId, proven_at: Option<Moment>, now: Moment) -> Stand {
         Stand::Up {
             run,
             since: now,
             alive_by: self.rules.watchdog.map(|pause| now + pause),
+            proven_at,
             leaving: false,
         }
     }
@@ -470,7 +505,8 @@ impl Service {
 
     fn cleared(&mut self, again: bool, now: Moment, out: &mut Vec<Effect>) {
         let stand = if again {
-            let at = now + self.backoff.pause();
+            self.pause = self.backoff.pause();
+            let at = now + self.pause;
             Stand::Waiting { at }
         } else {
             Stand::Down
@@ -498,16 +534,19 @@ impl Service {
                 }
                 if ready {
                     let run = *run;
-                    self.become_(self.up(run, now), out);
+                    self.become_(self.up(run, None, now), out);
                 }
             }
             Stand::Up {
                 run,
                 alive_by,
+                proven_at,
                 leaving,
                 ..
             } => {
                 if (alive || ready) && !*leaving {
+                    *proven_at = None;
+                    self.failed = false;
                     *alive_by = self.rules.watchdog.map(|pause| now + pause);
                 }
                 if triggered {
@@ -562,6 +601,13 @@ impl Service {
             Stand::Starting { run, .. } => {
                 let (run, limit) = (*run, self.rules.ready_timeout);
                 self.end(run, Failure::NotReady(limit), now, out);
+            }
+            Stand::Up {
+                proven_at: proven_at @ Some(_),
+                ..
+            } if proven_at.is_some_and(|at| at <= now) => {
+                *proven_at = None;
+                self.failed = false;
             }
             Stand::Up { run, leaving, .. } => {
                 let run = *run;

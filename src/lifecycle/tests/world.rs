@@ -32,6 +32,8 @@ pub(super) struct World {
     pub(super) startable: bool,
     /// The stages of the stop.
     pub(super) stages: Vec<StopStage>,
+    /// When each of them began, and how long it was to take at most.
+    pub(super) limits: Vec<(Moment, Option<Duration>)>,
     pub(super) log: Vec<String>,
     pub(super) exit: Option<i32>,
     /// Announcements are answered at once, as by an agent without a `lifecycle` script.
@@ -52,6 +54,7 @@ impl World {
             detailed: false,
             startable: true,
             stages: Vec::new(),
+            limits: Vec::new(),
             log: Vec::new(),
             exit: None,
             prompt: true,
@@ -212,7 +215,10 @@ impl World {
                     self.begun.push((id, name));
                 }
                 Effect::Service(_) => {}
-                Effect::Stage(stage, _) => self.stages.push(stage),
+                Effect::Stage(stage, limit) => {
+                    self.stages.push(stage);
+                    self.limits.push((self.now, limit));
+                }
                 Effect::Terminate(id) => self.log.push(format!("TERM {}", self.hook(id))),
                 Effect::Kill(id) => self.log.push(format!("KILL {}", self.hook(id))),
                 Effect::WatchGroup(id) => self.log.push(format!("watch {}", self.hook(id))),

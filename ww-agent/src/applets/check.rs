@@ -2,7 +2,12 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use nix::libc::O_NONBLOCK;
 
 use super::usage::{Argument, Usage, read};
 use super::{FAILED, USAGE, help, legible, terminal};
@@ -82,6 +87,21 @@ fn report(tree: &Tree, findings: &[Finding]) -> String {
 
 fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Opens a file of the tree to read it, without waiting for whoever might write into a pipe.
+///
+/// # Errors
+/// When it cannot be opened, or is no regular file.
+fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(O_NONBLOCK)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    Ok(file)
 }
 
 /// The path as the image's author knows it: below the tree.

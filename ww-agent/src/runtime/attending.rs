@@ -1,12 +1,12 @@
 //! The foreground services: what `svc.d` holds, what they say, what is told of them.
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use nix::libc::{SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU};
 use whaleware::env;
 use whaleware::lifecycle::{
-    Effect, Event, Failure, MAIN_SERVICE, Moment, Outcome, RunId, ServiceNotice, ServiceView, State,
+    Effect, Event, Failure, MAIN_SERVICE, Moment, Outcome, RunId, ServiceNotice, ServiceStand,
+    ServiceView,
 };
 use whaleware::protocol::FromAgent;
 
@@ -18,7 +18,7 @@ use crate::hooks::{Cut, Ended, Owner, Task};
 use crate::log::{self, Level};
 use crate::notify::{NotifySocket, Received, Watchdog};
 use crate::poller::{Interest, Token};
-use crate::svcd::{Entry, MOST};
+use crate::services::{self, Listing};
 use crate::sys;
 
 /// A service may ask for so much more time at once.
@@ -72,7 +72,16 @@ impl Runtime {
     /// The services there are now, before `svcup` makes them wanted: `boot` may have put some there.
     pub(super) fn know_services(&mut self) {
         if self.command.is_none() {
-            let names = self.list_services();
+            let directory = self.environment.path(whaleware::paths::SERVICES);
+            let Listing {
+                names,
+                left_out,
+                faults,
+            } = services::list(&directory);
+            for name in left_out {
+                let text = format!("svc.d/{name} is left out: its name says that it is no service");
+                self.output.log(Level::Info, &text);
+            }
             for name in self.settings.policy.services.keys() {
                 if !names.contains(name) && self.unknown_services.insert(name.clone()) {
                     let name = log::plain(name, 64);
@@ -82,46 +91,20 @@ impl Runtime {
                     self.output.log(Level::Warning, &text);
                 }
             }
-            self.machine.know_services(&names);
+            let mut faults = faults.into_iter();
+            match faults.next() {
+                // One that is silently absent would be worse than an error.
+                Some(fault) => self.machine.cannot_know_services(fault),
+                None => self.machine.know_services(&names),
+            }
+            // The first one is the cause that the life cycle tells.
+            for fault in faults {
+                self.output.log(Level::Error, &fault);
+            }
         }
         let budget = self.machine.services_budget();
         self.record
             .know_services(self.machine.services(), budget.map(clock::milliseconds));
-    }
-
-    /// The names in `svc.d`, in the order they are started.
-    fn list_services(&mut self) -> Vec<String> {
-        let directory = self.environment.path(whaleware::paths::SERVICES);
-        let Ok(entries) = fs::read_dir(&directory) else {
-            return Vec::new();
-        };
-        let mut names = Vec::new();
-        for entry in entries.flatten() {
-            match entry.file_name().into_string() {
-                Ok(name) => match Entry::of(&name) {
-                    Entry::Service => names.push(name),
-                    Entry::Leftover => {}
-                    Entry::Misnamed => {
-                        let name = log::plain(&name, 64);
-                        let text = format!("a service cannot be called {name}: it is not started");
-                        self.output.log(Level::Error, &text);
-                    }
-                },
-                Err(name) => {
-                    let name = log::plain(&name.to_string_lossy(), 64);
-                    let text =
-                        format!("the name of service {name} is not UTF-8: it is not started");
-                    self.output.log(Level::Error, &text);
-                }
-            }
-        }
-        names.sort_unstable();
-        if names.len() > MOST {
-            let text = format!("svc.d holds {} services; {MOST} are started", names.len());
-            self.output.log(Level::Error, &text);
-            names.truncate(MOST);
-        }
-        names
     }
 
     pub(super) fn run_service(&mut self, id: RunId, name: String) {
@@ -171,6 +154,12 @@ impl Runtime {
     /// A service stands differently now.
     pub(super) fn on_service(&mut self, view: &ServiceView) {
         let pid = view.run.and_then(|run| self.hooks.pid(Owner::Service(run)));
+        // Only now: when it ended, nobody knew yet whether a stop would come before its turn.
+        if view.stand == ServiceStand::Waiting {
+            let name = log::plain(&view.name, 64);
+            let text = format!("service {name} is started again after a pause");
+            self.output.log(Level::Info, &text);
+        }
         if let Some(report) = self.record.service(view, pid) {
             self.tell(&FromAgent::Service(report));
         }
@@ -249,16 +238,7 @@ impl Runtime {
             Task::Command(..) | Task::Hook(_) => MAIN_SERVICE,
         };
         if let Some(failure) = failure(&effects, name, ended) {
-            let restarts = !matches!(self.record.state(), State::Stopped | State::Error)
-                && effects
-                    .iter()
-                    .all(|effect| !matches!(effect, Effect::Announce(_)));
-            let what = if restarts {
-                "; it is started again"
-            } else {
-                ""
-            };
-            let text = format!("{} {failure}{what}", ended.run.task);
+            let text = format!("{} {failure}", ended.run.task);
             let level = match &failure {
                 Failure::Ended(outcome) => self.grave(outcome),
                 Failure::NotReady(_)

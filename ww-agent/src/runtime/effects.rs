@@ -52,6 +52,7 @@ impl Runtime {
                 }
                 Effect::Health(health) => {
                     self.record.set_health(health);
+                    self.record.ailing(self.machine.ailing());
                     self.tell_health();
                 }
                 Effect::Tolerated(hook, outcome) => {
@@ -67,6 +68,10 @@ impl Runtime {
                     self.exit = Some(code);
                 }
             }
+        }
+        // One more service that fails need not change how healthy the whole is.
+        if self.record.ailing(self.machine.ailing()) {
+            self.tell_health();
         }
     }
 

@@ -102,9 +102,9 @@ impl Runtime {
             if let Some(json) = monitor::json(&report, &printed) {
                 self.stats.push(json);
             }
-            self.record.health.at = Some(report.at);
-            self.record.health.detail = (!outcome.is_success())
+            let failure = (!outcome.is_success())
                 .then(|| log::plain(&format!("monitor {outcome}"), MAX_TEXT));
+            self.record.checked(report.at, failure);
             self.record.monitor = Some(report.clone());
             let result = serde_json::to_value(&report).ok();
             self.tell(&FromAgent::Monitor(report));

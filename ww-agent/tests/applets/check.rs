@@ -1,5 +1,10 @@
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 
 use crate::{Outcome, outcome, put, ww_agent};
 
@@ -69,7 +74,7 @@ fn interpreters_are_looked_for_only_where_the_image_has_its_root() {
 }
 
 /// A file, its content, its mode, and what is said about it.
-const MISTAKES: [(&str, &[u8], u32, &str); 22] = [
+const MISTAKES: [(&str, &[u8], u32, &str); 24] = [
     (
         "usr/boot",
         b"#!/bin/sh\r\nexit 0\r\n",
@@ -158,25 +163,37 @@ const MISTAKES: [(&str, &[u8], u32, &str); 22] = [
         "usr/svc.d/web~",
         b"#!/bin/sh\n",
         0o755,
-        "warning: usr/svc.d/web~: the agent starts no service whose name begins with a dot or ends with `~`",
+        "note: usr/svc.d/web~: its name says that it is no service: the agent leaves it out",
     ),
     (
         "usr/svc.d/.web",
         b"#!/bin/sh\n",
         0o755,
-        "warning: usr/svc.d/.web: the agent starts no service whose name begins with a dot or ends with `~`",
-    ),
-    (
-        "usr/svc.d/main",
-        b"#!/bin/sh\n",
-        0o755,
-        "error: usr/svc.d/main: a service cannot have this name, and it is not started: rename it",
+        "note: usr/svc.d/.web: its name says that it is no service: the agent leaves it out",
     ),
     (
         "etc/defaults.json",
         b"{\"ww\": {\"services\": {\"web\": {}}}}",
         0o644,
         "warning: etc/defaults.json: there are settings for a service `web` (ww.services), but no usr/svc.d/web: add usr/svc.d/web, unless `boot` does",
+    ),
+    (
+        "usr/svc.d/main",
+        b"#!/bin/sh\n",
+        0o755,
+        "error: usr/svc.d/main: a service cannot be called main: the command of `run -- CMD` is: rename it",
+    ),
+    (
+        "usr/svc.d/a\x1bb",
+        b"#!/bin/sh\n",
+        0o755,
+        "error: usr/svc.d/a\u{fffd}b: a service cannot be called ab: it has a control character in it: rename it",
+    ),
+    (
+        "usr/svc.d/web.orig",
+        b"#!/bin/sh\n",
+        0o755,
+        "note: usr/svc.d/web.orig: its name says that it is no service: the agent leaves it out",
     ),
     (
         "etc/defaults.json",
@@ -250,8 +267,7 @@ fn services_are_looked_over_with_their_settings() {
         put(&ww, &format!("usr/svc.d/more-{number}"), SCRIPT, 0o755);
     }
     let many = check(tree.path());
-    let expected =
-        "error: usr/svc.d: there are 33 services, and the agent starts the first 32 only";
+    let expected = "error: usr/svc.d: it holds 33 services, and there may be 32";
     assert!(
         findings(&many)
             .iter()
@@ -361,4 +377,89 @@ fn what_is_no_tree_is_refused() {
         "ww-agent check: `--root` needs a directory after it\nTry: ww-agent check --help\n",
     );
     assert_eq!(outcome(ww_agent().args(["check", "a", "b"])).code, Some(2));
+}
+
+#[test]
+fn what_would_be_waited_for_is_told_and_not_waited_for() {
+    for (name, expected) in [
+        ("usr/boot", "error: usr/boot: it is not a regular file"),
+        (
+            "usr/svc.d/f",
+            "error: usr/svc.d/f: it is not a regular file",
+        ),
+        (
+            "etc/defaults.json",
+            "error: etc/defaults.json: cannot be read: it is not a regular file",
+        ),
+        ("usr/svc.d", "error: usr/svc.d: cannot be listed"),
+    ] {
+        let tree = good();
+        let path = tree.path().join("ww").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        if path.exists() {
+            std::fs::remove_file(&path).unwrap();
+        }
+        mkfifo(&path, Mode::S_IRWXU).unwrap();
+        let outcome = check(tree.path());
+        assert_eq!(outcome.code, Some(1), "{outcome:?}");
+        let found = findings(&outcome);
+        assert!(
+            found.iter().any(|found| found.starts_with(expected)),
+            "{expected}\n{found:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_service_whose_name_is_not_text_is_named() {
+    let tree = good();
+    let services = tree.path().join("ww/usr/svc.d");
+    std::fs::create_dir(&services).unwrap();
+    std::fs::write(services.join(OsStr::from_bytes(b"a\xff")), SCRIPT).unwrap();
+    let outcome = check(tree.path());
+    assert_eq!(
+        findings(&outcome),
+        ["error: usr/svc.d/a\u{fffd}: a service cannot be called this: it is not UTF-8: rename it"]
+    );
+}
+
+#[test]
+fn services_need_neither_svcup_nor_a_monitor() {
+    let tree = good();
+    let usr = tree.path().join("ww/usr");
+    put(&usr, "svc.d/web", SCRIPT, 0o755);
+    for name in ["svcup", "monitor"] {
+        std::fs::remove_file(usr.join(name)).unwrap();
+    }
+    // `svcdown` is run all the same.
+    let outcome = check(tree.path());
+    assert_eq!(findings(&outcome).len(), 0, "{outcome:?}");
+    put(&usr, "svcup", SCRIPT, 0o755);
+    std::fs::remove_file(usr.join("svcdown")).unwrap();
+    let outcome = check(tree.path());
+    let found = findings(&outcome);
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(found[0].starts_with("note: usr/svcup: there is no `svcdown`"));
+    assert!(
+        found[1].starts_with("note: usr/svcup: there is no `monitor`: the services of `svc.d`")
+    );
+    // A directory without a service is none.
+    std::fs::remove_file(usr.join("svc.d/web")).unwrap();
+    let outcome = check(tree.path());
+    let found = findings(&outcome);
+    assert!(
+        found[0].starts_with("warning: usr/svcup: there is no `svcdown`"),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn svcdown_alone_is_run_and_nothing_is_said_about_it() {
+    let tree = good();
+    let usr = tree.path().join("ww/usr");
+    for name in ["svcup", "monitor", "boot"] {
+        std::fs::remove_file(usr.join(name)).unwrap();
+    }
+    let outcome = check(tree.path());
+    assert_eq!(findings(&outcome).len(), 0, "{outcome:?}");
 }

@@ -1,6 +1,8 @@
 //! Foreground services: started, watched one by one, stopped in order.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -62,7 +64,10 @@ fn they_start_between_svcup_and_warmup_and_stop_before_svcdown_the_other_way_rou
         assert_eq!(service(&snapshot, name)["status"], "up");
         assert!(service(&snapshot, name)["pid"].is_number());
     }
-    assert_eq!(snapshot["stop"]["services_ms"], 2 * (60_000 + 5_000));
+    assert_eq!(
+        snapshot["stop"]["services_ms"],
+        2 * (60_000 + 3_000 + 5_000 + 3_000)
+    );
     // Until each has said that it hears.
     let mut listener = agent.listen();
     let (code, _) = agent.stop();
@@ -108,22 +113,53 @@ fn an_end_is_noticed_at_once_and_it_alone_is_started_again() {
 }
 
 #[test]
-fn health_fails_while_a_service_is_down_and_passes_when_it_is_up() {
+fn health_fails_while_a_service_is_down_and_says_why_until_it_has_been_up_for_a_while() {
     let agent = with_services(&["web"])
+        .script(
+            "svc.d/bad",
+            "until [ -e $ROOT/fail ]; do sleep 0.01; done\nexit 9",
+        )
         .script("monitor", "")
-        .cfg(r#"{"ww":{"monitor":{"interval":"20ms"},"restart":{"backoff":"200ms"}}}"#)
+        .cfg(
+            r#"{"ww":{"monitor":{"interval":"20ms"},
+                "restart":{"backoff":"1ms","backoff_max":"1ms","max":0}}}"#,
+        )
         .start();
     let mut listener = agent.listen();
     while listener.line("health")["status"] != "passing" {}
-    kill(Pid::from_raw(process_of(&agent, "web")), Signal::SIGKILL).unwrap();
-    let failing = loop {
+    fs::write(agent.path("fail"), "").unwrap();
+    while listener.line("health")["status"] != "failing" {}
+    // Up for a moment again and again, with checks that pass: that is not well.
+    loop {
         let line = listener.line("health");
-        if line["status"] == "failing" {
+        assert_eq!(line["status"], "failing", "{line}");
+        assert_eq!(line["detail"], "service bad exited 9");
+        if line["failures"].as_u64() > Some(3) {
+            break;
+        }
+    }
+    let path = agent.path("run/ww/agent.sock");
+    let health = Command::new(env!("CARGO_BIN_EXE_ww-agent"))
+        .arg("health")
+        .env("WW_SOCKET", path)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&health.stdout);
+    assert_eq!(health.status.code(), Some(1), "{said}");
+    assert!(said.starts_with("UP, health failing("), "{said}");
+    assert!(said.ends_with("): service bad exited 9\n"), "{said}");
+    // A second one that fails is told, though the whole is no less well for it.
+    kill(Pid::from_raw(process_of(&agent, "web")), Signal::SIGKILL).unwrap();
+    let both = "service bad exited 9, service web was ended by SIGKILL";
+    while listener.line("health")["detail"] != both {}
+    fs::remove_file(agent.path("fail")).unwrap();
+    let passing = loop {
+        let line = listener.line("health");
+        if line["status"] == "passing" {
             break line;
         }
     };
-    assert_eq!(failing["failures"], 1);
-    while listener.line("health")["status"] != "passing" {}
+    assert_eq!(passing["detail"], Value::Null);
 }
 
 #[test]
@@ -343,20 +379,88 @@ fn what_does_not_end_when_it_is_asked_to_is_killed_when_its_time_is_over() {
 }
 
 #[test]
-fn what_editors_leave_behind_is_no_service_and_a_strange_name_is_told() {
+fn what_editors_leave_behind_is_no_service_and_is_said() {
     let agent = Image::new()
         .script("svc.d/.hidden", "exec sleep 1000")
         .script("svc.d/web~", "exec sleep 1000")
-        .script("svc.d/main", "exec sleep 1000")
+        .script("svc.d/web.dpkg-old", "exec sleep 1000")
         .cfg(r#"{"ww":{"services":{"wbe":{}}}}"#)
         .start();
     agent.wait_state("UP");
     let snapshot = agent.listen().line("snapshot");
     assert_eq!(snapshot["services"], Value::Null);
     let stderr = agent.stderr();
-    assert!(
-        stderr.contains("a service cannot be called main"),
-        "{stderr}"
-    );
+    for name in [".hidden", "web~", "web.dpkg-old"] {
+        let text = format!("svc.d/{name} is left out");
+        assert!(stderr.contains(&text), "{stderr}");
+    }
     assert!(stderr.contains("settings for a service wbe"), "{stderr}");
+}
+
+/// One that is silently absent must not be UP.
+fn is_an_error(mut agent: Agent, cause: &str) {
+    let code = agent.exit();
+    let (log, stderr) = (agent.log(), agent.stderr());
+    assert_eq!(code, 1, "{stderr}");
+    let told = stderr
+        .lines()
+        .any(|line| line.contains("WARMUP -> ERROR") && line.contains(cause));
+    assert!(told, "{stderr}");
+    assert!(log.contains(&"svcdown".to_owned()), "{log:?}");
+    assert!(!log.contains(&"warmup".to_owned()), "{log:?}");
+    assert!(!log.contains(&"svc.d/a".to_owned()), "{log:?}");
+}
+
+#[test]
+fn a_name_that_is_no_services_is_an_error() {
+    for (name, cause) in [
+        ("main", "a service cannot be called main"),
+        ("x\u{1b}[2J", "a service cannot be called x[2J"),
+    ] {
+        let image = with_services(&["a"]).script(&format!("svc.d/{name}"), "exec sleep 1000");
+        is_an_error(image.start(), cause);
+    }
+    let image = with_services(&["a"]);
+    let name = std::ffi::OsStr::from_bytes(b"x\xff");
+    fs::write(image.path("ww/usr/svc.d").join(name), "").unwrap();
+    is_an_error(image.start(), "it is not UTF-8");
+}
+
+#[test]
+fn more_than_there_may_be_are_an_error() {
+    let names: Vec<_> = (0..33).map(|number| format!("s{number}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let agent = with_services(&names).start();
+    is_an_error(agent, "/ww/usr/svc.d holds 33 services; there may be 32");
+}
+
+#[test]
+fn a_directory_that_cannot_be_read_is_an_error() {
+    let agent = Image::new().file("ww/usr/svc.d", b"", 0o644).start();
+    is_an_error(agent, "cannot read /ww/usr/svc.d: ");
+}
+
+#[test]
+fn that_it_is_started_again_is_said_only_where_it_is() {
+    let mut agent = with_services(&["db", "web"])
+        .cfg(r#"{"ww":{"drain":"1h","restart":{"backoff":"1ms"}}}"#)
+        .start();
+    let mut listener = agent.listen();
+    listener.state("UP");
+    kill(Pid::from_raw(process_of(&agent, "web")), Signal::SIGKILL).unwrap();
+    next_service(&mut listener, "web", "waiting");
+    next_service(&mut listener, "web", "up");
+    let again = |text: &str| text.matches("is started again").count();
+    agent.wait_stderr("service web is started again after a pause");
+    assert_eq!(again(&agent.stderr()), 1, "{}", agent.stderr());
+    // While a restart drains, one that ends stays down until all are started.
+    agent.signal(Signal::SIGHUP);
+    listener.change("RESTARTING");
+    kill(Pid::from_raw(process_of(&agent, "db")), Signal::SIGKILL).unwrap();
+    next_service(&mut listener, "db", "down");
+    agent.wait_stderr("service db was ended by SIGKILL");
+    agent.signal(Signal::SIGTERM);
+    listener.change("STOPPED");
+    agent.stop();
+    assert_eq!(again(&agent.stderr()), 1, "{}", agent.stderr());
 }

@@ -1,6 +1,5 @@
 //! Looks at `etc/`.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use whaleware::spelling::nearest;
@@ -9,6 +8,7 @@ use whaleware::config::{self, ConfigError, Settings};
 use whaleware::lifecycle::MAIN_SERVICE;
 
 use super::finding::{Finding, Level};
+use super::open;
 use super::tree::Tree;
 
 const DEFAULTS: &str = "etc/defaults.json";
@@ -40,7 +40,7 @@ pub(super) fn lint(tree: &Tree, findings: &mut Vec<Finding>) {
 
 fn lint_defaults(tree: &Tree, findings: &mut Vec<Finding>) {
     let mut text = Vec::new();
-    let read = File::open(tree.directory().join(DEFAULTS)).and_then(|file| {
+    let read = open(&tree.directory().join(DEFAULTS)).and_then(|file| {
         file.take(config::MAX_TEXT as u64 + 1)
             .read_to_end(&mut text)
     });

@@ -1,6 +1,6 @@
 //! Looks at `usr/`.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use whaleware::spelling::nearest;
 use whaleware::lifecycle::Hook;
 
 use super::finding::{Finding, Level};
-use super::relative;
 use super::tree::Tree;
+use super::{open, relative};
 use crate::script::{Form, ScriptFault, diagnose};
-use crate::svcd::{Entry, MOST};
+use crate::services;
 
 /// What the agent knows in `usr/` besides the hooks.
 const OTHERS: [&str; 3] = ["backup", "restore", "svc.d"];
@@ -24,10 +24,11 @@ pub(super) fn lint(tree: &Tree, findings: &mut Vec<Finding>) {
     let names = tree.names(Path::new("usr"), findings);
     let known = known();
     let mut present = Vec::new();
+    let mut services = 0;
     for name in &names {
         let path = tree.directory().join("usr").join(name);
         if name == "svc.d" {
-            lint_services(tree, findings);
+            services = lint_services(tree, findings);
         } else if known.contains(&name.as_str()) {
             if lint_script(tree, &path, findings) {
                 present.push(name.as_str());
@@ -36,7 +37,7 @@ pub(super) fn lint(tree: &Tree, findings: &mut Vec<Finding>) {
             lint_stranger(name, &names, &known, findings);
         }
     }
-    lint_company(tree, &present, findings);
+    lint_company(&present, services > 0, findings);
 }
 
 fn known() -> Vec<&'static str> {
@@ -47,41 +48,43 @@ fn known() -> Vec<&'static str> {
         .collect()
 }
 
-fn lint_services(tree: &Tree, findings: &mut Vec<Finding>) {
+/// How many services there are that do something, well or badly.
+fn lint_services(tree: &Tree, findings: &mut Vec<Finding>) -> usize {
     let directory = Path::new("usr/svc.d");
-    let mut services = 0;
+    let mut found = 0;
     for name in tree.names(directory, findings) {
-        let path = tree.directory().join(directory).join(&name);
         let shown = format!("usr/svc.d/{name}");
-        match Entry::of(&name) {
-            Entry::Service => {
-                services += 1;
-                lint_script(tree, &path, findings);
-            }
+        let path = tree.directory().join(directory).join(&name);
+        if services::is_left_out(name.as_ref()) {
             // `.gitkeep` and its like are nobody's service.
-            Entry::Leftover if name.starts_with('.') && !is_runnable(&path) => {}
-            Entry::Leftover => findings.push(Finding::new(
-                Level::Warning,
-                shown,
-                "the agent starts no service whose name begins with a dot or ends with `~`",
-                "rename it if it is to be started, or leave it out of the image",
-            )),
-            Entry::Misnamed => findings.push(Finding::new(
-                Level::Error,
-                shown,
-                "a service cannot have this name, and it is not started",
-                "rename it",
-            )),
+            if name.starts_with('.') && !is_runnable(&path) {
+                continue;
+            }
+            let what = "its name says that it is no service: the agent leaves it out";
+            findings.push(Finding::new(Level::Note, shown, what, ""));
+            continue;
         }
+        // The names were made legible: what is not there under its name had another one.
+        let fault = if path.symlink_metadata().is_ok() {
+            services::fault(name.as_ref())
+        } else {
+            Some("a service cannot be called this: it is not UTF-8".to_owned())
+        };
+        if let Some(fault) = fault {
+            findings.push(Finding::new(Level::Error, shown, fault, "rename it"));
+            continue;
+        }
+        found += usize::from(lint_script(tree, &path, findings));
     }
-    if services > MOST {
-        findings.push(Finding::new(
-            Level::Error,
-            "usr/svc.d",
-            format!("there are {services} services, and the agent starts the first {MOST} only"),
-            "let one of them start the others",
-        ));
+    if found > services::MOST {
+        let what = format!(
+            "it holds {found} services, and there may be {}",
+            services::MOST
+        );
+        let remedy = "let one of them start what belongs together";
+        findings.push(Finding::new(Level::Error, "usr/svc.d", what, remedy));
     }
+    found
 }
 
 fn is_runnable(path: &Path) -> bool {
@@ -237,11 +240,8 @@ fn explain(tree: &Tree, path: &str, fault: &ScriptFault) -> Finding {
 fn lint_text(path: &Path, shown: &str, findings: &mut Vec<Finding>) {
     let mut text = Vec::new();
     // What cannot be read was told already.
-    let Ok(file) = File::open(path) else { return };
-    if !file.metadata().is_ok_and(|metadata| metadata.is_file())
-        || file.take(SEARCHED).read_to_end(&mut text).is_err()
-        || text.starts_with(b"\x7fELF")
-    {
+    let Ok(file) = open(path) else { return };
+    if file.take(SEARCHED).read_to_end(&mut text).is_err() || text.starts_with(b"\x7fELF") {
         return;
     }
     let told = |what: &str| {
@@ -278,10 +278,9 @@ fn lint_text(path: &Path, shown: &str, findings: &mut Vec<Finding>) {
     findings.append(&mut more);
 }
 
-/// Which script needs which.
-fn lint_company(tree: &Tree, present: &[&str], findings: &mut Vec<Finding>) {
+/// Which script needs which. What `svc.d` holds is watched and stopped without any script.
+fn lint_company(present: &[&str], services: bool, findings: &mut Vec<Finding>) {
     let has = |name: &str| present.contains(&name);
-    let services = tree.directory().join("usr/svc.d").is_dir();
     let mut add = |level, name: &str, what: &str, remedy: &str| {
         findings.push(Finding::new(level, format!("usr/{name}"), what, remedy));
     };
@@ -295,28 +294,26 @@ fn lint_company(tree: &Tree, present: &[&str], findings: &mut Vec<Finding>) {
         return;
     }
     if has("svcup") && !has("svcdown") {
+        // Beside services it may well start nothing that stays.
+        let (level, remedy) = if services {
+            (Level::Note, "")
+        } else {
+            (Level::Warning, "write `svcdown`")
+        };
         add(
-            Level::Warning,
+            level,
             "svcup",
-            "there is no `svcdown`: a stop ends the services with a signal only, and a restart does not stop what left the script's process group",
-            "write `svcdown`",
-        );
-    }
-    if has("svcdown") && !has("svcup") {
-        add(
-            Level::Warning,
-            "svcdown",
-            "there is no `svcup`, so it is never run",
-            "write `svcup`",
+            "there is no `svcdown`: a stop ends what it started with a signal only, and a restart does not stop what left the script's process group",
+            remedy,
         );
     }
     if has("svcup") && !has("monitor") {
-        add(
-            Level::Note,
-            "svcup",
-            "there is no `monitor`: the services are not watched, and never restarted when they fail",
-            "write `monitor`",
-        );
+        let what = if services {
+            "there is no `monitor`: the services of `svc.d` are watched, what it starts is not"
+        } else {
+            "there is no `monitor`: the services are not watched, and never restarted when they fail"
+        };
+        add(Level::Note, "svcup", what, "write `monitor`");
     }
     if has("monitor") && !has("svcup") && !services {
         add(

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpgid};
 use serde_json::Value;
 
 use crate::harness::{Agent, Image, Listener, until};
@@ -33,9 +33,11 @@ fn process_of(agent: &Agent, name: &str) -> i32 {
     let wanted = wanted.to_str().unwrap();
     until("the service's process", || {
         agent.others().into_iter().find_map(|(pid, _)| {
+            // What its shell has just forked is called the same.
+            let leads = getpgid(Some(Pid::from_raw(pid))) == Ok(Pid::from_raw(pid));
             let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
             let mut words = line.split(|byte| *byte == 0);
-            words.any(|word| word == wanted.as_bytes()).then_some(pid)
+            (leads && words.any(|word| word == wanted.as_bytes())).then_some(pid)
         })
     })
 }

@@ -192,12 +192,14 @@ fn up_it_leads_to_a_restart_of_all() {
     let agent = with_services(&["db"])
         .script(
             "svc.d/web",
-            "[ -e $ROOT/broken ] && exit 3\nwhile :; do sleep 0.05; done",
+            "[ -e $ROOT/broken ] && exit 3\necho past-it >> $LOG\nwhile :; do sleep 0.05; done",
         )
         .cfg(r#"{"ww":{"restart":{"max":2,"backoff":"1ms","backoff_max":"5ms"}}}"#)
         .start();
     let mut listener = agent.listen();
     listener.state("UP");
+    // UP is that its process exists, which may not have looked yet.
+    agent.wait_log("past-it", 1);
     fs::write(agent.path("broken"), "").unwrap();
     kill(Pid::from_raw(process_of(&agent, "web")), Signal::SIGKILL).unwrap();
     let line = listener.change("RESTARTING");

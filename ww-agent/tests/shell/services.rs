@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpgid};
 use serde_json::Value;
 
 use crate::harness::{Agent, Image, Listener, until};
@@ -33,9 +33,11 @@ fn process_of(agent: &Agent, name: &str) -> i32 {
     let wanted = wanted.to_str().unwrap();
     until("the service's process", || {
         agent.others().into_iter().find_map(|(pid, _)| {
+            // What its shell has just forked is called the same.
+            let leads = getpgid(Some(Pid::from_raw(pid))) == Ok(Pid::from_raw(pid));
             let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
             let mut words = line.split(|byte| *byte == 0);
-            words.any(|word| word == wanted.as_bytes()).then_some(pid)
+            (leads && words.any(|word| word == wanted.as_bytes())).then_some(pid)
         })
     })
 }
@@ -190,12 +192,14 @@ fn up_it_leads_to_a_restart_of_all() {
     let agent = with_services(&["db"])
         .script(
             "svc.d/web",
-            "[ -e $ROOT/broken ] && exit 3\nwhile :; do sleep 0.05; done",
+            "[ -e $ROOT/broken ] && exit 3\necho past-it >> $LOG\nwhile :; do sleep 0.05; done",
         )
         .cfg(r#"{"ww":{"restart":{"max":2,"backoff":"1ms","backoff_max":"5ms"}}}"#)
         .start();
     let mut listener = agent.listen();
     listener.state("UP");
+    // UP is that its process exists, which may not have looked yet.
+    agent.wait_log("past-it", 1);
     fs::write(agent.path("broken"), "").unwrap();
     kill(Pid::from_raw(process_of(&agent, "web")), Signal::SIGKILL).unwrap();
     let line = listener.change("RESTARTING");

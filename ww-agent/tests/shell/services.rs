@@ -68,7 +68,8 @@ fn they_start_between_svcup_and_warmup_and_stop_before_svcdown_the_other_way_rou
     }
     assert_eq!(
         snapshot["stop"]["services_ms"],
-        2 * (60_000 + 3_000 + 5_000 + 3_000)
+        // One after the other, the second a grace after the first at the latest.
+        5_000 + 60_000 + 3_000 + 5_000 + 3_000
     );
     // Until each has said that it hears.
     let mut listener = agent.listen();

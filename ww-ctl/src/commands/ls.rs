@@ -178,12 +178,13 @@ pub(super) fn doing(one: &Container, now: Moment) -> String {
         parts.push(format!("stopping: {}", stage_now(stage, now - stage.since)));
     }
     if let Some((run, since)) = &agent.running {
-        parts.push(if parts.is_empty() {
-            format!("{}, for {}", run_words(run), age(now - *since))
-        } else {
-            // The stage has its time.
-            run_words(run)
-        });
+        let words = run_words(run);
+        if parts.is_empty() {
+            parts.push(format!("{words}, for {}", age(now - *since)));
+        } else if words != run.hook {
+            // The stage has its name and its time.
+            parts.push(words);
+        }
     }
     parts.extend(waited_for(agent));
     parts.join(", ")

@@ -214,7 +214,11 @@ impl<'a> Boot<'a> {
 
     fn row(&self, index: usize) -> Vec<Cell> {
         let (_, entry) = self.entries[index];
-        let (what, tone) = what(entry);
+        let (what, tone) = if self.is_stop(index) {
+            (what(entry).0, Tone::Plain)
+        } else {
+            what(entry)
+        };
         let lasted = self.lasted(index).map_or_else(String::new, duration);
         vec![
             Cell::new(date(entry.at), Tone::Dim),
@@ -223,6 +227,15 @@ impl<'a> Boot<'a> {
             Cell::plain(lasted),
             Cell::plain(why(entry)),
         ]
+    }
+
+    /// Whether an entry is the end that a stop leads to.
+    fn is_stop(&self, index: usize) -> bool {
+        let (_, entry) = self.entries[index];
+        let mut before = self.entries[..=index].iter().rev();
+        entry.event == HistoryEvent::Exit
+            && entry.exit.is_some_and(|code| is_stop_code(code.into()))
+            && before.find_map(|(_, entry)| entry.state) == Some(State::Stopped)
     }
 
     /// How long the state lasted that an entry tells of: the one after it says, or its time.
@@ -269,9 +282,7 @@ fn what(entry: &HistoryEntry) -> (String, Tone) {
             let code = entry
                 .exit
                 .map_or_else(String::new, |code| format!(" {code}"));
-            let stopped = entry.state == Some(State::Stopped)
-                && entry.exit.is_some_and(|code| is_stop_code(code.into()));
-            let tone = if entry.exit == Some(0) || stopped {
+            let tone = if entry.exit == Some(0) {
                 Tone::Plain
             } else {
                 Tone::Bad

@@ -297,7 +297,7 @@ fn choose(mut reports: Vec<Evidence>, index: u32) -> EvidenceAnswer {
     }
 }
 
-/// The last of its own entries, if that is an end.
+/// The last of its own entries, if that is an end, with the state it ended in and why.
 fn own_end(entries: Vec<HistoryEntry>, hostname: Option<&str>) -> Option<HistoryEntry> {
     let mut own =
         entries
@@ -307,7 +307,20 @@ fn own_end(entries: Vec<HistoryEntry>, hostname: Option<&str>) -> Option<History
                 (Some(its), Some(own)) => its == own,
                 (None, _) | (_, None) => true,
             });
-    own.next().filter(|entry| entry.event == HistoryEvent::Exit)
+    let mut end = own
+        .next()
+        .filter(|entry| entry.event == HistoryEvent::Exit)?;
+    if end.state.is_none() {
+        let boot = end.boot.clone();
+        let last = own
+            .take_while(|entry| entry.boot == boot)
+            .find(|entry| entry.event == HistoryEvent::State);
+        if let Some(last) = last {
+            end.state = last.state;
+            end.cause = end.cause.or(last.cause);
+        }
+    }
+    Some(end)
 }
 
 /// The entries of a file, one a line, and how many lines make no sense.
@@ -328,6 +341,7 @@ fn lines(file: &[u8]) -> (Vec<HistoryEntry>, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use whaleware::lifecycle::State;
 
     fn report(at: &str) -> Evidence {
         serde_json::from_str(&format!(
@@ -358,6 +372,17 @@ mod tests {
         assert_eq!(end(Some("one")), Some(Some(1)));
         assert_eq!(end(Some("two")), None);
         assert_eq!(end(None), None);
+    }
+
+    #[test]
+    fn an_end_has_the_state_it_came_after() {
+        let file = br#"{"at":"2026-11-22T03:00:00Z","boot":"a","event":"state","state":"STOPPED","cause":"SIGTERM"}
+            {"at":"2026-11-22T03:00:01Z","boot":"a","event":"exit","exit":143}"#;
+        let end = own_end(lines(file).0, None).unwrap();
+        assert_eq!(
+            (end.state, end.cause.as_deref()),
+            (Some(State::Stopped), Some("SIGTERM"))
+        );
     }
 
     #[test]

@@ -18,7 +18,7 @@ use whaleware::paths;
 
 use crate::clock;
 use crate::log;
-use crate::shelf::{Lasting, Shelf, is_not_own};
+use crate::shelf::{Lasting, Shelf};
 
 /// The file.
 const NAME: &str = "journal.json";
@@ -320,8 +320,6 @@ const fn previous(result: Option<End>) -> Option<&'static str> {
 fn load(shelf: &Shelf) -> (Content, bool, Option<String>) {
     let found = match shelf.read(NAME, MOST) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return load_note(shelf),
-        // Whoever writes there first says so.
-        Err(error) if is_not_own(&error) => return (Content::default(), false, None),
         found => found,
     };
     // Whoever wrote the file had no time to take the note away.

@@ -2,7 +2,7 @@
 //!
 //! Whoever may write to `/data` may plant things there. So nothing is followed, nothing is waited for,
 //! nothing is read without a bound, and nothing is written into what others can reach under another
-//! name; and a directory that is anybody else's is not used at all. No descriptor stays open: `/data` can be unmounted as if the agent were not there.
+//! name. No descriptor stays open: `/data` can be unmounted as if the agent were not there.
 //!
 //! A `firstboot` may want to find `/data` empty. So the directory is not made before `/data` has its mark;
 //! until then there is an extended attribute of `/data` itself, which no listing shows.
@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg, OFlag, openat, renameat};
-use nix::sys::stat::{Mode, fstat, fstatat, mkdirat};
-use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
+use nix::sys::stat::{Mode, fstatat, mkdirat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
 use whaleware::paths;
 
 use crate::environment::Environment;
@@ -41,23 +41,6 @@ pub(crate) enum Lasting {
     Synced,
     /// It is there for the next boot, unless the host goes down within seconds.
     Cached,
-}
-
-/// The directory is there, and others than the agent's user and root may write to it.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "it is of user {owner} with mode {mode:o}, where others than user {own} may write to it; once it is \
-     removed the agent makes its own"
-)]
-struct NotOwn {
-    owner: u32,
-    mode: u32,
-    own: u32,
-}
-
-/// Whether something failed because the directory is not the agent's alone.
-pub(crate) fn is_not_own(error: &io::Error) -> bool {
-    matches!(error.get_ref(), Some(inner) if inner.is::<NotOwn>())
 }
 
 /// A log of bounded size: one file that grows and one that is full.
@@ -351,17 +334,10 @@ fn make(data: &OwnedFd) -> io::Result<OwnedFd> {
     }
 }
 
-/// The directory below `/data`, and not what a link of its name points to, nor what others may write to.
+/// The directory below `/data`, and not what a link of its name points to.
 fn below(data: &OwnedFd) -> io::Result<OwnedFd> {
     let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let directory = openat(data, NAME, flags, Mode::empty())?;
-    let found = fstat(&directory)?;
-    let (owner, own, mode) = (found.st_uid, geteuid().as_raw(), found.st_mode & 0o7777);
-    if owner != 0 && owner != own || mode & 0o022 != 0 {
-        let source = NotOwn { owner, mode, own };
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, source));
-    }
-    Ok(directory)
+    Ok(openat(data, NAME, flags, Mode::empty())?)
 }
 
 /// Opens a regular file, and nothing else.
@@ -528,30 +504,6 @@ mod tests {
         assert!(shelf.append(RING, b"ours\n", Lasting::Synced).is_err());
         let elsewhere = fs::read_dir(tree.path().join("elsewhere")).unwrap();
         assert_eq!(elsewhere.count(), 0);
-    }
-
-    #[test]
-    fn a_directory_that_others_may_write_to_is_not_used() {
-        let tree = tempfile::tempdir().unwrap();
-        let shelf = shelf(tree.path());
-        let own = tree.path().join(".ww");
-        fs::create_dir(&own).unwrap();
-        fs::write(own.join("a"), "theirs").unwrap();
-        for mode in [0o777, 0o770, 0o702] {
-            fs::set_permissions(&own, fs::Permissions::from_mode(mode)).unwrap();
-            for error in [
-                shelf.read("a", 9).unwrap_err(),
-                shelf.replace("a", b"", Lasting::Synced).unwrap_err(),
-                shelf.append(RING, b"", Lasting::Cached).unwrap_err(),
-                shelf.rename("a", "b").unwrap_err(),
-                shelf.open_early().unwrap_err(),
-            ] {
-                assert!(is_not_own(&error), "{error}");
-            }
-            assert!(!shelf.has("a"));
-        }
-        fs::set_permissions(&own, fs::Permissions::from_mode(0o755)).unwrap();
-        assert_eq!(shelf.read("a", 9).unwrap(), b"theirs");
     }
 
     #[test]

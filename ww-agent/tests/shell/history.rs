@@ -1,8 +1,5 @@
 //! What has happened survives the end of the container, whichever way that came.
 
-use std::fs::Permissions;
-use std::os::unix::fs::{PermissionsExt, chown};
-
 use serde_json::Value;
 
 use crate::harness::{Agent, Image};
@@ -115,34 +112,6 @@ fn where_nothing_can_be_kept_it_is_said_once_and_this_boot_is_told() {
     assert!(degraded.contains("/data/.ww"), "{degraded}");
     assert_eq!(agent.stop().0, 0);
     assert_eq!(std::fs::read(agent.path("data/.ww")).unwrap(), b"theirs");
-}
-
-#[test]
-fn a_directory_of_somebody_else_is_not_used() {
-    for (owner, mode) in [(1000, 0o777), (1000, 0o700), (0, 0o777)] {
-        let image = Image::new().file("data/whaleup", b"", 0o644).file(
-            "data/.ww/journal.json",
-            b"theirs",
-            0o666,
-        );
-        let own = image.path("data/.ww");
-        std::fs::set_permissions(&own, Permissions::from_mode(mode)).unwrap();
-        chown(&own, Some(owner), None).unwrap();
-        let mut agent = image.start();
-        agent.wait_state("UP");
-        assert_eq!(story(&history(&agent)), "boot BOOT UPGRADING WARMUP UP");
-        let degraded = agent.listen().line("snapshot")["degraded"].to_string();
-        assert!(
-            degraded.contains("cannot write to /data/.ww: it is of user"),
-            "{degraded}"
-        );
-        assert_eq!(agent.stop().0, 0);
-        let stderr = agent.stderr();
-        assert_eq!(stderr.matches("/data/.ww").count(), 1, "{stderr}");
-        assert_eq!(std::fs::read_dir(&own).unwrap().count(), 1);
-        let theirs = std::fs::read(own.join("journal.json")).unwrap();
-        assert_eq!(theirs, b"theirs");
-    }
 }
 
 #[test]

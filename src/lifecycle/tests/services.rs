@@ -440,9 +440,9 @@ fn a_stage_of_a_stop_takes_as_long_as_was_said_at_most() {
         policy.services.insert("b".into(), rules);
         policy
     };
-    // After its time: KILL, 3 s; what is left of its group: 5 s, KILL, 3 s. The first has its turn when
+    // After its time: KILL, 3 s; what is left of its group: 5 s, KILL, 3 s. The first, which is the slower, has its turn when
     // the last has had the grace.
-    let services = (5 + 60 + 3 + 5 + 3).max(30 + 3 + 5 + 3);
+    let services = 5 + 60 + 3 + 5 + 3;
     let down = [
         (StopStage::Svcdown, 20 + 5 + 3),
         (StopStage::Terminating, 5),

@@ -188,7 +188,8 @@ fn known(word: &[u8], before: Option<&u8>) -> bool {
     starts(b"true")
         || starts(b"false")
         || starts(b"null")
-        || before.is_some_and(|byte| byte.is_ascii_digit() || b".-+".contains(byte))
+        // Where the parser sees a string that began elsewhere, what follows a backslash is an escape.
+        || before.is_some_and(|byte| byte.is_ascii_digit() || b".-+\\".contains(byte))
 }
 
 fn until(text: &[u8], end: &[u8]) -> usize {

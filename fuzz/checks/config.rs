@@ -3,9 +3,41 @@
 //! An input is the texts with a record separator (0x1E) between them.
 
 use serde_json::{Map, Value};
-use whaleware::config::{Layer, Settings, SettingsError, merge, origins, parse};
+use whaleware::config::{ConfigError, Layer, Settings, SettingsError, merge, origins, parse};
 
 const NAMES: [&str; 3] = ["defaults.json", "CFG_FILE", "CFG"];
+
+/// All that may be said of a text that is not JSON: words that hold nothing of the text.
+const REASONS: [&str; 28] = [
+    "a number is too large",
+    "comments are not allowed",
+    "expected colon after the string or word in object property",
+    "expected comma",
+    "expected digit",
+    "expected digit following negative sign",
+    "expected plus, minus, or digit in number literal",
+    "expected string for object property",
+    "expected value after colon in object property",
+    "hexadecimal numbers are not allowed",
+    "infinity and NaN are not allowed",
+    "leading or trailing decimal points on numbers are not allowed",
+    "malformed string",
+    "maximum nesting depth exceeded",
+    "single-quoted strings are not allowed",
+    "text cannot contain more than one JSON value",
+    "trailing commas are not allowed",
+    "unary plus on numbers is not allowed",
+    "unexpected close brace",
+    "unexpected close bracket",
+    "unexpected colon",
+    "unexpected comma",
+    "unexpected token",
+    "unexpected token in object",
+    "unexpected word",
+    "unterminated array",
+    "unterminated comment block",
+    "unterminated object",
+];
 
 /// Panics when a promise is broken.
 pub(crate) fn check(input: &[u8]) {
@@ -15,10 +47,11 @@ pub(crate) fn check(input: &[u8]) {
         match parse(name, text) {
             Ok(layer) => layers.push(layer),
             Err(error) => {
-                // With every secret exchanged for another one it must say the same.
-                let other = parse(name, &exchanged(text)).expect_err("the same structure");
-                assert_eq!(other, error, "an error depends on a value");
                 assert!(error.to_string().contains(name), "{error}");
+                if let ConfigError::Syntax { reason, .. } = error {
+                    let words = REASONS.contains(&reason.as_str());
+                    assert!(words, "an error in words nobody wrote: {reason}");
+                }
                 return;
             }
         }
@@ -142,93 +175,5 @@ fn exchange(letter: char) -> char {
         'a'..='m' | 'A'..='M' => char::from(u8::try_from(letter).expect("ASCII") + 13),
         'n'..='z' | 'N'..='Z' => char::from(u8::try_from(letter).expect("ASCII") - 13),
         other => other,
-    }
-}
-
-/// The text with other letters in its strings and its unknown words, and nothing else changed.
-fn exchanged(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut at = 0;
-    while at < text.len() {
-        let rest = &text[at..];
-        let end = if rest.starts_with(b"//") {
-            until(rest, b"\n")
-        } else if rest.starts_with(b"/*") {
-            2 + until(&rest[2..], b"*/")
-        } else if rest[0] == b'"' {
-            let end = string(rest);
-            inside(&rest[..end], &mut out);
-            at += end;
-            continue;
-        } else {
-            let word = rest
-                .iter()
-                .take_while(|byte| byte.is_ascii_alphabetic())
-                .count();
-            if word > 0 && !known(&rest[..word], text.get(at.wrapping_sub(1))) {
-                out.extend(
-                    rest[..word]
-                        .iter()
-                        .map(|byte| if *byte == b'x' { b'y' } else { b'x' }),
-                );
-                at += word;
-                continue;
-            }
-            word.max(1)
-        };
-        out.extend_from_slice(&rest[..end]);
-        at += end;
-    }
-    out
-}
-
-/// Words that mean something, and what may be part of a number.
-fn known(word: &[u8], before: Option<&u8>) -> bool {
-    let starts = |known: &[u8]| word.starts_with(known);
-    starts(b"true")
-        || starts(b"false")
-        || starts(b"null")
-        // Where the parser sees a string that began elsewhere, what follows a backslash is an escape.
-        || before.is_some_and(|byte| byte.is_ascii_digit() || b".-+\\".contains(byte))
-}
-
-fn until(text: &[u8], end: &[u8]) -> usize {
-    let found = text.windows(end.len()).position(|window| window == end);
-    found.map_or(text.len(), |at| at + end.len())
-}
-
-/// How long the string is that begins here, with its quotes.
-fn string(text: &[u8]) -> usize {
-    let mut at = 1;
-    while at < text.len() {
-        match text[at] {
-            b'\\' => at += 1,
-            b'"' => return at + 1,
-            _ => {}
-        }
-        at += 1;
-    }
-    text.len()
-}
-
-fn inside(string: &[u8], out: &mut Vec<u8>) {
-    let (mut kept, mut number) = (0, false);
-    for byte in string {
-        if *byte == b'\\' && kept == 0 {
-            (kept, number) = (2, false);
-        }
-        // An escape stays as it is, and so does its number but for the last digit.
-        if kept == 1 && *byte == b'u' && !number {
-            (kept, number) = (5, true);
-        }
-        let exchanged = match byte {
-            b'0'..=b'8' | b'a'..=b'e' | b'A'..=b'E' if kept == 1 && number => byte + 1,
-            _ if kept > 0 => *byte,
-            b'a'..=b'm' | b'A'..=b'M' => byte + 13,
-            b'n'..=b'z' | b'N'..=b'Z' => byte - 13,
-            other => *other,
-        };
-        kept = usize::saturating_sub(kept, 1);
-        out.push(exchanged);
     }
 }

@@ -36,6 +36,8 @@ pub const WW_PREVIOUS_ATTEMPT: &str = "WW_PREVIOUS_ATTEMPT";
 pub const WW_PREVIOUS_ATTEMPT_VERSION: &str = "WW_PREVIOUS_ATTEMPT_VERSION";
 /// Set together with [`WW_PREVIOUS_ATTEMPT`]: when that run began.
 pub const WW_PREVIOUS_ATTEMPT_AT: &str = "WW_PREVIOUS_ATTEMPT_AT";
+/// Set for `backup` and `restore`: the directory to write to, or to read from.
+pub const WW_BACKUP_DIR: &str = "WW_BACKUP_DIR";
 /// Overrides the root below which the agent looks for `/ww` and `/data`; for tests and `check`.
 pub const WW_ROOT: &str = "WW_ROOT";
 /// For tests of builds with debug assertions: the state in which the agent meets a fault.
@@ -50,8 +52,20 @@ pub const DOCKER_CONTEXT: &str = "DOCKER_CONTEXT";
 pub const DOCKER_CONFIG: &str = "DOCKER_CONFIG";
 /// Docker's own: TLS is asked for when it is set and not empty.
 pub const DOCKER_TLS_VERIFY: &str = "DOCKER_TLS_VERIFY";
+/// Docker's own: TLS without a look at the other side's certificate, when it is set and not empty.
+pub const DOCKER_TLS: &str = "DOCKER_TLS";
+/// Docker's own: the directory with `ca.pem`, `cert.pem` and `key.pem`.
+pub const DOCKER_CERT_PATH: &str = "DOCKER_CERT_PATH";
+/// Where a user's programs keep sockets while they run.
+pub const XDG_RUNTIME_DIR: &str = "XDG_RUNTIME_DIR";
 /// The operator's home directory, below which Docker keeps its configuration.
 pub const HOME: &str = "HOME";
+/// Below it programs keep what they know between two calls (XDG's base directories).
+pub const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
+/// Where `ww-ctl` writes down who did what, instead of its usual place.
+pub const WW_AUDIT_FILE: &str = "WW_AUDIT_FILE";
+/// Where `ww-ctl data` keeps data on the host, instead of its usual place.
+pub const WW_DATA_ROOT: &str = "WW_DATA_ROOT";
 /// Who called `sudo`, to name the operator by.
 pub const SUDO_USER: &str = "SUDO_USER";
 /// No colour when set and not empty (<https://no-color.org>).
@@ -62,6 +76,8 @@ pub const LC_ALL: &str = "LC_ALL";
 pub const LC_CTYPE: &str = "LC_CTYPE";
 /// The locale, where the other two are not set.
 pub const LANG: &str = "LANG";
+/// Set by the scripts of `ww-ctl completions`: the shell that asks what a word could become.
+pub const WW_COMPLETE: &str = "WW_COMPLETE";
 /// Where `ww-ctl` finds the agent's binary, before the places it knows.
 pub const WW_AGENT_BINARY: &str = "WW_AGENT_BINARY";
 /// Where `ww-ctl` finds a statically linked busybox for its demonstration images.

@@ -15,6 +15,8 @@
 //! * [`paths`] and [`mod@env`]: every path and every environment variable, once.
 //! * [`spelling`]: what was probably meant by a word that is not known.
 //!
+//! Data as a stream, for backups, is a crate of its own beside this one, `ww-archive`: it does input and output.
+//!
 //! ```text
 //!   image's scripts          ww-agent (PID 1)                   ww-ctl (host)
 //!   /ww/usr/boot …   <────  runtime: events ─> machine          engine/  Docker's API

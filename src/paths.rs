@@ -26,6 +26,8 @@ pub const INITIALISED_MARK: &str = "/data/whaleup";
 pub const OWN_DATA: &str = "/data/.ww";
 /// Mount point: what is written here reaches the host.
 pub const BACKUP: &str = "/backup";
+/// What the name of a directory in [`BACKUP`] begins with that was made for a `backup` script.
+pub const HOOK_DIRECTORY: &str = ".ww-hook-";
 /// The agent's socket.
 pub const SOCKET: &str = "/run/ww/agent.sock";
 /// The agent's socket where `/run` cannot be written.
@@ -38,3 +40,7 @@ pub const TERMINATION_LOG: &str = "/dev/termination-log";
 pub const LABEL_AGENT: &str = "io.whaleware.agent";
 /// The image label with the image's version, as other tools read it.
 pub const LABEL_VERSION: &str = "org.opencontainers.image.version";
+/// The label that marks a container which only keeps data; those about it begin with it and a dot.
+pub const LABEL_DATA: &str = "io.whaleware.data";
+/// Where data containers have their data on the host, each a directory.
+pub const DATA_ROOT: &str = "/srv/whaleware/data";

@@ -130,7 +130,8 @@ fn too_large(ast: &Ast<'_>) -> Option<usize> {
 }
 
 /// A value's type in words.
-pub(super) const fn kind(value: &Value) -> &'static str {
+#[must_use]
+pub const fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",

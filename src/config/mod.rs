@@ -9,6 +9,6 @@ mod merge;
 mod settings;
 
 pub use error::{ConfigError, SettingsError};
-pub use layer::{Layer, MAX_TEXT, parse};
+pub use layer::{Layer, MAX_TEXT, kind, parse};
 pub use merge::{Origin, merge, origins};
 pub use settings::{BackupMode, MAX_VERSION, Settings, is_version};

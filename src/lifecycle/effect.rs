@@ -53,8 +53,30 @@ pub enum Effect {
     Tolerated(Hook, Outcome),
     /// What became of the request in this very event; the first effect of its answer.
     Heard(Heard),
+    /// The lease of a backup has come so far.
+    Lease(Lease),
     /// Leave with this exit code. The machine is done.
     Exit(i32),
+}
+
+/// How far the lease has come that keeps the services down for a backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lease {
+    /// Nothing runs any more.
+    Held,
+    /// It is over. This comes once for each, whether it was held or not.
+    Ended(LeaseEnd),
+}
+
+/// Why a lease is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LeaseEnd {
+    /// Who held it gave it back, or is gone.
+    Resumed,
+    /// Its time is over.
+    Overdue,
+    /// The container stops.
+    Stopped,
 }
 
 /// A stage of a stop.
@@ -73,6 +95,10 @@ pub enum StopStage {
     /// Who did not is killed.
     Killing,
 }
+
+/// In these words a check that was asked for is refused where nothing can be checked. Whoever asked
+/// knows by them that being UP is all there is to know.
+pub const NO_MONITOR: &str = "it has no monitor script";
 
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

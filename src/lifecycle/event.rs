@@ -121,6 +121,8 @@ pub enum Cause {
     Signal(&'static str),
     /// A person or a tool, by the name they gave.
     Operator(String),
+    /// A backup wants to read while nothing runs; the name of who asked for it.
+    Quiesced(String),
     /// The services are up again after a restart.
     Restarted,
     /// The agent itself met a fault it cannot go on after.
@@ -146,6 +148,7 @@ impl Cause {
             Self::Services(_) => "services unknown",
             Self::GaveUp { .. } => "gave up",
             Self::Signal(_) | Self::Operator(_) => "asked",
+            Self::Quiesced(_) => "quiesced",
             Self::Restarted => "restart finished",
             Self::Fault(_) => "agent fault",
         }
@@ -188,6 +191,7 @@ impl fmt::Display for Cause {
             }
             Self::Signal(name) => write!(formatter, "{name}"),
             Self::Operator(by) => write!(formatter, "operator {by}"),
+            Self::Quiesced(by) => write!(formatter, "quiesced for a backup by {by}"),
             Self::Restarted => write!(formatter, "restart finished"),
             Self::Fault(reason) => write!(formatter, "agent fault: {reason}"),
         }
@@ -203,6 +207,15 @@ pub enum Ask {
     Stop(Cause),
     /// Run the monitor now.
     Check,
+    /// Stop the services and keep them down for a backup.
+    Quiesce {
+        /// Who asks, by the name they gave.
+        by: String,
+        /// For so long at most, from now on.
+        most: Duration,
+    },
+    /// Start the services that a backup keeps down.
+    Resume,
 }
 
 /// What a service says of itself, as far as it matters for its life.

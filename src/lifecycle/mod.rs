@@ -16,7 +16,7 @@ mod state;
 mod tests;
 
 pub use backoff::Backoff;
-pub use effect::{Effect, Heard, StopStage, Transition};
+pub use effect::{Effect, Heard, Lease, LeaseEnd, NO_MONITOR, StopStage, Transition};
 pub use event::{Ask, Cause, Event, Outcome, RunId, ServiceNotice};
 pub use machine::{Machine, Policy};
 pub use moment::Moment;

@@ -133,11 +133,15 @@ pub enum Hook {
     Lifecycle,
     /// Sends the monitor's JSON on.
     Pushstats,
+    /// Writes what is to be backed up into a directory.
+    Backup,
+    /// Takes it back from there.
+    Restore,
 }
 
 impl Hook {
     /// Every hook.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Boot,
         Self::Firstboot,
         Self::Upgrade,
@@ -147,6 +151,8 @@ impl Hook {
         Self::Svcdown,
         Self::Lifecycle,
         Self::Pushstats,
+        Self::Backup,
+        Self::Restore,
     ];
 
     /// The file's name below `/ww/usr`.
@@ -162,6 +168,8 @@ impl Hook {
             Self::Svcdown => "svcdown",
             Self::Lifecycle => "lifecycle",
             Self::Pushstats => "pushstats",
+            Self::Backup => "backup",
+            Self::Restore => "restore",
         }
     }
 }

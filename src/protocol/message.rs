@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::{BackupStep, Quiesced};
 use crate::lifecycle::{Health, State};
 
 /// A line the agent writes.
@@ -22,6 +23,8 @@ pub enum FromAgent {
     Service(ServiceReport),
     /// A stop has come to its next stage.
     Stopping(Stopping),
+    /// Services go down for a backup, are down, or are let up again.
+    Quiesced(Quiesced),
     /// A check changed the health, or confirmed it.
     Health(HealthReport),
     /// A check has ended; what it printed.
@@ -82,6 +85,9 @@ pub struct Snapshot {
     /// Where a stop is; none while none is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopping: Option<Stopping>,
+    /// Services are kept down for a backup; none while none are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiesced: Option<Quiesced>,
     /// The services of `/ww/usr/svc.d`, in the order they are started.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<ServiceReport>,
@@ -498,6 +504,8 @@ pub enum RequestKind {
     /// The transitions and ends of this boot and those before it, as far as they are kept. Answered
     /// with `{"entries": [{…}]}`, oldest first.
     History,
+    /// A step of a backup. Who may ask, and when what is answered, is said with each.
+    Backup(BackupStep),
     /// A type of request this version does not know; answered with the error `unknown`.
     #[serde(other)]
     Unknown,
@@ -521,7 +529,7 @@ pub struct Answer {
 /// Why a request was not done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WireError {
-    /// One of `forbidden`, `malformed`, `unknown`, `refused`, `filter`, `toolarge`.
+    /// One of `forbidden`, `malformed`, `unknown`, `refused`, `busy`, `lapsed`, `cut`, `filter`, `toolarge`.
     pub code: String,
     /// The same in words.
     pub message: String,

@@ -4,10 +4,15 @@
 //! ignored and unknown types read as [`FromAgent::Unknown`]. `docs/protocol.md` has an example of
 //! each line, which the tests hold against these types.
 
+mod backup;
 mod evidence;
 mod frame;
 mod message;
 
+pub use backup::{
+    BackupMode, BackupPlan, BackupStep, HookAnswer, LEASE_DEFAULT_S, LEASE_MOST_S, QuiesceStage,
+    Quiesced, ScriptPlan,
+};
 pub use evidence::{
     Evidence, EvidenceAnswer, HistoryAnswer, HistoryEntry, HistoryEvent, Pressure, ProcessReport,
 };

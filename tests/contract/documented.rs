@@ -1,7 +1,7 @@
 //! Every example of `docs/protocol.md` is a line the code reads, and writes the same way.
 
 use serde_json::Value;
-use whaleware::protocol::{FromAgent, Request, RequestKind, encode};
+use whaleware::protocol::{BackupStep, FromAgent, Request, RequestKind, encode};
 
 /// The lines in the document's fenced blocks of one kind.
 fn examples(kind: &str) -> Vec<&'static str> {
@@ -37,6 +37,7 @@ fn every_line_of_the_agent_is_read_and_written_the_same() {
         "hook",
         "monitor",
         "note",
+        "quiesced",
         "resources",
         "service",
         "snapshot",
@@ -53,10 +54,12 @@ fn every_line_of_the_agent_is_read_and_written_the_same() {
 #[test]
 fn every_request_is_read_and_written_the_same() {
     let lines = examples("request");
-    assert_eq!(lines.len(), 9);
+    assert_eq!(lines.len(), 15);
     for line in lines {
         let request: Request = serde_json::from_str(line).unwrap();
         assert_ne!(request.kind, RequestKind::Unknown, "{line}");
+        let unknown = RequestKind::Backup(BackupStep::Unknown);
+        assert_ne!(request.kind, unknown, "{line}");
         let written: Value = serde_json::from_slice(&encode(&request).unwrap()).unwrap();
         assert_eq!(written, serde_json::from_str::<Value>(line).unwrap());
     }

@@ -1,6 +1,8 @@
 //! Agents and tools of different versions get along.
 
-use whaleware::protocol::{FromAgent, HookResult, Request, RequestId, RequestKind};
+use whaleware::protocol::{
+    BackupStep, FromAgent, HookResult, LEASE_DEFAULT_S, Request, RequestId, RequestKind,
+};
 
 #[test]
 fn fields_of_a_later_version_are_ignored() {
@@ -22,6 +24,20 @@ fn types_of_a_later_version_are_skipped() {
     assert_eq!(
         (request.kind, request.id),
         (RequestKind::Unknown, RequestId::Text("x".into()))
+    );
+}
+
+#[test]
+fn steps_of_a_later_version_are_known_as_such() {
+    let line = r#"{"type":"backup","step":"teleport","id":1,"to":"moon"}"#;
+    let request: Request = serde_json::from_str(line).unwrap();
+    assert_eq!(request.kind, RequestKind::Backup(BackupStep::Unknown));
+    let line = r#"{"type":"backup","step":"quiesce","id":1,"gently":true}"#;
+    let request: Request = serde_json::from_str(line).unwrap();
+    let most_s = LEASE_DEFAULT_S;
+    assert_eq!(
+        request.kind,
+        RequestKind::Backup(BackupStep::Quiesce { most_s })
     );
 }
 

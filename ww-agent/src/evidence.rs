@@ -53,6 +53,7 @@ pub(crate) fn is_wanted(cause: &Cause) -> bool {
         | Cause::MarkFailed(_)
         | Cause::Signal(_)
         | Cause::Operator(_)
+        | Cause::Quiesced(_)
         | Cause::Restarted
         | Cause::Fault(_) => false,
     }

@@ -13,7 +13,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use nix::errno::Errno;
 use nix::libc::{SIGCONT, SIGKILL, SIGTERM};
-use nix::unistd::{Pid, getpgid};
 use whaleware::env;
 use whaleware::lifecycle::{Hook, MAIN_SERVICE, Moment, Outcome, RunId, State};
 
@@ -52,8 +51,37 @@ pub(crate) enum Owner {
     Pushstats,
     /// A foreground service.
     Service(RunId),
+    /// A backup, or bringing one back; one at a time.
+    Backup,
+    /// What does something with the directory of such a script; no script, but it has pipes.
+    Worker,
     /// A filter somebody asked for; not a script, but it has pipes.
     Filter(u32),
+}
+
+/// Where scripts say how far they are.
+#[derive(Debug)]
+pub(crate) struct Places {
+    /// Those of the life cycle.
+    pub(crate) cycle: String,
+    /// Those beside it, which speak for nobody.
+    pub(crate) beside: String,
+}
+
+impl Places {
+    fn of(&self, hook: Hook) -> &str {
+        match hook {
+            Hook::Boot
+            | Hook::Firstboot
+            | Hook::Upgrade
+            | Hook::Svcup
+            | Hook::Warmup
+            | Hook::Svcdown => &self.cycle,
+            Hook::Monitor | Hook::Lifecycle | Hook::Pushstats | Hook::Backup | Hook::Restore => {
+                &self.beside
+            }
+        }
+    }
 }
 
 /// What is run.
@@ -160,8 +188,8 @@ pub(crate) struct Hooks {
     groups: BTreeMap<RunId, i32>,
     /// What they print.
     pub(crate) pipes: Pipes,
-    /// Where a script may say how far it is, if there is such a place.
-    pub(crate) notify: Option<String>,
+    /// Where scripts may say how far they are, if there is such a place.
+    pub(crate) notify: Option<Places>,
     /// What keeps a script from being started for now, to be told once.
     pub(crate) trouble: Option<String>,
     /// Services whose process exists, to be told once.
@@ -303,8 +331,8 @@ impl Hooks {
             .map_err(|error| Refusal::Later(error, RETRY_FOR))?;
         command.args(argument).env(env::WW_STATE, state.name());
         match (task, &self.notify) {
-            (Task::Hook(_), Some(address)) => {
-                command.env(env::WW_NOTIFY_SOCKET, address);
+            (Task::Hook(hook), Some(places)) => {
+                command.env(env::WW_NOTIFY_SOCKET, places.of(*hook));
             }
             (Task::Service(_, variables) | Task::Command(_, variables), _) => {
                 attend(&mut command, variables);
@@ -444,22 +472,6 @@ impl Hooks {
         }
     }
 
-    /// Whether a process is of a script that runs beside the life cycle, as far as its group tells: one
-    /// that has ended and was taken, or has left its group, is nobody's.
-    pub(crate) fn is_beside(&self, pid: i32) -> bool {
-        let Ok(group) = getpgid(Some(Pid::from_raw(pid))) else {
-            return false;
-        };
-        match self.pids.get(&group.as_raw()) {
-            Some(owner @ Owner::Cycle(_)) => {
-                let run = self.runs.get(owner);
-                run.is_some_and(|run| run.task == Task::Hook(Hook::Monitor))
-            }
-            Some(Owner::Lifecycle | Owner::Pushstats) => true,
-            Some(Owner::Filter(_) | Owner::Service(_)) | None => false,
-        }
-    }
-
     /// Asks the group of a run to end. Answers with its end when it had not been started.
     pub(crate) fn terminate(&mut self, owner: Owner, cut: Cut) -> Option<Ended> {
         self.signal(owner, cut, &[SIGTERM, SIGCONT])
@@ -484,7 +496,14 @@ impl Hooks {
                 return self.close(owner, signalled(first, false));
             }
             (None, Owner::Cycle(id) | Owner::Service(id)) => *self.groups.get(&id)?,
-            (None, Owner::Lifecycle | Owner::Pushstats | Owner::Filter(_)) => return None,
+            (
+                None,
+                Owner::Lifecycle
+                | Owner::Pushstats
+                | Owner::Backup
+                | Owner::Worker
+                | Owner::Filter(_),
+            ) => return None,
         };
         for signal in signals {
             sys::send(-group, *signal);
@@ -507,6 +526,10 @@ impl Hooks {
             && sys::group_exists(pid)
         {
             self.groups.insert(id, pid);
+        }
+        // Of a backup that was cut nothing is to go on writing.
+        if owner == Owner::Backup && run.cut != Cut::No && sys::group_exists(pid) {
+            sys::send(-pid, SIGKILL);
         }
         let outcome = match ending {
             Ending::Exited(code) => Outcome::Exited(code),

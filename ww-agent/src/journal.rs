@@ -102,7 +102,9 @@ impl Content {
             | Hook::Monitor
             | Hook::Svcdown
             | Hook::Lifecycle
-            | Hook::Pushstats => None,
+            | Hook::Pushstats
+            | Hook::Backup
+            | Hook::Restore => None,
         }
     }
 

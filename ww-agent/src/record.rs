@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 use whaleware::lifecycle::{
-    Failure, Health, Moment, Policy, ServiceStand, ServiceView, State, Transition,
+    Cause, Failure, Health, Moment, Policy, ServiceStand, ServiceView, State, Transition,
 };
 use whaleware::protocol::{
-    FromAgent, HealthReport, HookRun, MAX_TEXT, MonitorReport, PreviousBoot, Resources, Restarts,
-    ServiceReport, ServiceStatus, Snapshot, StopBudget, Stopping, TransitionReport, encode,
+    FromAgent, HealthReport, HookRun, MAX_TEXT, MonitorReport, PreviousBoot, Quiesced, Resources,
+    Restarts, ServiceReport, ServiceStatus, Snapshot, StopBudget, Stopping, TransitionReport,
+    encode,
 };
 
 use crate::clock;
@@ -52,6 +53,8 @@ pub(crate) struct Record {
     services: Vec<ServiceReport>,
     /// Where a stop is.
     pub(crate) stopping: Option<Stopping>,
+    /// Services are kept down for a backup.
+    pub(crate) quiesced: Option<Quiesced>,
     pub(crate) health: HealthReport,
     /// How the last check failed.
     check_failure: Option<String>,
@@ -85,6 +88,7 @@ impl Record {
             running: None,
             services: Vec::new(),
             stopping: None,
+            quiesced: None,
             health: HealthReport::default(),
             check_failure: None,
             ailing: None,
@@ -135,7 +139,8 @@ impl Record {
         self.cause.clone_from(&report.cause);
         self.restarts.total = restarts;
         self.restarts.in_a_row = in_a_row;
-        if report.state == State::Restarting {
+        let is_restart = !matches!(transition.cause, Cause::Quiesced(_));
+        if report.state == State::Restarting && is_restart {
             self.restarts.last = Some(report.at);
             self.restarts.cause = Some(log::plain(&report.cause, OLD_TEXT));
         }
@@ -358,6 +363,7 @@ impl Record {
             running: self.running(now),
             stop: self.stop.clone(),
             stopping: self.stopping.clone(),
+            quiesced: self.quiesced.clone(),
             services: self.services.clone(),
             version: self.version.clone(),
             previous: self.previous.clone(),
@@ -406,7 +412,6 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
     use std::time::Duration;
-    use whaleware::lifecycle::Cause;
     use whaleware::protocol::{HookResult, MAX_LINE};
 
     fn parsed(line: &[u8]) -> Snapshot {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::phase::{Check, Part, Phase, Restart, RestartStep, Stage};
 use super::{Effects, Machine};
-use crate::lifecycle::effect::Heard;
+use crate::lifecycle::effect::{Heard, NO_MONITOR};
 use crate::lifecycle::{Cause, Effect, Hook, Moment, State};
 
 impl Machine {
@@ -32,7 +32,7 @@ impl Machine {
             }
             Phase::Restarting(restart) => {
                 // The services are yet to be started: that start serves this request too, and
-                // somebody wants it now.
+                // somebody wants it now. Where a backup keeps them down, it comes when that is over.
                 out.push(Effect::Heard(Heard::Joined));
                 restart.pause = Duration::ZERO;
                 if let RestartStep::Pausing { until } = &mut restart.step {
@@ -42,7 +42,7 @@ impl Machine {
             }
             Phase::Up(_) => {
                 out.push(Effect::Heard(Heard::Begun));
-                self.begin_restart(cause, true, Duration::ZERO, now, out);
+                self.asked_restart(cause, now, out);
             }
             Phase::Created => out.push(Effect::Heard(Heard::Refused("it has not started yet"))),
             Phase::Stopping(_) | Phase::Done => {
@@ -60,7 +60,7 @@ impl Machine {
             }
             Phase::Up(Check::Running(_)) => out.push(Effect::Heard(Heard::Joined)),
             Phase::Up(Check::Absent) => {
-                out.push(Effect::Heard(Heard::Refused("it has no monitor script")));
+                out.push(Effect::Heard(Heard::Refused(NO_MONITOR)));
             }
             Phase::Created | Phase::Starting { .. } | Phase::Restarting(_) => {
                 out.push(Effect::Heard(Heard::Refused("it is not UP")));

@@ -1,13 +1,14 @@
 //! The machine itself: what every event means in each of its phases.
 //!
 //! The phases are in `phase`, what is asked from outside is in `asked`, what the foreground services
-//! lead to in `attended`; what follows is in `start` (the way up and the checks), `restart` and `stop`. No match here has a catch-all: a new event or phase does not compile
+//! lead to in `attended`, standing still for a backup in `quiesce`; what follows is in `start` (the way up and the checks), `restart` and `stop`. No match here has a catch-all: a new event or phase does not compile
 //! until each cell is decided.
 
 mod asked;
 mod attended;
 mod phase;
 mod policy;
+mod quiesce;
 mod restart;
 mod start;
 mod stop;
@@ -19,7 +20,7 @@ use self::phase::{
 };
 pub use self::policy::Policy;
 use super::backoff::Backoff;
-use super::effect::{Effect, Transition};
+use super::effect::{Effect, LeaseEnd, Transition};
 use super::event::{Ask, Cause, Event, Outcome, RunId};
 use super::moment::Moment;
 use super::services::{Failure, ServiceView, Services};
@@ -167,7 +168,7 @@ impl Machine {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Moment> {
         let services = self.services.next_deadline();
-        [self.phase_deadline(), services]
+        [self.lease_deadline(), self.phase_deadline(), services]
             .into_iter()
             .flatten()
             .min()
@@ -189,7 +190,8 @@ impl Machine {
                 | RestartStep::Pausing { until } => Some(*until),
                 RestartStep::Emptying { next, .. } => Some(*next),
                 RestartStep::Running(_, run) => run.deadline(),
-                RestartStep::Halting | RestartStep::Settling => None,
+                // What is held has its lease's deadline.
+                RestartStep::Halting | RestartStep::Held { .. } | RestartStep::Settling => None,
             },
             Phase::Stopping(stop) => match &stop.step {
                 StopStep::Cutting(run) | StopStep::Svcdown(run) => run.deadline(),
@@ -225,6 +227,8 @@ impl Machine {
             Event::Asked(Ask::Restart(cause)) => self.on_restart(cause, now, &mut out),
             Event::Asked(Ask::Stop(cause)) => self.on_stop(cause, now, &mut out),
             Event::Asked(Ask::Check) => self.on_check(now, &mut out),
+            Event::Asked(Ask::Quiesce { by, most }) => self.on_quiesce(by, most, now, &mut out),
+            Event::Asked(Ask::Resume) => self.on_resume(now, &mut out),
         }
         out
     }
@@ -233,7 +237,9 @@ impl Machine {
     pub fn handle_deadline(&mut self, now: Moment) -> Vec<Effect> {
         let mut out = Effects::new();
         let due = |deadline: Option<Moment>| deadline.is_some_and(|deadline| deadline <= now);
-        if due(self.phase_deadline()) {
+        if due(self.lease_deadline()) {
+            self.end_lease(LeaseEnd::Overdue, now, &mut out);
+        } else if due(self.phase_deadline()) {
             self.on_deadline(now, &mut out);
         } else if due(self.services.next_deadline()) {
             self.services_deadline(now, &mut out);
@@ -295,6 +301,7 @@ impl Machine {
                 | RestartStep::Halting
                 | RestartStep::Emptying { .. }
                 | RestartStep::Pausing { .. }
+                | RestartStep::Held { .. }
                 | RestartStep::Settling => self.phase = Phase::Restarting(restart),
             },
             Phase::Stopping(stop) => match stop.step {
@@ -339,6 +346,7 @@ impl Machine {
                 | RestartStep::Running(..)
                 | RestartStep::Emptying { .. }
                 | RestartStep::Pausing { .. }
+                | RestartStep::Held { .. }
                 | RestartStep::Settling => self.phase = Phase::Restarting(restart),
             },
             Phase::Stopping(stop)
@@ -398,6 +406,7 @@ impl Machine {
                 | RestartStep::Running(..)
                 | RestartStep::Emptying { .. }
                 | RestartStep::Pausing { .. }
+                | RestartStep::Held { .. }
                 | RestartStep::Settling => self.phase = Phase::Restarting(restart),
             },
             phase @ (Phase::Created
@@ -580,6 +589,7 @@ impl Machine {
                     | RestartStep::Halting
                     | RestartStep::Emptying { .. }
                     | RestartStep::Pausing { .. }
+                    | RestartStep::Held { .. }
                     | RestartStep::Settling,
                 ..
             })

@@ -166,6 +166,10 @@ pub(super) enum RestartStep {
     Pausing {
         until: Moment,
     },
+    /// Nothing runs, for as long as somebody reads the data; until then at most.
+    Held {
+        until: Moment,
+    },
     /// The services are being started, after `svcup`.
     Settling,
 }
@@ -187,6 +191,8 @@ pub(super) struct Restart {
     pub(super) again: Option<Cause>,
     /// The pause before `svcup`.
     pub(super) pause: Duration,
+    /// Once nothing runs it is to be held like that, until then at most.
+    pub(super) lease: Option<Moment>,
 }
 
 /// What is under way within a stop.
@@ -239,6 +245,24 @@ pub(super) enum Phase {
     Done,
 }
 
+impl Phase {
+    /// Until when at most a backup keeps, or is to keep, the services down.
+    pub(super) const fn lease(&self) -> Option<Moment> {
+        match self {
+            Self::Restarting(Restart {
+                step: RestartStep::Held { until },
+                ..
+            }) => Some(*until),
+            Self::Restarting(restart) => restart.lease,
+            Self::Created
+            | Self::Starting { .. }
+            | Self::Up(_)
+            | Self::Stopping(_)
+            | Self::Done => None,
+        }
+    }
+}
+
 /// Whether there is something for `svcdown` to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Svcup {
@@ -283,6 +307,7 @@ impl Phase {
                     RestartStep::Emptying { then: Some(_), .. } => "emptying svcdown's",
                     RestartStep::Emptying { then: None, .. } => "emptying the last",
                     RestartStep::Pausing { .. } => "pausing",
+                    RestartStep::Held { .. } => "held",
                 },
             ),
             Self::Stopping(stop) => (

@@ -75,7 +75,9 @@ impl Policy {
             | Hook::Svcup
             | Hook::Warmup
             | Hook::Lifecycle
-            | Hook::Pushstats => own,
+            | Hook::Pushstats
+            | Hook::Backup
+            | Hook::Restore => own,
         }
     }
 }

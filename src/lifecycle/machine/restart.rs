@@ -6,6 +6,17 @@ use super::phase::{Overdue, Part, Phase, Restart, RestartStep, Svcup, Told};
 use super::{Effects, GIVE_UP, Machine, PATIENCE};
 use crate::lifecycle::{Cause, Effect, Health, Hook, Moment, Outcome, RunId, State};
 
+/// Why the services are stopped and started again, and what comes in between.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Begun {
+    /// Nobody asked for it: this pause.
+    Needed(Duration),
+    /// Somebody did.
+    Asked,
+    /// A backup wants to read while nothing runs, until then at most.
+    Quiesced(Moment),
+}
+
 impl Machine {
     /// A restart nobody asked for: counted, paused before, given up in the end.
     pub(super) fn needs_restart(&mut self, cause: Cause, now: Moment, out: &mut Effects) {
@@ -24,14 +35,20 @@ impl Machine {
         }
         self.in_a_row = self.in_a_row.saturating_add(1);
         let pause = self.backoff.pause();
-        self.begin_restart(cause, false, pause, now, out);
+        self.restarts = self.restarts.saturating_add(1);
+        self.begin_restart(cause, Begun::Needed(pause), now, out);
+    }
+
+    /// A restart somebody asked for.
+    pub(super) fn asked_restart(&mut self, cause: Cause, now: Moment, out: &mut Effects) {
+        self.restarts = self.restarts.saturating_add(1);
+        self.begin_restart(cause, Begun::Asked, now, out);
     }
 
     pub(super) fn begin_restart(
         &mut self,
         cause: Cause,
-        asked: bool,
-        pause: Duration,
+        begun: Begun,
         now: Moment,
         out: &mut Effects,
     ) {
@@ -40,18 +57,23 @@ impl Machine {
             out.push(Effect::Kill(run.id));
         }
         self.services.hold(out);
-        self.restarts = self.restarts.saturating_add(1);
         self.patience = PATIENCE;
         let number = self.announce(State::Restarting, cause, now, out);
         let step = RestartStep::Announcing {
             number,
             until: now + self.patience,
         };
+        let (asked, pause, lease) = match begun {
+            Begun::Needed(pause) => (false, pause, None),
+            Begun::Asked => (true, Duration::ZERO, None),
+            Begun::Quiesced(until) => (true, Duration::ZERO, Some(until)),
+        };
         self.phase = Phase::Restarting(Restart {
             step,
             asked,
             again: None,
             pause,
+            lease,
         });
     }
 
@@ -82,6 +104,9 @@ impl Machine {
     }
 
     fn restart_emptied(&mut self, mut restart: Restart, now: Moment, out: &mut Effects) {
+        if let Some(until) = restart.lease.take() {
+            return self.hold(restart, until, now, out);
+        }
         if restart.pause.is_zero() {
             return self.begin_svcup(restart, now, out);
         }
@@ -189,7 +214,7 @@ impl Machine {
                 return self.restart_told(restart, now, out);
             }
             RestartStep::Draining { .. } => return self.restart_halt(restart, now, out),
-            RestartStep::Halting | RestartStep::Settling => {}
+            RestartStep::Halting | RestartStep::Held { .. } | RestartStep::Settling => {}
             RestartStep::Emptying {
                 group, then, told, ..
             } => {

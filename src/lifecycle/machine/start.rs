@@ -1,7 +1,5 @@
 //! The way up, and the checks of a container that is UP.
 
-use std::time::Duration;
-
 use super::phase::{Check, Phase, Stage, Step, Svcup};
 use super::{Effects, Machine};
 use crate::lifecycle::{Cause, Effect, Health, Moment, Outcome, State};
@@ -105,7 +103,7 @@ impl Machine {
         self.phase = Phase::Up(Check::Due(now + self.policy.monitor_interval));
         self.tell_health(now, out);
         if let Some(cause) = again {
-            self.begin_restart(cause, true, Duration::ZERO, now, out);
+            self.asked_restart(cause, now, out);
         }
     }
 

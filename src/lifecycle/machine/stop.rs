@@ -6,6 +6,7 @@ use super::phase::{
     Check, Cut, Overdue, Part, Phase, Restart, RestartStep, Run, Step, Stop, StopStep, Svcup,
 };
 use super::{Effects, GIVE_UP, HURRY, Machine, PATIENCE};
+use crate::lifecycle::effect::{Lease, LeaseEnd};
 use crate::lifecycle::{Cause, Effect, Hook, Moment, Outcome, State, StopStage};
 
 impl Machine {
@@ -28,6 +29,9 @@ impl Machine {
         self.patience = PATIENCE;
         self.services.hold(out);
         let number = self.announce(state, cause, now, out);
+        if phase.lease().is_some() {
+            out.push(Effect::Lease(Lease::Ended(LeaseEnd::Stopped)));
+        }
         let step = match phase {
             Phase::Starting {
                 step: Step::Running(mut run),
@@ -52,6 +56,7 @@ impl Machine {
                 | RestartStep::Halting
                 | RestartStep::Emptying { .. }
                 | RestartStep::Pausing { .. }
+                | RestartStep::Held { .. }
                 | RestartStep::Settling => StopStep::Announcing {
                     until: now + self.patience,
                 },

@@ -102,6 +102,14 @@ pub(super) fn events(world: &World) -> Vec<(&'static str, Event)> {
         ),
         ("stop", Event::Asked(Ask::Stop(Cause::Signal("SIGTERM")))),
         ("check", Event::Asked(Ask::Check)),
+        (
+            "quiesce",
+            Event::Asked(Ask::Quiesce {
+                by: "x".into(),
+                most: Duration::from_secs(900),
+            }),
+        ),
+        ("resume", Event::Asked(Ask::Resume)),
         ("began, unknown", Event::Began(RunId(9999))),
         (
             "noticed, unknown",
@@ -234,6 +242,7 @@ fn every_place_is_reached_and_every_cell_decided() {
         "restarting emptying svcdown's",
         "restarting emptying the last",
         "restarting pausing",
+        "restarting held",
         "restarting svcup",
         "restarting settling",
         "restarting warmup",
@@ -248,7 +257,7 @@ fn every_place_is_reached_and_every_cell_decided() {
     ] {
         assert!(shapes.contains(expected), "{expected} is never reached");
     }
-    assert_eq!(shapes.len(), 33, "{shapes:?}");
+    assert_eq!(shapes.len(), 34, "{shapes:?}");
 
     let mut cells = 0;
     for world in places.values() {
@@ -260,7 +269,7 @@ fn every_place_is_reached_and_every_cell_decided() {
             let place = world.machine.place();
             let log = after.log.join(", ");
             // Somebody who asks is always told what became of it, and first of all.
-            if matches!(name, "restart" | "stop" | "check") {
+            if matches!(name, "restart" | "stop" | "check" | "quiesce" | "resume") {
                 let first = after.log.first().map_or("", String::as_str);
                 let told = ["Begun", "Joined", "Queued", "Refused"];
                 assert!(
@@ -274,6 +283,21 @@ fn every_place_is_reached_and_every_cell_decided() {
                 assert!(log.is_empty(), "{place}, {name}: {log}");
                 assert_eq!(after.machine.place(), place, "{name}");
             }
+            // Nothing is quiesced but what is UP, and by one at a time.
+            if name == "quiesce" {
+                let begun = log.starts_with("Begun");
+                assert_eq!(begun, place.starts_with("up "), "{place}: {log}");
+            }
+            // A lease that is given back, or that a stop overrules, is over; and nothing else is.
+            let leased = world.machine.lease_deadline().is_some();
+            if matches!(name, "resume" | "stop") {
+                assert_eq!(leased, log.contains("lease "), "{place}, {name}: {log}");
+                assert!(after.machine.lease_deadline().is_none(), "{place}, {name}");
+            } else if leased {
+                let ends = after.machine.lease_deadline().is_none();
+                assert_eq!(ends, log.contains("lease "), "{place}, {name}: {log}");
+                assert!(!log.contains("lease Resumed"), "{place}, {name}: {log}");
+            }
             // A stop is under way from everywhere, or the end is there.
             if name == "stop" && place != "done" {
                 assert!(
@@ -284,5 +308,5 @@ fn every_place_is_reached_and_every_cell_decided() {
         }
     }
     println!("{} places, {cells} cells", places.len());
-    assert!(cells > 33 * 14, "{cells}");
+    assert!(cells > 34 * 16, "{cells}");
 }

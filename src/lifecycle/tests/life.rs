@@ -17,6 +17,8 @@ pub(super) enum Move {
     Restart,
     Stop,
     Check,
+    Quiesce(u32),
+    Resume,
     Fault,
     Deadline,
     Wait(u32),
@@ -124,7 +126,7 @@ impl Life {
 
 fn one_move(chance: &mut Chance, luck: u64, stops: bool) -> Move {
     let lucky = chance.below(100) < luck;
-    match chance.below(34) {
+    match chance.below(36) {
         0 => Move::Start(chance.toss()),
         1..=8 => Move::End(chance.byte(), if lucky { 0 } else { chance.byte() }),
         9 => Move::EndUnknown(chance.below(40)),
@@ -137,6 +139,8 @@ fn one_move(chance: &mut Chance, luck: u64, stops: bool) -> Move {
         26 if stops && chance.below(8) == 0 => Move::Fault,
         25..=27 => Move::Check,
         28..=31 => Move::Deadline,
+        32 | 33 => Move::Quiesce(u32::try_from(chance.below(100)).unwrap()),
+        34 => Move::Resume,
         _ => Move::Wait(u32::try_from(chance.below(100_000)).unwrap()),
     }
 }

@@ -138,6 +138,8 @@ fn service_step(world: &mut World, chosen: Move) {
         | Move::Restart
         | Move::Stop
         | Move::Check
+        | Move::Quiesce(_)
+        | Move::Resume
         | Move::Fault
         | Move::Deadline
         | Move::Wait(_) => {}
@@ -178,6 +180,8 @@ fn step(world: &mut World, chosen: Move) {
         Move::Restart => world.restart("x"),
         Move::Stop => world.stop(),
         Move::Check => world.event(Event::Asked(Ask::Check)),
+        Move::Quiesce(seconds) => world.quiesce("x", Duration::from_secs(seconds.into())),
+        Move::Resume => world.resume(),
         Move::Fault => {
             let effects = world.machine.fault("a fault".into(), world.now);
             world.perform(effects);
@@ -285,7 +289,7 @@ fn shortest(mut life: Life, mut broken: String) -> (Life, String) {
 
 #[test]
 fn every_life_keeps_the_promises() {
-    let (mut up, mut restarted, mut thrice, mut failed) = (0, 0, 0, 0);
+    let (mut up, mut restarted, mut thrice, mut failed, mut held) = (0, 0, 0, 0, 0);
     let mut services = [0; Reach::LEAST.len()];
     for number in 0..LIVES {
         let life = Life::of(number);
@@ -307,13 +311,14 @@ fn every_life_keeps_the_promises() {
         restarted += u64::from(told("UP:") > 1);
         thrice += u64::from(told("RESTARTING:") > 2);
         failed += u64::from(told("ERROR:") > 0);
+        held += u64::from(told("held") > 0);
         for (count, reached) in services.iter_mut().zip(reach.all()) {
             *count += u64::from(reached);
         }
     }
     println!("services: {}", Reach::list(services));
     println!(
-        "{LIVES} lives: {up} came up, {restarted} came up again, {thrice} restarted three times or more, {failed} failed"
+        "{LIVES} lives: {up} came up, {restarted} came up again, {thrice} restarted three times or more, {failed} failed, {held} were held"
     );
     // Lives that end before anything happens prove nothing.
     assert!(up > LIVES / 4 && restarted > LIVES / 10, "{up} {restarted}");
@@ -321,6 +326,7 @@ fn every_life_keeps_the_promises() {
         thrice > LIVES / 50 && failed > LIVES / 10,
         "{thrice} {failed}"
     );
+    assert!(held > LIVES / 1000, "{held}");
     for ((name, least), count) in Reach::LEAST.into_iter().zip(services) {
         assert!(count > LIVES / least, "{name}: {count}");
     }

@@ -5,6 +5,7 @@ mod diagram;
 mod life;
 mod lives;
 mod promises;
+mod quiesce;
 mod rounds;
 mod services;
 mod stories;

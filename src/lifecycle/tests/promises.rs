@@ -16,6 +16,16 @@ enum Restart {
     Up,
 }
 
+/// How the lease of a backup stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lease {
+    None,
+    /// Asked for, and heard.
+    Given,
+    /// Nothing runs.
+    Held,
+}
+
 /// Reads a log line by line; each says what is no longer allowed.
 #[derive(Debug)]
 #[expect(
@@ -36,6 +46,8 @@ struct Reader<'a> {
     over: bool,
     been_up: bool,
     restart: Restart,
+    /// How a lease stands: none, given, nothing runs by now.
+    lease: Lease,
     /// `svcup` was started and no `svcdown` since.
     services: bool,
     /// `svcup` has finished, and `warmup`, since the last `svcup` was started.
@@ -61,6 +73,7 @@ pub(super) fn hold(log: &[String], policy: &Policy, wraps: bool) -> Result<Reach
         over: false,
         been_up: false,
         restart: Restart::None,
+        lease: Lease::None,
         services: false,
         svcup: false,
         warmup: false,
@@ -106,6 +119,20 @@ impl<'a> Reader<'a> {
             "empty" => self.watched.retain(|group| *group != rest),
             "tolerated" => return self.tolerated(rest),
             "unheard" => return must(false, "the end of a script that led to nothing"),
+            "held" => {
+                must(self.lease == Lease::Given, "held without a lease")?;
+                must(self.restart == Restart::Down, "held before svcdown")?;
+                must(
+                    self.running.is_empty() && self.groups == 2 && self.watched.is_empty(),
+                    "held while something runs",
+                )?;
+                self.rounds.all_down()?;
+                self.lease = Lease::Held;
+            }
+            "lease" => {
+                must(self.lease != Lease::None, "a lease that ends twice")?;
+                self.lease = Lease::None;
+            }
             "mark" => return must(!self.stopping, "a mark after a stop"),
             "STOPPED:" | "ERROR:" => {
                 must(!self.stopping, "a second end")?;
@@ -120,6 +147,7 @@ impl<'a> Reader<'a> {
             }
             "exit" => {
                 self.over = true;
+                must(self.lease == Lease::None, "a lease that never ends")?;
                 return self.rounds.exited(rest, self.wraps);
             }
             _ => {}
@@ -173,6 +201,7 @@ impl<'a> Reader<'a> {
             )?;
         } else {
             must(self.running.is_empty(), "two scripts at once")?;
+            must(self.lease != Lease::Held, "a start while it is held")?;
         }
         must(!self.stopping || hook == "svcdown", "a start after a stop")?;
         match hook {
@@ -265,12 +294,20 @@ impl<'a> Reader<'a> {
             "two restarts at once",
         )?;
         self.restart = Restart::Begun;
+        must(
+            self.lease == Lease::None,
+            "a restart while a lease is given",
+        )?;
+        if cause.starts_with("quiesced ") {
+            self.lease = Lease::Given;
+        }
         self.groups = 0;
         self.watched.clear();
         Ok(())
     }
 
     fn up(&mut self) -> Result<(), String> {
+        must(self.lease == Lease::None, "UP while a lease is given")?;
         must(!self.stopping, "UP after a stop")?;
         must(self.running.is_empty(), "UP while a script runs")?;
         must(self.svcup, "UP without a finished svcup")?;

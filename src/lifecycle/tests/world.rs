@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::lifecycle::{
-    Ask, Cause, Effect, Event, Hook, Machine, Moment, Outcome, Policy, RunId, ServiceNotice,
+    Ask, Cause, Effect, Event, Hook, Lease, Machine, Moment, Outcome, Policy, RunId, ServiceNotice,
     StopStage,
 };
 
@@ -84,6 +84,15 @@ impl World {
 
     pub(super) fn restart(&mut self, by: &str) {
         self.event(Event::Asked(Ask::Restart(Cause::Operator(by.into()))));
+    }
+
+    pub(super) fn quiesce(&mut self, by: &str, most: Duration) {
+        let by = by.into();
+        self.event(Event::Asked(Ask::Quiesce { by, most }));
+    }
+
+    pub(super) fn resume(&mut self) {
+        self.event(Event::Asked(Ask::Resume));
     }
 
     pub(super) fn stop(&mut self) {
@@ -229,6 +238,8 @@ impl World {
                 Effect::Tolerated(hook, outcome) => {
                     self.log.push(format!("tolerated {hook} {outcome}"));
                 }
+                Effect::Lease(Lease::Held) => self.log.push("held".into()),
+                Effect::Lease(Lease::Ended(why)) => self.log.push(format!("lease {why:?}")),
                 Effect::Heard(heard) => self.log.push(format!("{heard:?}")),
                 Effect::Exit(code) => {
                     assert_eq!(self.exit, None, "a second exit");

@@ -14,6 +14,7 @@ mod check;
 mod client;
 mod health;
 mod help;
+mod hookdir;
 mod legible;
 mod notify;
 mod status;
@@ -63,6 +64,8 @@ pub(crate) fn dispatch(program: &OsStr, arguments: &[OsString]) -> Wanted {
         "health" => health::main(Usage::new("ww-agent health"), arguments),
         "notify" => notify::main(Usage::new("ww-agent notify"), arguments),
         "check" => check::main(Usage::new("ww-agent check"), arguments),
+        // The agent's own: nobody else has a use for it.
+        "hook-directory" => hookdir::main(Usage::new("ww-agent hook-directory"), arguments),
         "version" => version::main(Usage::new("ww-agent version"), arguments),
         "-V" | "--version" => version::main(Usage::new("ww-agent version"), &[]),
         "help" | "-h" | "--help" => help::main(arguments),

@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use serde::Serialize;
 use whaleware::lifecycle::Health;
 use whaleware::protocol::{
-    Hello, HookResult, HookRun, MonitorReport, ServiceReport, ServiceStatus, Snapshot,
+    Hello, HookResult, HookRun, MonitorReport, Quiesced, ServiceReport, ServiceStatus, Snapshot,
 };
 
 use super::client::Client;
@@ -90,6 +90,14 @@ fn page(hello: &Hello, snapshot: &Snapshot) -> Result<String, fmt::Error> {
         writeln!(page, "degraded  {}", text(lack))?;
     }
     let hostname = text(&hello.hostname);
+    if let Some(quiesced) = &snapshot.quiesced {
+        let by = text(&quiesced.by);
+        let Quiesced { since, until, .. } = quiesced;
+        writeln!(
+            page,
+            "quiesced  for a backup by {by} since {since:.0}, until {until:.0} at most"
+        )?;
+    }
     writeln!(
         page,
         "agent     {} (protocol {}){}{hostname}",

@@ -5,5 +5,5 @@
 mod message;
 mod socket;
 
-pub(crate) use message::Watchdog;
-pub(crate) use socket::{NotifySocket, Received};
+pub(crate) use message::{Notice, Watchdog};
+pub(crate) use socket::NotifySocket;

@@ -15,16 +15,6 @@ const BATCH: usize = 64;
 /// So many batches at most are taken when everything is wanted.
 const BATCHES: usize = 16;
 
-/// A notice, and who sent it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Received {
-    /// The process that sent it, by this container's numbers, as the kernel vouches for; it may have
-    /// ended since. (A process with `CAP_SYS_ADMIN` may put another one's number here.)
-    pub(crate) pid: i32,
-    /// What it says.
-    pub(crate) notice: Notice,
-}
-
 /// A socket for datagrams of `sd_notify(3)`.
 ///
 /// It is an abstract one: it needs no directory, so it works with a read-only root and for every
@@ -78,7 +68,7 @@ impl NotifySocket {
     /// What has come, in its order: at most 64 datagrams' worth, so that the caller gets on. If there
     /// is more, the poller says so again. Datagrams that say nothing that is understood are left out,
     /// so an answer may be empty while there is more.
-    pub(crate) fn receive(&mut self) -> Vec<Received> {
+    pub(crate) fn receive(&mut self) -> Vec<Notice> {
         let mut all = Vec::new();
         self.take(&mut all);
         all
@@ -86,7 +76,7 @@ impl NotifySocket {
 
     /// Everything that has come by now, for when its sender has ended: at most what the kernel keeps
     /// in a queue of the usual size, however fast others go on sending.
-    pub(crate) fn receive_all(&mut self) -> Vec<Received> {
+    pub(crate) fn receive_all(&mut self) -> Vec<Notice> {
         let mut all = Vec::new();
         for _ in 0..BATCHES {
             if !self.take(&mut all) {
@@ -103,13 +93,13 @@ impl NotifySocket {
     }
 
     /// Takes a batch; answers whether there may be more.
-    fn take(&mut self, all: &mut Vec<Received>) -> bool {
+    fn take(&mut self, all: &mut Vec<Notice>) -> bool {
         let mut bytes = [0; MAX_DATAGRAM];
         for _ in 0..BATCH {
             match sys::receive(self.socket.as_fd(), &mut bytes) {
                 Ok(Some(datagram)) => match accept(datagram, &bytes) {
-                    Some(received) if received.notice.is_empty() => {}
-                    Some(received) => all.push(received),
+                    Some(notice) if notice.is_empty() => {}
+                    Some(notice) => all.push(notice),
                     None => self.dropped = self.dropped.saturating_add(1),
                 },
                 Ok(None) | Err(_) => return false,
@@ -126,13 +116,10 @@ impl AsFd for NotifySocket {
 }
 
 /// What a datagram says, if it can be used: it is whole, and its sender is of this container.
-fn accept(datagram: Datagram, bytes: &[u8]) -> Option<Received> {
-    let pid = datagram.pid.filter(|pid| *pid > 0)?;
+fn accept(datagram: Datagram, bytes: &[u8]) -> Option<Notice> {
+    datagram.pid.filter(|pid| *pid > 0)?;
     let content = bytes.get(..datagram.length)?;
-    (!datagram.is_cut).then(|| Received {
-        pid,
-        notice: Notice::parse(content),
-    })
+    (!datagram.is_cut).then(|| Notice::parse(content))
 }
 
 #[cfg(test)]
@@ -167,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_notice_comes_with_its_sender() {
+    fn what_says_something_comes_in_its_order() {
         let mut socket = NotifySocket::open().unwrap();
         assert_eq!(socket.receive(), []);
         send(&socket, b"READY=1", &[]).unwrap();
@@ -175,11 +162,9 @@ mod tests {
         send(&socket, b"", &[]).unwrap();
         send(&socket, b"STATUS=x", &[]).unwrap();
         let received = socket.receive();
-        let own = i32::try_from(std::process::id()).unwrap();
         assert_eq!(received.len(), 2);
-        assert!(received.iter().all(|one| one.pid == own));
-        assert!(received[0].notice.ready);
-        assert_eq!(received[1].notice.status.as_deref(), Some("x"));
+        assert!(received[0].ready);
+        assert_eq!(received[1].status.as_deref(), Some("x"));
         assert_eq!(socket.dropped(), 0);
     }
 
@@ -204,11 +189,7 @@ mod tests {
         send(&socket, &longest, &[]).unwrap();
         send(&socket, &vec![b'x'; 65_536], &[]).unwrap();
         send(&socket, b"STATUS=z", &[]).unwrap();
-        let texts: Vec<_> = socket
-            .receive()
-            .into_iter()
-            .map(|one| one.notice.status)
-            .collect();
+        let texts: Vec<_> = socket.receive().into_iter().map(|one| one.status).collect();
         assert_eq!(texts, [Some("y".to_owned()), Some("z".to_owned())]);
         assert_eq!(socket.dropped(), 2);
     }
@@ -229,7 +210,7 @@ mod tests {
         assert!(!gone(&reader), "still on their way");
         let received = socket.receive();
         assert_eq!(received.len(), 1, "a barrier says nothing: {received:?}");
-        assert_eq!(received[0].notice.status.as_deref(), Some("kept"));
+        assert_eq!(received[0].status.as_deref(), Some("kept"));
         assert!(gone(&reader), "no copy of it is left, here neither");
     }
 

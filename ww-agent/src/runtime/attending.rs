@@ -16,7 +16,7 @@ use super::notices::Pace;
 use crate::clock;
 use crate::hooks::{Cut, Ended, Owner, Task};
 use crate::log::{self, Level};
-use crate::notify::{NotifySocket, Received, Watchdog};
+use crate::notify::{Notice, NotifySocket, Watchdog};
 use crate::poller::{Interest, Token};
 use crate::services::{self, Listing};
 use crate::sys;
@@ -175,13 +175,12 @@ impl Runtime {
         self.heed_service(id, received);
     }
 
-    fn heed_service(&mut self, id: RunId, received: Vec<Received>) {
+    fn heed_service(&mut self, id: RunId, received: Vec<Notice>) {
         let Some((name, _)) = self.attended.sockets.get(&id) else {
             return;
         };
         let name = name.clone();
-        for one in received {
-            let Received { notice, .. } = one;
+        for notice in received {
             if self
                 .record
                 .service_said(&name, notice.status, notice.progress)

@@ -59,6 +59,7 @@ impl Runtime {
                     let text = format!("{hook} {outcome}; going on all the same");
                     self.output.log(Level::Warning, &text);
                 }
+                Effect::Lease(lease) => self.on_lease(lease),
                 Effect::Heard(heard) => self.heard = Some(heard),
                 Effect::Exit(code) => {
                     if self.watches.everyone.is_some() {
@@ -104,6 +105,9 @@ impl Runtime {
         }
         self.fault_if_asked(state);
         self.tell(&FromAgent::State(report));
+        if state != State::Up {
+            self.cut_hook(&text);
+        }
         if matches!(state, State::Stopped | State::Error) {
             // The last word matters most, and there is little time: a script that still tells an
             // earlier state is in its way.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use whaleware::lifecycle::{Effect, Event, Hook, Moment, Outcome, RunId};
+use whaleware::lifecycle::{Effect, Event, Hook, Moment, NO_MONITOR, Outcome, RunId};
 use whaleware::protocol::{FromAgent, HookResult, HookRun, MAX_TEXT};
 
 use super::Runtime;
@@ -25,13 +25,14 @@ impl Runtime {
                 self.stats.end();
                 self.complain(&ended);
             }
-            // Filters are no scripts; theirs is a table of their own.
-            (Owner::Filter(_) | Owner::Cycle(_), _) => {}
+            (Owner::Backup, _) => self.on_hook_ended(&ended),
+            // Filters and the like are no scripts; theirs is a table of their own.
+            (Owner::Filter(_) | Owner::Worker | Owner::Cycle(_), _) => {}
         }
     }
 
     /// The outcome as it really was: a script that was cut for its time ran out of it.
-    fn outcome(&self, run: &Run, seen: Outcome) -> Outcome {
+    pub(super) fn outcome(&self, run: &Run, seen: Outcome) -> Outcome {
         let limit = run
             .hook()
             .and_then(|hook| self.settings.policy.timeout(hook));
@@ -110,7 +111,7 @@ impl Runtime {
             self.tell(&FromAgent::Monitor(report));
             self.answer_checks(|id| success(id, result.clone()));
         } else {
-            self.answer_checks(|id| failure(id, "refused", "it has no monitor script"));
+            self.answer_checks(|id| failure(id, "refused", NO_MONITOR));
         }
         let effects = self.machine.handle(Event::Ended(id, seen), now);
         let changed = effects

@@ -8,6 +8,8 @@ mod attending;
 mod effects;
 mod emergency;
 mod ended;
+mod hooking;
+mod leasing;
 mod memory;
 mod notices;
 mod requests;
@@ -39,6 +41,8 @@ use crate::signals::Signals;
 use crate::sys;
 use crate::teller::{States, Stats};
 use attending::{Attended, Wrapped};
+use hooking::Hooking;
+use leasing::Leasing;
 use memory::Memory;
 use notices::Notices;
 use whaleware::config::Settings;
@@ -149,6 +153,10 @@ pub(crate) struct Runtime {
     ignored: BTreeSet<i32>,
     exit: Option<i32>,
     memory: Memory,
+    /// Who keeps the services down.
+    leasing: Leasing,
+    /// The script of a backup that runs.
+    hooking: Hooking,
     /// A script has run since the agent was last at rest: what that took of memory goes back then.
     has_worked: bool,
 }
@@ -198,6 +206,8 @@ impl Runtime {
             ignored: BTreeSet::new(),
             exit: None,
             memory,
+            leasing: Leasing::default(),
+            hooking: Hooking::default(),
             has_worked: false,
         }
     }
@@ -328,6 +338,8 @@ impl Runtime {
             } else if let Some(trouble) = self.hooks.trouble.take() {
                 self.output.log(Level::Warning, &trouble);
                 self.note(&trouble);
+            } else if self.end_lost_lease() || self.cut_lost_hook() {
+                // What that has led to is taken in next.
             } else if !self.begin_telling() {
                 return;
             }
@@ -370,6 +382,9 @@ impl Runtime {
                 self.send(client, &answer);
                 continue;
             }
+            if self.worker_ended(pid, ending) {
+                continue;
+            }
             let ended = self
                 .hooks
                 .reaped(pid, ending, &mut self.output, &self.poller);
@@ -407,6 +422,7 @@ impl Runtime {
             self.machine.next_deadline(),
             retry,
             self.next_cut(),
+            self.next_hook_deadline(),
             self.next_sample,
             self.notices.next_deadline(),
             self.attended.next_deadline(),
@@ -426,6 +442,7 @@ impl Runtime {
             self.ended.extend(self.hooks.retry(now, &self.poller));
         }
         self.cut_overdue(now);
+        self.hurry_hook(now);
         if let Some(server) = &mut self.server {
             server.resume(now, &self.poller);
         }

@@ -7,8 +7,9 @@ use whaleware::protocol::{FromAgent, HookRun};
 
 use super::Runtime;
 use crate::clock;
+use crate::hooks::Places;
 use crate::log::Level;
-use crate::notify::NotifySocket;
+use crate::notify::{Notice, NotifySocket};
 use crate::poller::{Interest, Token};
 
 /// At most ten lines a second for those who listen.
@@ -73,6 +74,9 @@ impl Pace {
 #[derive(Debug)]
 pub(super) struct Notices {
     socket: Option<NotifySocket>,
+    /// What scripts beside the life cycle say. It is taken in, since `notify` waits for that, and
+    /// counts for nobody. Who sent something cannot tell it from the rest: the process may be gone.
+    beside: Option<NotifySocket>,
     lines: Pace,
     log: Pace,
     /// So many dropped ones are worth a line; then ten times as many.
@@ -84,6 +88,7 @@ impl Notices {
     pub(super) const fn new() -> Self {
         Self {
             socket: None,
+            beside: None,
             lines: Pace::new(TOLD),
             log: Pace::new(LOGGED),
             worth_a_line: 1,
@@ -97,16 +102,21 @@ impl Notices {
 }
 
 impl Runtime {
-    /// Opens the socket for what scripts say.
+    /// Opens the sockets for what scripts say.
     pub(super) fn open_notices(&mut self) {
-        let opened = NotifySocket::open().and_then(|socket| {
+        let open = || {
+            let socket = NotifySocket::open()?;
             self.poller.add(&socket, Token::Notices, Interest::Read)?;
-            Ok(socket)
-        });
-        match opened {
-            Ok(socket) => {
-                self.hooks.notify = Some(socket.address().to_owned());
+            Ok::<_, std::io::Error>(socket)
+        };
+        match open().and_then(|socket| Ok((socket, open()?))) {
+            Ok((socket, beside)) => {
+                self.hooks.notify = Some(Places {
+                    cycle: socket.address().to_owned(),
+                    beside: beside.address().to_owned(),
+                });
                 self.notices.socket = Some(socket);
+                self.notices.beside = Some(beside);
             }
             Err(error) => self.degrade(&format!("scripts cannot say how far they are: {error}")),
         }
@@ -115,9 +125,10 @@ impl Runtime {
     /// Takes in what has come. Told it is with [`Self::tell_notices`].
     pub(super) fn hear(&mut self) {
         let received = self.notices.socket.as_mut().map(NotifySocket::receive);
-        for one in received.unwrap_or_default() {
-            self.heed(one.pid, one.notice.status, one.notice.progress);
+        for notice in received.unwrap_or_default() {
+            self.heed(notice);
         }
+        let _for_nobody = self.notices.beside.as_mut().map(NotifySocket::receive);
         self.report_dropped();
     }
 
@@ -125,8 +136,8 @@ impl Runtime {
     /// last; nothing of it is to be told any more, its last line does.
     pub(super) fn hear_last(&mut self, id: RunId, now: Moment) -> (Option<String>, Option<u8>) {
         let received = self.notices.socket.as_mut().map(NotifySocket::receive_all);
-        for one in received.unwrap_or_default() {
-            self.heed(one.pid, one.notice.status, one.notice.progress);
+        for notice in received.unwrap_or_default() {
+            self.heed(notice);
         }
         self.report_dropped();
         let Some(run) = self.record.running(now).filter(|run| run.run == id.0) else {
@@ -140,12 +151,9 @@ impl Runtime {
     }
 
     /// One notice counts for the script of the life cycle that runs, whichever process sent it: a
-    /// script may have others work for it. Only the scripts beside the life cycle cannot speak for it.
-    fn heed(&mut self, pid: i32, status: Option<String>, progress: Option<u8>) {
-        if self.hooks.is_beside(pid) {
-            return;
-        }
-        let changed = self.record.said(status, progress);
+    /// script may have others work for it.
+    fn heed(&mut self, notice: Notice) {
+        let changed = self.record.said(notice.status, notice.progress);
         let now = clock::now();
         if changed.any {
             self.notices.lines.changed(now);

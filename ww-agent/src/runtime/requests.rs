@@ -6,7 +6,7 @@ use nix::libc::{SIGHUP, SIGTERM};
 use serde_json::{Value, json};
 use whaleware::config::origins;
 use whaleware::lifecycle::{Ask, Cause, Heard};
-use whaleware::protocol::{RequestId, RequestKind};
+use whaleware::protocol::{Quiesced, RequestId, RequestKind};
 
 use super::{Named, Runtime};
 use crate::clock;
@@ -47,17 +47,18 @@ impl Runtime {
         match kind {
             RequestKind::Restart => {
                 let heard = self.ask(Ask::Restart(Cause::Operator(by)));
-                Some(accepted(id, heard))
+                Some(accepted(id, heard, self.leasing.report()))
             }
             RequestKind::Stop => {
                 let heard = self.ask(Ask::Stop(Cause::Operator(by)));
-                Some(accepted(id, heard))
+                Some(accepted(id, heard, None))
             }
             RequestKind::Check => self.check(client, id),
             RequestKind::Announce { signal } => Some(self.name_signal(id, by, &signal)),
             RequestKind::Cfg { filter, origin } => self.cfg(client, id, filter.as_deref(), origin),
             RequestKind::Evidence { index } => Some(self.evidence(id, index)),
             RequestKind::History => Some(self.history(id)),
+            RequestKind::Backup(step) => self.backup(client, id, by, &step),
             // The server has answered these.
             RequestKind::Unknown => Some(failure(id, "unknown", "unknown type of request")),
         }
@@ -117,7 +118,8 @@ impl Runtime {
     }
 }
 
-fn accepted(id: RequestId, heard: Option<Heard>) -> Vec<u8> {
+/// It was heard; it comes later than usual while services are kept down for a backup.
+fn accepted(id: RequestId, heard: Option<Heard>, quiesced: Option<&Quiesced>) -> Vec<u8> {
     let word = match heard {
         Some(Heard::Begun) => "begun",
         Some(Heard::Joined) => "joined",
@@ -125,5 +127,9 @@ fn accepted(id: RequestId, heard: Option<Heard>) -> Vec<u8> {
         Some(Heard::Refused(reason)) => return failure(id, "refused", reason),
         None => return failure(id, "refused", "it cannot be done now"),
     };
-    success(id, Some(json!({"heard": word})))
+    let result = match quiesced {
+        Some(quiesced) => json!({"heard": word, "quiesced": quiesced}),
+        None => json!({"heard": word}),
+    };
+    success(id, Some(result))
 }

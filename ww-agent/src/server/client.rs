@@ -64,6 +64,11 @@ impl Client {
         self.privileged
     }
 
+    /// Whether it can still ask, and be answered.
+    pub(super) const fn may_go_on(&self) -> bool {
+        !self.ended && !self.deaf
+    }
+
     /// Its connection, for a last word.
     pub(super) fn into_stream(self) -> UnixStream {
         self.stream

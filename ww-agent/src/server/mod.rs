@@ -182,6 +182,11 @@ impl Server {
         asked
     }
 
+    /// Whether this client is there, and may still ask for something.
+    pub(crate) fn hears(&self, id: u32) -> bool {
+        self.clients.get(&id).is_some_and(Client::may_go_on)
+    }
+
     /// One line for one client.
     pub(crate) fn send(&mut self, id: u32, line: &[u8], poller: &Poller) {
         if let Some(client) = self.clients.get_mut(&id) {

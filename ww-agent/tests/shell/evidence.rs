@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::harness::{Agent, Image, until};
@@ -160,13 +161,12 @@ fn the_newest_are_kept_also_of_giving_up() {
     assert_eq!(newest["kept"], 5);
     let cause = newest["report"]["cause"].as_str().unwrap();
     assert!(cause.starts_with("gave up after 6 restarts"), "{cause}");
-    let at = |index| {
-        evidence(&agent, index)["report"]["at"]
-            .as_str()
-            .unwrap()
-            .to_owned()
+    // As times, not as text: `24.2Z` is before `24.267Z`.
+    let at = |index| -> Timestamp {
+        let report = &evidence(&agent, index)["report"];
+        report["at"].as_str().unwrap().parse().unwrap()
     };
-    let times: Vec<String> = (0..5).map(at).collect();
+    let times: Vec<Timestamp> = (0..5).map(at).collect();
     assert!(
         times.is_sorted_by(|newer, older| newer > older),
         "{times:?}"

@@ -66,7 +66,7 @@ fn checks_leave_nothing_behind() {
     let (warm, rounds) = if soak::is_wanted() {
         (500, 10_000)
     } else {
-        (50, 300)
+        (600, 300)
     };
     let agent = Image::new()
         .shipped()
@@ -96,7 +96,7 @@ fn restarts_leave_nothing_behind() {
     let (warm, restarts) = if soak::is_wanted() {
         (1_000, 1_000)
     } else {
-        (80, 30)
+        (400, 30)
     };
     // A service that outlived `svcdown` would be given its grace each time.
     let svcup = b"#!/bin/sh\nsleep 1000 &\necho $! > \"$ROOT/pid\"\n";

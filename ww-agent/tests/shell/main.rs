@@ -8,6 +8,7 @@
     reason = "all of this is test code, which only a failure ends early"
 )]
 
+mod backup;
 mod cgroups;
 mod clocks;
 mod configuration;
@@ -25,6 +26,7 @@ mod journal;
 mod monitoring;
 mod notify;
 mod output;
+mod quiesce;
 mod reaping;
 mod restarts;
 mod scripts;

@@ -305,19 +305,22 @@ fn any_user_and_any_descendant_may_speak() {
 
 #[test]
 fn scripts_beside_the_life_cycle_do_not_speak_for_it() {
-    // It runs while `svcdown` does, which waits until it has said it.
-    let pushstats = format!(
-        "{}$NOTIFY --status wrong && touch $ROOT/told",
-        wait_for("stops")
+    // Each says something and leaves where it was told to say it. `pushstats` runs while `svcdown`
+    // does, which waits until it has said it.
+    let wrong = "echo $WW_NOTIFY_SOCKET > $ROOT/${0##*/}.place; $NOTIFY --status wrong";
+    let monitor = format!("{wrong} --progress 7; echo '{{}}'");
+    let pushstats = format!("{}{wrong} && touch $ROOT/told", wait_for("stops"));
+    // Said there it counts for nobody, whoever says it: who it was may be gone when it is heard.
+    let svcdown = format!(
+        "touch $ROOT/stops\n{}for place in lifecycle monitor pushstats\n\
+         do WW_NOTIFY_SOCKET=$(cat $ROOT/$place.place) $NOTIFY --status wrong || exit 1; done",
+        wait_for("told")
     );
     let mut agent = image()
-        .script("lifecycle", "$NOTIFY --status wrong")
-        .script("monitor", "$NOTIFY --status wrong --progress 7; echo '{}'")
+        .script("lifecycle", wrong)
+        .script("monitor", &monitor)
         .script("pushstats", &pushstats)
-        .script(
-            "svcdown",
-            &format!("touch $ROOT/stops\n{}", wait_for("told")),
-        )
+        .script("svcdown", &svcdown)
         .start();
     let mut listener = agent.listen();
     listener.state("UP");
@@ -325,7 +328,9 @@ fn scripts_beside_the_life_cycle_do_not_speak_for_it() {
     assert_eq!(answer["ok"], true, "{answer}");
     agent.wait_log("pushstats", 1);
     agent.signal(Signal::SIGTERM);
-    for line in run_of(&mut listener, "svcdown") {
+    let lines = run_of(&mut listener, "svcdown");
+    assert_eq!(lines.last().unwrap()["result"], "ok", "{lines:?}");
+    for line in lines {
         assert_eq!(line["status"], Value::Null, "{line}");
     }
     assert_eq!(agent.exit(), 0);

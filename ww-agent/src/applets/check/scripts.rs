@@ -15,7 +15,7 @@ use crate::script::{Form, ScriptFault, diagnose};
 use crate::services;
 
 /// What the agent knows in `usr/` besides the hooks.
-const OTHERS: [&str; 3] = ["backup", "restore", "svc.d"];
+const OTHERS: [&str; 1] = ["svc.d"];
 
 /// As much of a script as is searched for carriage returns.
 const SEARCHED: u64 = 1024 * 1024;

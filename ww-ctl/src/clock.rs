@@ -35,3 +35,9 @@ impl Clock {
         }
     }
 }
+
+/// Seconds since 1970 with all their digits, as an Engine takes a time.
+pub(crate) fn decimal_seconds(time: Timestamp) -> String {
+    let nanos = time.as_nanosecond().max(0);
+    format!("{}.{:09}", nanos / 1_000_000_000, nanos % 1_000_000_000)
+}

@@ -21,22 +21,35 @@ pub(crate) enum Exit {
     Engine,
     /// Refused: read-only, not confirmed, still in use.
     Refused,
+    /// Another run is at work on the same.
+    Locked,
     /// Ended by this signal.
     Signal(u8),
+    /// The program that was run in a container ended with this code.
+    Program(u8),
+}
+
+impl Exit {
+    /// The number.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Absent => 3,
+            Self::TimedOut => 4,
+            Self::Engine => 5,
+            Self::Refused => 6,
+            Self::Locked => 10,
+            Self::Signal(number) => 128_u8.saturating_add(number),
+            Self::Program(code) => code,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::Failed => 1,
-            Exit::Usage => 2,
-            Exit::Absent => 3,
-            Exit::TimedOut => 4,
-            Exit::Engine => 5,
-            Exit::Refused => 6,
-            Exit::Signal(number) => 128_u8.saturating_add(number),
-        })
+        Self::from(exit.code())
     }
 }
 
@@ -95,8 +108,8 @@ impl From<EngineError> for Failure {
 impl From<EndpointError> for Failure {
     fn from(error: EndpointError) -> Self {
         let exit = match error {
-            EndpointError::Malformed(_)
-            | EndpointError::NotYet { .. }
+            EndpointError::Malformed { .. }
+            | EndpointError::Certificates { .. }
             | EndpointError::NoContext { .. } => Exit::Usage,
             EndpointError::Config { .. } => Exit::Failed,
         };

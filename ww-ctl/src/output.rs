@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
+use bytes::Bytes;
 use crossterm::style::Stylize;
 use whaleware::env;
 
@@ -62,6 +63,8 @@ pub(crate) struct Output {
     lively: bool,
     /// Whether talk can be taken back and written anew.
     rewrites: bool,
+    /// Whether data may be wider than the terminal.
+    uncut: bool,
 }
 
 impl Output {
@@ -77,7 +80,14 @@ impl Output {
             terminal,
             lively: talks && !objected,
             rewrites: talks && !dumb && verbosity >= Verbosity::Normal,
+            uncut: false,
         }
+    }
+
+    /// The same, with nothing of the data cut where the terminal is too narrow for it.
+    pub(crate) const fn uncut(mut self) -> Self {
+        self.uncut = true;
+        self
     }
 
     /// Whether data goes to a terminal, which must see nothing it would obey.
@@ -95,9 +105,9 @@ impl Output {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
-    /// The columns of the terminal; none where there is no terminal.
+    /// The columns data may take; none where there is no terminal, or nothing is to be cut.
     pub(crate) fn width(self) -> Option<usize> {
-        if !self.terminal {
+        if !self.terminal || self.uncut {
             return None;
         }
         crossterm::terminal::size()
@@ -121,6 +131,22 @@ impl Output {
         }
     }
 
+    /// A name in a colour of its own, where colours are seen, so that it is told from its neighbours.
+    pub(crate) fn paint_apart(self, name: &str, number: usize) -> String {
+        if !self.colour || name.is_empty() {
+            return name.to_owned();
+        }
+        match number % 6 {
+            0 => name.cyan(),
+            1 => name.magenta(),
+            2 => name.green(),
+            3 => name.yellow(),
+            4 => name.blue(),
+            _ => name.dark_cyan(),
+        }
+        .to_string()
+    }
+
     /// Writes lines of data at once.
     ///
     /// # Errors
@@ -135,16 +161,23 @@ impl Output {
     /// When it cannot be written; [`Failure::unread`] when nobody reads it.
     #[expect(clippy::unused_self, reason = "data goes to this output and no other")]
     pub(crate) fn bytes(self, bytes: &[u8]) -> Result<(), Failure> {
-        let mut stdout = io::stdout().lock();
-        let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
-        written.map_err(|error| {
-            if error.kind() == io::ErrorKind::BrokenPipe {
-                Failure::unread()
+        write_now(&mut io::stdout().lock(), bytes)
+    }
+
+    /// Passes on what another program wrote, to the same of the two streams. Whoever waits for it may
+    /// stop waiting at any time, however slow the reader is.
+    ///
+    /// # Errors
+    /// When it cannot be written; [`Failure::unread`] when nobody reads it.
+    pub(crate) async fn pass(self, bytes: Bytes, as_talk: bool) -> Result<(), Failure> {
+        let written = tokio::task::spawn_blocking(move || {
+            if as_talk {
+                write_now(&mut io::stderr().lock(), &bytes)
             } else {
-                Failure::new(Exit::Failed, format!("cannot write the output: {error}"))
-                    .hint("is the disk full, or the terminal gone?")
+                write_now(&mut io::stdout().lock(), &bytes)
             }
-        })
+        });
+        written.await.unwrap_or_else(|_| Err(Failure::unread()))
     }
 
     /// Whether only what went wrong is said.
@@ -225,6 +258,18 @@ impl Output {
         let asked = tokio::task::spawn_blocking(move || ask(&question));
         asked.await.unwrap_or(false)
     }
+}
+
+fn write_now(to: &mut impl Write, bytes: &[u8]) -> Result<(), Failure> {
+    let written = to.write_all(bytes).and_then(|()| to.flush());
+    written.map_err(|error| {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Failure::unread()
+        } else {
+            Failure::new(Exit::Failed, format!("cannot write the output: {error}"))
+                .hint("is the disk full, or the terminal gone?")
+        }
+    })
 }
 
 fn ask(question: &str) -> bool {

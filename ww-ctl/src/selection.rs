@@ -1,20 +1,27 @@
 //! Which containers a command is about: NAME…, `--all`, `--filter`.
 
+use std::fmt;
 use std::str::FromStr;
 
 use whaleware::lifecycle::State;
 use whaleware::protocol::HealthStatus;
-use whaleware::spelling::distance;
+use whaleware::spelling::{distance, nearest};
 
 use crate::exit::{Exit, Failure};
-use crate::fleet::{Container, ContainerKey, Fleet};
+use crate::fleet::{Container, ContainerKey, Fleet, HostName, Listed, kept_for};
 
 /// The shortest part of an id that is taken for one.
 const SHORTEST_ID: usize = 4;
 /// The label by which Compose names a project.
-const PROJECT: &str = "com.docker.compose.project";
+pub(crate) const PROJECT: &str = "com.docker.compose.project";
 /// So many candidates are named.
 const CANDIDATES: usize = 10;
+/// What a filter can look at.
+pub(crate) const KEYS: [&str; 7] = [
+    "name", "label", "state", "health", "image", "project", "host",
+];
+/// What the checks of a container can say.
+pub(crate) const HEALTH: [&str; 3] = ["unknown", "passing", "failing"];
 
 /// One `--filter`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +36,12 @@ pub(crate) enum Filter {
     Health(HealthStatus),
     /// Its image matches this pattern.
     Image(String),
-    /// It belongs to this Compose project.
+    /// Its Compose project's name matches this pattern.
     Project(String),
+    /// It is on a host whose name matches this pattern.
+    Host(String),
+    /// It is not as another filter says.
+    Not(Box<Self>),
 }
 
 impl FromStr for Filter {
@@ -40,6 +51,15 @@ impl FromStr for Filter {
         let Some((key, value)) = text.split_once('=') else {
             return Ok(Self::Name(text.to_owned()));
         };
+        if let Some(key) = key.strip_suffix('!') {
+            return Self::read(key, value).map(|filter| Self::Not(Box::new(filter)));
+        }
+        Self::read(key, value)
+    }
+}
+
+impl Filter {
+    fn read(key: &str, value: &str) -> Result<Self, String> {
         match key {
             "name" => Ok(Self::Name(value.to_owned())),
             "label" => Ok(match value.split_once('=') {
@@ -49,36 +69,106 @@ impl FromStr for Filter {
             "state" => value
                 .parse()
                 .map(Self::State)
-                .map_err(|error: <State as FromStr>::Err| error.to_string()),
+                .map_err(|error: <State as FromStr>::Err| {
+                    match nearest(&value.to_ascii_uppercase(), &State::ALL.map(State::name)) {
+                        Some(meant) => format!("{error}; did you mean `{meant}`?"),
+                        None => error.to_string(),
+                    }
+                }),
             "health" => match value {
                 "unknown" => Ok(Self::Health(HealthStatus::Unknown)),
                 "passing" => Ok(Self::Health(HealthStatus::Passing)),
                 "failing" => Ok(Self::Health(HealthStatus::Failing)),
-                _ => Err("health is one of unknown, passing, failing".into()),
+                _ => Err(format!("health is one of {}", HEALTH.join(", "))),
             },
             "image" => Ok(Self::Image(value.to_owned())),
             "project" => Ok(Self::Project(value.to_owned())),
-            _ => Err("the keys are name, label, state, health, image, project".into()),
+            "host" => Ok(Self::Host(value.to_owned())),
+            _ => {
+                let meant = nearest(key, &KEYS)
+                    .map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
+                Err(format!("the keys are {}{meant}", KEYS.join(", ")))
+            }
+        }
+    }
+
+    /// What it looks at.
+    const fn key(&self) -> &'static str {
+        match self {
+            Self::Name(_) => "name",
+            Self::Label(..) => "label",
+            Self::State(_) => "state",
+            Self::Health(_) => "health",
+            Self::Image(_) => "image",
+            Self::Project(_) => "project",
+            Self::Host(_) => "host",
+            Self::Not(filter) => filter.key(),
+        }
+    }
+
+    /// Whether it must hold whatever the others say. A container has many labels and one of
+    /// everything else, so that of several filters with one other key one is enough, as for `docker ps`.
+    const fn holds_alone(&self) -> bool {
+        matches!(self, Self::Label(..) | Self::Not(_))
+    }
+
+    /// Whether what it looks at stays as it is and is known without asking an agent.
+    const fn lasts(&self) -> bool {
+        match self {
+            Self::Name(_) | Self::Label(..) | Self::Image(_) | Self::Project(_) | Self::Host(_) => {
+                true
+            }
+            Self::State(_) | Self::Health(_) => false,
+            Self::Not(filter) => filter.lasts(),
+        }
+    }
+
+    fn accepts(&self, container: &Container) -> bool {
+        let label = |key: &str, value: &dyn Fn(&str) -> bool| {
+            let mut labels = container.labels.iter();
+            labels.any(|(known, its)| known == key && value(its))
+        };
+        match self {
+            Self::Name(pattern) => matches_glob(pattern, &container.name),
+            Self::Label(key, value) => {
+                label(key, &|its| value.as_ref().is_none_or(|value| its == value))
+            }
+            Self::State(state) => container.state() == Some(*state),
+            Self::Health(health) => container.health() == *health,
+            Self::Image(pattern) => matches_glob(pattern, &container.image),
+            Self::Project(pattern) => label(PROJECT, &|its| matches_glob(pattern, its)),
+            Self::Host(pattern) => matches_glob(pattern, &container.key.host),
+            Self::Not(filter) => !filter.accepts(container),
+        }
+    }
+
+    /// What it looks for.
+    fn value(&self) -> String {
+        match self {
+            Self::Name(text) | Self::Image(text) | Self::Project(text) | Self::Host(text) => {
+                text.clone()
+            }
+            Self::Label(key, None) => key.clone(),
+            Self::Label(key, Some(value)) => format!("{key}={value}"),
+            Self::State(state) => state.to_string(),
+            Self::Health(health) => match health {
+                HealthStatus::Unknown => HEALTH[0].to_owned(),
+                HealthStatus::Passing => HEALTH[1].to_owned(),
+                HealthStatus::Failing => HEALTH[2].to_owned(),
+            },
+            Self::Not(filter) => filter.value(),
         }
     }
 }
 
-impl Filter {
-    fn accepts(&self, container: &Container) -> bool {
-        let has = |key: &str, value: Option<&str>| {
-            container
-                .labels
-                .iter()
-                .any(|(k, v)| k == key && value.is_none_or(|value| v == value))
+impl fmt::Display for Filter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is = if matches!(self, Self::Not(_)) {
+            "!="
+        } else {
+            "="
         };
-        match self {
-            Self::Name(pattern) => matches_glob(pattern, &container.name),
-            Self::Label(key, value) => has(key, value.as_deref()),
-            Self::State(state) => container.state() == Some(*state),
-            Self::Health(health) => container.health() == *health,
-            Self::Image(pattern) => matches_glob(pattern, &container.image),
-            Self::Project(name) => has(PROJECT, Some(name)),
-        }
+        write!(formatter, "{}{is}{}", self.key(), self.value())
     }
 }
 
@@ -89,7 +179,8 @@ pub(crate) struct Selection {
     pub names: Vec<String>,
     /// `--all`.
     pub all: bool,
-    /// `--filter`, all of which must hold.
+    /// `--filter`: of those with one key one must hold (of labels, each), and every one that says
+    /// what is not to be.
     pub filters: Vec<Filter>,
 }
 
@@ -107,6 +198,11 @@ impl Selection {
         self.names.is_empty() && !self.all && self.filters.is_empty()
     }
 
+    /// Whether it takes the word of agents to tell which containers are meant.
+    pub(crate) fn asks_agents(&self) -> bool {
+        self.filters.iter().any(|filter| !filter.lasts())
+    }
+
     /// Whether each container is named, and no pattern or filter stands for names.
     pub(crate) fn is_explicit(&self) -> bool {
         !self.names.is_empty() && !self.all && self.names.iter().all(|name| !is_glob(name))
@@ -118,9 +214,73 @@ impl Selection {
         self.names_it(container) && self.filters_accept(container)
     }
 
-    /// Whether all filters hold for a container.
+    /// Whether a container may be meant, by what its listing says of it: what its agent says can
+    /// only be known by asking it, which the others need not be.
+    pub(crate) fn may_mean(&self, host: &HostName, listed: &Listed) -> bool {
+        if self.names.is_empty() && self.filters.is_empty() {
+            return true;
+        }
+        let container = Container::listed(host, listed);
+        if let Some(base) = kept_for(&container.name) {
+            // What an upgrade keeps is the same under another name, and of another image.
+            let base = base.to_owned();
+            return self.names_it(&container)
+                || self.names_it(&Container {
+                    name: base,
+                    ..container
+                });
+        }
+        let lasting = Self {
+            names: self.names.clone(),
+            all: self.all,
+            filters: self
+                .filters
+                .iter()
+                .filter(|one| one.lasts())
+                .cloned()
+                .collect(),
+        };
+        lasting.accepts(&container)
+    }
+
+    /// Whether the filters let a container pass.
     pub(crate) fn filters_accept(&self, container: &Container) -> bool {
-        self.filters.iter().all(|filter| filter.accepts(container))
+        self.filters.iter().all(|filter| {
+            filter.accepts(container)
+                || (!filter.holds_alone()
+                    && self.filters.iter().any(|other| {
+                        !other.holds_alone()
+                            && other.key() == filter.key()
+                            && other.accepts(container)
+                    }))
+        })
+    }
+
+    /// Whether anything that is meant may be on this host. A host's name may contain a slash itself, a
+    /// container's cannot.
+    pub(crate) fn may_be_on(&self, host: &str) -> bool {
+        let named = |name: &String| match name.rsplit_once('/') {
+            Some((on, _)) => on == host,
+            None => true,
+        };
+        let on = |filter: &Filter| match filter {
+            Filter::Host(pattern) => Some(matches_glob(pattern, host)),
+            Filter::Name(_)
+            | Filter::Label(..)
+            | Filter::State(_)
+            | Filter::Health(_)
+            | Filter::Image(_)
+            | Filter::Project(_)
+            | Filter::Not(_) => None,
+        };
+        let hosts: Vec<bool> = self.filters.iter().filter_map(on).collect();
+        let kept_out = self
+            .filters
+            .iter()
+            .any(|filter| matches!(filter, Filter::Not(filter) if on(filter) == Some(true)));
+        (self.names.is_empty() || self.names.iter().any(named))
+            && (hosts.is_empty() || hosts.contains(&true))
+            && !kept_out
     }
 
     /// Whether a container is named, or none is.
@@ -155,13 +315,38 @@ impl Selection {
                 }
             }
         }
-        picked.retain(|one| self.filters.iter().all(|filter| filter.accepts(one)));
+        picked.retain(|one| self.filters_accept(one));
         if picked.is_empty() {
-            return Err(Failure::new(Exit::Absent, "no container matches")
+            let filters: Vec<String> = self.filters.iter().map(Filter::to_string).collect();
+            let message = format!("no container matches {}", filters.join(", "));
+            return Err(Failure::new(Exit::Absent, message.trim_end())
                 .hint("`ww-ctl ls` shows what there is"));
         }
         picked.sort_by(|one, other| (&one.name, &one.key).cmp(&(&other.name, &other.key)));
         Ok(picked.into_iter().map(|one| one.key.clone()).collect())
+    }
+
+    /// Whether it means whatever there is of a kind, so that a host that does not answer may have some
+    /// of it whatever the others have.
+    pub(crate) fn is_open(&self) -> bool {
+        self.names.is_empty() || self.names.iter().any(|name| is_glob(name))
+    }
+
+    /// Whether a name is on a host that is none of these.
+    pub(crate) fn names_other_host(&self, fleet: &Fleet) -> bool {
+        let hosts = self.names.iter().filter_map(|name| name.rsplit_once('/'));
+        hosts
+            .into_iter()
+            .any(|(host, _)| fleet.host(host).is_none())
+    }
+
+    /// Whether a container is named by the whole of its name or by its id, not by a pattern.
+    pub(crate) fn spells(&self, container: &Container) -> bool {
+        self.names.iter().any(|name| {
+            let (host, name) = split_host(name, container);
+            host && (container.name == name
+                || (is_id(name) && container.key.id.starts_with(&name.to_ascii_lowercase())))
+        })
     }
 
     /// The one container that is meant.
@@ -225,6 +410,11 @@ fn named<'a>(fleet: &'a Fleet, wanted: &str) -> Result<Vec<&'a Container>, Failu
             return Ok(matching);
         }
     }
+    if let Some((host, _)) = wanted.rsplit_once('/')
+        && fleet.host(host).is_none()
+    {
+        return Err(unknown_host(fleet, wanted, host));
+    }
     Err(unknown(fleet, wanted, name))
 }
 
@@ -250,6 +440,18 @@ fn ambiguous(wanted: &str, found: &[&Container]) -> Failure {
         ),
     )
     .hint("say which one, as HOST/NAME or by its id")
+}
+
+fn unknown_host(fleet: &Fleet, wanted: &str, host: &str) -> Failure {
+    let names: Vec<&str> = fleet.hosts().map(|host| &*host.name).collect();
+    Failure::new(
+        Exit::Absent,
+        format!("there is no container `{wanted}`: no host here is called `{host}`"),
+    )
+    .hint(format!(
+        "the hosts are: {}; -H and -c add others",
+        names.join(", ")
+    ))
 }
 
 fn unknown(fleet: &Fleet, wanted: &str, name: &str) -> Failure {
@@ -309,7 +511,7 @@ pub(crate) fn matches_glob(pattern: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::{EngineState, Input, Listed, Stamp};
+    use crate::fleet::{EngineState, Input, Stamp};
     use std::sync::Arc;
     use whaleware::lifecycle::Moment;
 
@@ -406,6 +608,7 @@ mod tests {
             pick(&[], false, &["image=postgres:*"]).unwrap(),
             ["local/postgres"]
         );
+        assert_eq!(pick(&[], false, &["host=ops*"]).unwrap(), ["ops2/shop-1"]);
         assert_eq!(
             pick(&[], true, &[]).unwrap().len(),
             4,
@@ -416,6 +619,77 @@ mod tests {
             pick(&[], true, &["state=UP"]).unwrap_err().exit,
             Exit::Absent
         );
+    }
+
+    #[test]
+    fn of_one_key_one_is_enough_but_each_label_and_all_that_is_not_to_be() {
+        let all = |filters: &[&str]| pick(&[], true, filters).unwrap();
+        assert_eq!(
+            all(&["name=shop-2", "name=dead*"]),
+            ["local/deadbeef", "local/shop-2"]
+        );
+        assert_eq!(
+            all(&["name=shop-*", "name=dead*", "label=tier=web"]),
+            ["local/shop-1", "local/shop-2"]
+        );
+        assert_eq!(all(&["label=tier", "label=tier=db"]), ["ops2/shop-1"]);
+        assert_eq!(
+            pick(&[], true, &["label=tier=web", "label=tier=db"])
+                .unwrap_err()
+                .message,
+            "no container matches label=tier=web, label=tier=db"
+        );
+        assert_eq!(all(&["state=UP", "state=DOCKERUP"]).len(), 4);
+        assert_eq!(all(&["label!=tier"]), ["local/deadbeef"]);
+        assert_eq!(
+            all(&["label=tier", "label!=tier=db"]),
+            ["local/shop-1", "local/shop-2"]
+        );
+        assert_eq!(
+            all(&["name!=shop-1", "name!=shop-2"]),
+            ["local/deadbeef"],
+            "neither"
+        );
+        assert_eq!(
+            all(&["name=shop-*", "name!=shop-2", "project!=sh?p"]),
+            ["ops2/shop-1"]
+        );
+        assert_eq!(
+            pick(&[], true, &["state!=DOCKERUP", "health!=passing"])
+                .unwrap_err()
+                .message,
+            "no container matches state!=DOCKERUP, health!=passing"
+        );
+    }
+
+    #[test]
+    fn only_who_may_be_meant_is_asked() {
+        let one = listed("aaaa11", "shop-1", &[("tier", "web")]);
+        for (names, filters, expected) in [
+            (&[][..], &[][..], true),
+            (&["shop-1"], &[], true),
+            (&["shop-2"], &[], false),
+            (&["aaaa"], &[], true),
+            (&["local/shop-*"], &[], true),
+            (&["ops2/shop-1"], &[], false),
+            (&[], &["label=tier=web", "state=ERROR"], true),
+            (&[], &["label=tier=db", "state=DOCKERUP"], false),
+            (&[], &["state!=DOCKERUP"], true),
+            (&[], &["name!=shop-*"], false),
+        ] {
+            let selection = Selection {
+                names: names.iter().map(|&name| name.to_owned()).collect(),
+                all: false,
+                filters: filters.iter().map(|text| text.parse().unwrap()).collect(),
+            };
+            let meant = selection.may_mean(&Arc::from("local"), &one);
+            assert_eq!(meant, expected, "{names:?} {filters:?}");
+        }
+        let kept = listed("aaaa22", "shop-1.ww-new", &[]);
+        for (name, expected) in [("shop-1", true), ("shop-1.ww-new", true), ("shop-2", false)] {
+            let meant = Selection::one(name).may_mean(&Arc::from("local"), &kept);
+            assert_eq!(meant, expected, "{name}");
+        }
     }
 
     #[test]
@@ -464,23 +738,52 @@ mod tests {
 
     #[test]
     fn filters_that_make_no_sense_say_what_would() {
-        assert!(
-            "state=LATER"
-                .parse::<Filter>()
-                .unwrap_err()
-                .contains("LATER")
+        for (filter, words) in [
+            ("state=LATER", "`LATER` is not a state"),
+            ("state!=warmpu", "did you mean `WARMUP`?"),
+            ("health=fine", "unknown, passing, failing"),
+            ("colour=red", "name, label, state, health, image, project"),
+            ("projct=shop", "did you mean `project`?"),
+            ("lable!=a=b", "did you mean `label`?"),
+        ] {
+            let error = filter.parse::<Filter>().unwrap_err();
+            assert!(error.contains(words), "{filter}: {error}");
+        }
+    }
+
+    #[test]
+    fn hosts_that_cannot_have_it_are_told_from_those_that_may() {
+        let selection = |names: &[&str], filters: &[&str]| Selection {
+            names: names.iter().map(|&name| name.to_owned()).collect(),
+            all: false,
+            filters: filters.iter().map(|text| text.parse().unwrap()).collect(),
+        };
+        for (names, filters, local, ops) in [
+            (&[][..], &[][..], true, true),
+            (&["shop"], &[], true, true),
+            (&["ops2/shop"], &[], false, true),
+            (&["ops2/shop", "run/docker/x"], &[], false, true),
+            (&["ops2/shop", "web"], &[], true, true),
+            (&["shop"], &["host=l*"], true, false),
+            (&["ops2/shop"], &["host=l*"], false, false),
+            (&[], &["host=l*", "host=ops?"], true, true),
+            (&[], &["host!=l*"], false, true),
+        ] {
+            let selection = selection(names, filters);
+            assert_eq!(
+                (selection.may_be_on("local"), selection.may_be_on("ops2")),
+                (local, ops),
+                "{names:?} {filters:?}"
+            );
+        }
+        let failure = pick(&["ops3/shop-1"], false, &[]).unwrap_err();
+        assert_eq!(
+            failure.message,
+            "there is no container `ops3/shop-1`: no host here is called `ops3`"
         );
-        assert!(
-            "health=fine"
-                .parse::<Filter>()
-                .unwrap_err()
-                .contains("passing")
-        );
-        assert!(
-            "colour=red"
-                .parse::<Filter>()
-                .unwrap_err()
-                .contains("project")
+        assert_eq!(
+            failure.hint.unwrap(),
+            "the hosts are: local, ops2; -H and -c add others"
         );
     }
 }

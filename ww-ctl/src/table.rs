@@ -32,18 +32,18 @@ impl Cell {
 
 /// A column's heading, and how narrow it may become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Column {
+pub(crate) struct Column<'a> {
     /// The heading.
-    pub heading: &'static str,
+    pub heading: &'a str,
     /// It is cut where there is no room, but not below so many columns; none: never cut.
     pub least: Option<usize>,
     /// Numbers are set to the right.
     pub right: bool,
 }
 
-impl Column {
+impl<'a> Column<'a> {
     /// A column of words that is never cut.
-    pub(crate) const fn fixed(heading: &'static str) -> Self {
+    pub(crate) const fn fixed(heading: &'a str) -> Self {
         Self {
             heading,
             least: None,
@@ -52,7 +52,7 @@ impl Column {
     }
 
     /// A column of numbers.
-    pub(crate) const fn number(heading: &'static str) -> Self {
+    pub(crate) const fn number(heading: &'a str) -> Self {
         Self {
             heading,
             least: None,
@@ -61,7 +61,7 @@ impl Column {
     }
 
     /// A column that gives way.
-    pub(crate) const fn elastic(heading: &'static str, least: usize) -> Self {
+    pub(crate) const fn elastic(heading: &'a str, least: usize) -> Self {
         Self {
             heading,
             least: Some(least),
@@ -73,7 +73,7 @@ impl Column {
 /// The lines of a table, its headings first, each with its line end and no spaces before it.
 /// `width` is the terminal's; nothing is cut where there is none.
 pub(crate) fn lines(
-    columns: &[Column],
+    columns: &[Column<'_>],
     rows: &[Vec<Cell>],
     width: Option<usize>,
     output: Output,

@@ -1,6 +1,9 @@
-//! Durations and sizes as people write them.
+//! Durations, times and sizes as people write them.
 
+use std::str::FromStr;
 use std::time::Duration;
+
+use jiff::Timestamp;
 
 /// `850ms`, `12s`, `3m 20s`, `4h 12m`, `6d 3h`: two units at most.
 pub(crate) fn duration(length: Duration) -> String {
@@ -32,6 +35,17 @@ pub(crate) fn duration(length: Duration) -> String {
 /// The same for an age, where parts of a second are noise.
 pub(crate) fn age(length: Duration) -> String {
     duration(Duration::from_secs(length.as_secs())).replace("0ms", "0s")
+}
+
+/// `16:15:10Z`, with its day where that is not today's.
+pub(crate) fn clock_time(at: Timestamp, now: Timestamp) -> String {
+    let day = |time: Timestamp| time.as_second().div_euclid(86_400);
+    let whole = Timestamp::from_second(at.as_second()).unwrap_or(at);
+    let text = whole.to_string();
+    match text.split_once('T') {
+        Some((_, time)) if day(at) == day(now) => time.to_owned(),
+        Some(_) | None => text,
+    }
 }
 
 /// `512 B`, `38 KiB`, `1.2 MiB`, `46 MiB`.
@@ -72,6 +86,41 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     parsed
         .filter(|length| *length <= LONGEST)
         .ok_or_else(|| "expected a duration such as 30s, 2m or 1h30m, a year at most".into())
+}
+
+/// A time as people give it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// That time.
+    At(Timestamp),
+    /// So long ago.
+    Ago(Duration),
+}
+
+impl When {
+    /// The time that is meant, where a clock shows `now`.
+    pub(crate) fn time(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(time) => time,
+            Self::Ago(length) => now.checked_sub(length).unwrap_or(Timestamp::UNIX_EPOCH),
+        }
+    }
+}
+
+impl FromStr for When {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "now" {
+            return Ok(Self::Ago(Duration::ZERO));
+        }
+        if let Ok(time) = text.parse() {
+            return Ok(Self::At(time));
+        }
+        parse_duration(text).map(Self::Ago).map_err(|_| {
+            "expected a time such as 2026-11-22T16:15:00Z, or how long ago such as 10m".into()
+        })
+    }
 }
 
 #[cfg(test)]
@@ -121,6 +170,22 @@ mod tests {
         assert_eq!(parse_duration("1h30m"), Ok(Duration::from_secs(5400)));
         for text in ["", "soon", "-5s", "400d", "99999999999999999999s"] {
             assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_a_time_or_how_long_ago() {
+        let now: Timestamp = "2026-11-22T16:15:00Z".parse().unwrap();
+        for (text, expected) in [
+            ("now", "2026-11-22T16:15:00Z"),
+            ("10m", "2026-11-22T16:05:00Z"),
+            ("2026-11-22T16:15:00.5+01:00", "2026-11-22T15:15:00.5Z"),
+        ] {
+            let when: When = text.parse().unwrap();
+            assert_eq!(when.time(now).to_string(), expected, "{text}");
+        }
+        for text in ["yesterday", "2026-11-22", "-5m", ""] {
+            assert!(text.parse::<When>().is_err(), "{text}");
         }
     }
 }

@@ -26,9 +26,9 @@ pub(super) fn place(cgroup: &str, id: &str) -> Vec<String> {
     places
 }
 
-/// `ID` (cgroupfs) or `docker-ID.scope` (systemd).
+/// `ID` (cgroupfs) or `docker-ID.scope` (systemd); with Podman `libpod-ID` or `libpod-ID.scope`.
 fn names(part: &str, id: &str) -> bool {
-    if part == id {
+    if part == id || part.strip_prefix("libpod-") == Some(id) {
         return true;
     }
     part.strip_suffix(".scope")
@@ -64,6 +64,14 @@ mod tests {
                 vec![format!(":/system.slice/docker-{ID}.scope")],
             ),
             (format!("0::/docker/{ID}\n"), vec![format!(":/docker/{ID}")]),
+            (
+                format!("8:pids:/libpod_parent/libpod-{ID}\n"),
+                vec![format!("pids:/libpod_parent/libpod-{ID}")],
+            ),
+            (
+                format!("0::/machine.slice/libpod-{ID}.scope/container\n"),
+                vec![format!(":/machine.slice/libpod-{ID}.scope")],
+            ),
             // The container's own groups below do not matter.
             (
                 format!("0::/docker/{ID}/init.scope\n"),

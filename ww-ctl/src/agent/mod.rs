@@ -8,13 +8,16 @@ mod process;
 mod session;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use futures::Stream;
+use tokio::net::UnixStream;
+use tokio::sync::{Semaphore, mpsc};
 
 pub(crate) use session::{Session, SessionError};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Target};
 use crate::fleet::Route;
 
 /// So many programs are started in containers at a time: each costs the Engine about 100 ms.
@@ -23,6 +26,10 @@ const EXECS_AT_ONCE: usize = 8;
 /// more threads would only cost their own making; with one alone a path that hangs would hold all
 /// others up.
 const OPENED_AT_ONCE: usize = 4;
+/// So many threads open the sockets of many. One may hang, the others go on.
+const OPENERS: usize = 2;
+/// So many open sockets may wait to be listened to.
+const OPENED: usize = 64;
 /// How long opening a socket may take; its path may lead through a file system that hangs.
 const OPEN: Duration = Duration::from_secs(2);
 /// How long starting a program in a container may take.
@@ -50,6 +57,9 @@ pub(crate) enum ReachError {
     #[error(transparent)]
     Session(#[from] SessionError),
 }
+
+/// A container's id, and the connection to its agent.
+pub(crate) type Opened = (Arc<str>, Result<UnixStream, ReachError>);
 
 /// Reaches the agents of one Engine.
 #[derive(Clone)]
@@ -93,28 +103,65 @@ impl Reach {
         let stream = match self.open(id, None).await {
             Err(ReachError::NoWay(_)) if process::may_look_into_others() => {
                 // The host keeps its records somewhere unusual; the Engine knows the process.
-                let details = self.engine.details(id).await;
+                let details = tokio::time::timeout(OPEN, self.engine.details(id)).await;
+                let details = details.map_err(|_| {
+                    ReachError::NoWay("the Engine does not say which process it is".into())
+                })?;
                 let pid = details.ok().and_then(|details| details.pid);
                 self.open(id, Some(pid.ok_or(ReachError::NotListening)?))
                     .await?
             }
             other => other?,
         };
+        Self::greet(stream).await
+    }
+
+    /// Waits for the hello of an agent whose socket is open.
+    ///
+    /// # Errors
+    /// When what is there does not speak as an agent does.
+    pub(crate) async fn greet(stream: UnixStream) -> Result<Session, ReachError> {
         let session = Session::over_socket(stream, Route::Direct);
         Ok(hello(session).await?)
     }
 
+    /// Opens the sockets of many, each told as soon as it is open; for a hundred of them a thread
+    /// each would cost more than the opening. Those after which nothing is opened for a while are
+    /// not told.
+    pub(crate) fn open_all(ids: Vec<Arc<str>>) -> impl Stream<Item = Opened> + use<> {
+        let (opened, all) = mpsc::channel(OPENED);
+        let ids: Arc<[Arc<str>]> = ids.into();
+        let next = Arc::new(AtomicUsize::new(0));
+        for _ in 0..OPENERS.min(ids.len()) {
+            let (ids, next, opened) = (ids.clone(), next.clone(), opened.clone());
+            tokio::task::spawn_blocking(move || {
+                while let Some(id) = ids.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let stream = direct::open(id, None);
+                    // Nobody waits any more.
+                    if opened.blocking_send((id.clone(), stream)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        futures::stream::unfold(all, |mut all| async {
+            let (id, stream) = tokio::time::timeout(OPEN, all.recv()).await.ok()??;
+            let stream = stream.and_then(listened);
+            Some(((id, stream), all))
+        })
+    }
+
     /// The ids of the containers that seem to run behind this Engine, told by the host faster than
     /// the Engine can; empty where the host may not be asked. Some may be of no interest.
-    pub(crate) fn guess(&self) -> Vec<String> {
-        if self.engine.is_the_hosts() {
+    pub(crate) fn guess(target: &Target) -> Vec<String> {
+        if target.endpoint.is_the_hosts() {
             process::running()
         } else {
             Vec::new()
         }
     }
 
-    async fn open(&self, id: &str, pid: Option<i32>) -> Result<tokio::net::UnixStream, ReachError> {
+    async fn open(&self, id: &str, pid: Option<i32>) -> Result<UnixStream, ReachError> {
         let _turn = self.opening.acquire().await;
         let id = id.to_owned();
         // Resolving a path can hang on a file system of the container's choosing; a thread of its
@@ -129,8 +176,7 @@ impl Reach {
                 ));
             }
         };
-        tokio::net::UnixStream::from_std(stream)
-            .map_err(|error| ReachError::NoWay(error.to_string()))
+        listened(stream)
     }
 
     /// Reaches the agent by a program run in its container.
@@ -148,6 +194,10 @@ impl Reach {
         drop(turn);
         Ok(session?)
     }
+}
+
+fn listened(stream: std::os::unix::net::UnixStream) -> Result<UnixStream, ReachError> {
+    UnixStream::from_std(stream).map_err(|error| ReachError::NoWay(error.to_string()))
 }
 
 async fn hello(mut session: Session) -> Result<Session, SessionError> {

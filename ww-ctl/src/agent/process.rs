@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat};
-use nix::sys::stat::Mode;
+use nix::fcntl::{AtFlags, OFlag, open, openat};
+use nix::sys::stat::{Mode, fstatat};
 use nix::unistd::Uid;
 
 use super::cgroup;
@@ -19,6 +20,8 @@ const TASKS: [&str; 2] = [
     "/run/containerd/io.containerd.runtime.v2.task/moby",
     "/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby",
 ];
+/// The one of them where a container was found last: where the next is looked for first.
+static RIGHT: AtomicUsize = AtomicUsize::new(0);
 /// The most containers that are taken from there.
 const MOST: usize = 4096;
 /// The most processes of a container that are looked at.
@@ -65,13 +68,15 @@ impl Process {
     /// The first process of the container, by what the host's files say of it.
     pub(super) fn first_of(id: &str) -> Result<Self, Errno> {
         let mut denied = false;
-        for tasks in TASKS {
-            let path = format!("{tasks}/{id}/init.pid");
+        let right = RIGHT.load(Ordering::Relaxed);
+        for place in [right, 1 - right] {
+            let path = format!("{}/{id}/init.pid", TASKS[place]);
             match read(&path) {
                 Ok(text) => {
                     if let Ok(pid) = text.trim().parse()
                         && let Ok(process) = Self::of(pid, id)
                     {
+                        RIGHT.store(place, Ordering::Relaxed);
                         return Ok(process);
                     }
                 }
@@ -100,9 +105,9 @@ impl Process {
     /// Whether a process with this number is in the same container.
     pub(super) fn shares_container_with(&self, pid: i32, id: &str) -> bool {
         if pid == self.pid {
-            // Nothing can be opened in the directory of a process that is gone, so the number
+            // Nothing can be found in the directory of a process that is gone, so the number
             // still means the process that is held.
-            return read_at(&self.dir, "comm").is_ok();
+            return fstatat(&self.dir, "comm", AtFlags::empty()).is_ok();
         }
         Self::of(pid, id).is_ok_and(|other| other.place == self.place)
     }
@@ -137,11 +142,15 @@ fn read_at(dir: &OwnedFd, name: &str) -> io::Result<String> {
     bounded(File::from(file))
 }
 
-fn bounded(file: File) -> io::Result<String> {
-    // Room for a whole file of the usual size: each of them is read in a hundred containers.
-    let mut text = String::with_capacity(2048);
-    file.take(MAX).read_to_string(&mut text)?;
-    Ok(text)
+fn bounded(mut file: File) -> io::Result<String> {
+    // Each of them is read in a hundred containers: what comes short of the room there is was all.
+    let mut room = [0; 2048];
+    let length = file.read(&mut room)?;
+    let mut text = room[..length].to_vec();
+    if length == room.len() {
+        file.take(MAX).read_to_end(&mut text)?;
+    }
+    String::from_utf8(text).map_err(io::Error::other)
 }
 
 #[cfg(test)]

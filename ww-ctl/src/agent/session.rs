@@ -75,7 +75,8 @@ pub(crate) struct Session {
 
 impl Session {
     pub(super) fn over_socket(stream: UnixStream, route: Route) -> Self {
-        let (reader, writer) = stream.into_split();
+        // Not `into_split`: its halves end the connection in two steps, and wake the agent for each.
+        let (reader, writer) = tokio::io::split(stream);
         let pieces = futures::stream::try_unfold(reader, |mut reader| async move {
             let mut buffer = BytesMut::with_capacity(16 * 1024);
             if reader.read_buf(&mut buffer).await? == 0 {
@@ -121,6 +122,7 @@ impl Session {
             | FromAgent::Hook(_)
             | FromAgent::Service(_)
             | FromAgent::Stopping(_)
+            | FromAgent::Quiesced(_)
             | FromAgent::Health(_)
             | FromAgent::Monitor(_)
             | FromAgent::Resources(_)
@@ -243,6 +245,7 @@ impl Session {
                 | FromAgent::Hook(_)
                 | FromAgent::Service(_)
                 | FromAgent::Stopping(_)
+                | FromAgent::Quiesced(_)
                 | FromAgent::Health(_)
                 | FromAgent::Monitor(_)
                 | FromAgent::Resources(_)

@@ -7,6 +7,7 @@ use serde_json::{Map, json};
 use whaleware::env;
 
 use super::{Context, record};
+use crate::audit::Target;
 use crate::cli::{Format, Image, ImageBuild};
 use crate::engine::{Engine, chain};
 use crate::environment::variable;
@@ -43,7 +44,10 @@ async fn run_build(context: &Context, arguments: &ImageBuild) -> Result<Exit, Fa
         Progress::Note(text) => output.say(&text),
         Progress::Engine(text) => output.detail(&text),
     };
+    let targets = vec![Target::named(&context.targets[0].name, &request.tag)];
+    let entry = context.audit.begin("image build", targets);
     let id = build(&engine, &request, &mut told).await?.0;
+    entry.end(Exit::Done, &id);
     let tag = &request.tag;
     let fields = || Map::from_iter([("tag".into(), json!(tag)), ("id".into(), json!(id))]);
     match context.format {

@@ -1,18 +1,21 @@
 //! `ls`: one line a container, the worst first.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use whaleware::lifecycle::{Moment, State};
 use whaleware::protocol::{HealthStatus, ServiceStatus};
 
 use super::{Context, record};
 use crate::cli::{Format, Ls};
-use crate::engine::Scope;
+use crate::engine::{Scope, Target};
 use crate::exit::{Exit, Failure};
-use crate::fleet::{AgentView, Container, Fleet, Severity, failing_words, run_words, stage_now};
+use crate::fleet::{
+    AgentView, Container, Fleet, HostStatus, Severity, failing_words, run_words, stage_now,
+};
 use crate::output::Tone;
 use crate::selection::Selection;
 use crate::table::{Cell, Column, lines};
 use crate::units::{age, size};
+use crate::watch::last_answer;
 
 /// The place of its column, where it is shown.
 const CPU: usize = 5;
@@ -28,7 +31,7 @@ pub(super) async fn run(context: &Context, arguments: &Ls) -> Result<Exit, Failu
         all: false,
         filters: arguments.filters.filters.clone(),
     };
-    let (fleet, exit) = context.look(scope).await?;
+    let (fleet, exit) = context.look(scope, &selection).await?;
     // Nothing there at all is an answer; a name or a filter that nothing matches is a mistake. A
     // host that is not reached may have what was meant: that is said already.
     let nothing_there = fleet.containers().next().is_none();
@@ -55,7 +58,9 @@ fn print(context: &Context, fleet: &Fleet, containers: &[&Container]) -> Result<
     let output = context.output;
     match context.format {
         Format::Name => output.data(&crate::output::lines(
-            containers.iter().map(|one| one.name.clone()),
+            containers
+                .iter()
+                .map(|one| context.name_of(&one.key.host, &one.name)),
         )),
         Format::Jsonl => {
             let all: String = containers
@@ -69,10 +74,14 @@ fn print(context: &Context, fleet: &Fleet, containers: &[&Container]) -> Result<
                 .iter()
                 .map(|one| Value::Object(record::container(one, fleet, now)))
                 .collect();
-            output.data(&record::document(Map::from_iter([(
-                "containers".to_owned(),
-                Value::Array(all),
-            )])))
+            let hosts = context
+                .targets
+                .iter()
+                .filter_map(|target| host(target, fleet));
+            output.data(&record::document(Map::from_iter([
+                ("containers".to_owned(), Value::Array(all)),
+                ("hosts".to_owned(), Value::Array(hosts.collect())),
+            ])))
         }
         Format::Table | Format::Wide => {
             if containers.is_empty() {
@@ -83,6 +92,23 @@ fn print(context: &Context, fleet: &Fleet, containers: &[&Container]) -> Result<
             output.data(&table(context, containers, now, wide))
         }
     }
+}
+
+/// How a host stands; none of one that was not asked.
+fn host(target: &Target, fleet: &Fleet) -> Option<Value> {
+    let (status, reason) = match &fleet.host(&target.name)?.status {
+        HostStatus::Live => ("live", None),
+        HostStatus::Reaching => ("reaching", None),
+        HostStatus::Lost { reason, .. } => ("lost", Some(reason)),
+    };
+    Some(json!({
+        "name": *target.name,
+        "endpoint": target.endpoint.kind(),
+        "address": target.endpoint.at(),
+        "status": status,
+        "reason": reason,
+        "last_answered": last_answer(target),
+    }))
 }
 
 fn table(context: &Context, containers: &[&Container], now: Moment, wide: bool) -> String {
@@ -128,8 +154,7 @@ fn table(context: &Context, containers: &[&Container], now: Moment, wide: bool) 
             row
         })
         .collect();
-    let width = if wide { None } else { context.output.width() };
-    lines(&columns, &rows, width, context.output)
+    lines(&columns, &rows, context.output.width(), context.output)
 }
 
 fn cpu(one: &Container) -> Option<f64> {

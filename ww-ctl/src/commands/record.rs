@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use whaleware::lifecycle::Moment;
+use whaleware::protocol::ServiceReport;
 
 use crate::fleet::{
     AgentView, Container, EngineState, Fleet, Link, Route, is_deceptive, service_end,
@@ -50,7 +51,7 @@ pub(crate) fn container(container: &Container, fleet: &Fleet, now: Moment) -> Ma
         json!(resources.and_then(|used| used.memory_bytes)),
     );
     put(
-        "memory_limit",
+        "memory_limit_bytes",
         json!(resources.and_then(|used| used.memory_limit)),
     );
     put("version", json!(container.version()));
@@ -67,18 +68,26 @@ pub(crate) fn container(container: &Container, fleet: &Fleet, now: Moment) -> Ma
     record
 }
 
-/// The services in short; `show` has all of them.
+/// The services, in the order in which they are started.
 fn services(agent: &AgentView) -> Value {
-    let all = agent.services.iter().map(|one| {
-        let report = &one.report;
-        json!({
-            "service": report.service,
-            "status": report.status,
-            "restarts": report.restarts,
-            "last_end": service_end(report),
-        })
-    });
-    Value::Array(all.collect())
+    let all = agent.services.iter();
+    json!(all.map(|one| service(&one.report)).collect::<Vec<_>>())
+}
+
+/// All that is known of a service.
+pub(super) fn service(report: &ServiceReport) -> Map<String, Value> {
+    Map::from_iter([
+        ("service".to_owned(), json!(report.service)),
+        ("status".to_owned(), json!(report.status)),
+        ("since".to_owned(), json!(report.since)),
+        ("pid".to_owned(), json!(report.pid)),
+        ("restarts".to_owned(), json!(report.restarts)),
+        ("last_end".to_owned(), json!(service_end(report))),
+        ("exit".to_owned(), json!(report.exit)),
+        ("detail".to_owned(), json!(report.detail)),
+        ("text".to_owned(), json!(report.text)),
+        ("progress".to_owned(), json!(report.progress)),
+    ])
 }
 
 pub(super) fn millis(length: std::time::Duration) -> Value {
@@ -123,6 +132,15 @@ pub(crate) fn line(mut fields: Map<String, Value>) -> String {
     let mut text = escaped(&Value::Object(fields).to_string());
     text.push('\n');
     text
+}
+
+/// The same for what is an object already; nothing for what is none.
+pub(crate) fn line_of(value: Value) -> String {
+    if let Value::Object(fields) = value {
+        line(fields)
+    } else {
+        String::new()
+    }
 }
 
 /// The same JSON with everything escaped that a terminal would obey or not show. Such characters

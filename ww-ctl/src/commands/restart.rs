@@ -4,11 +4,11 @@ use futures::FutureExt;
 use whaleware::lifecycle::State;
 use whaleware::protocol::{HealthStatus, RequestKind};
 
-use super::Context;
-use super::act::{Act, Chosen, Plan, Sent, Verdict, choose};
+use super::act::{Act, Chosen, Intent, Plan, Sent, Verdict, choose};
 use super::before::Before;
 use super::drive::drive;
-use super::outcome::report;
+use super::outcome::conclude;
+use super::{Context, rolling};
 use crate::cli::Restart;
 use crate::engine::Scope;
 use crate::exit::{Exit, Failure};
@@ -17,22 +17,34 @@ use crate::watch::FeedHandle;
 
 pub(super) async fn run(context: &Context, arguments: &Restart) -> Result<Exit, Failure> {
     context.may_change("restart")?;
-    let mut live = context.live(Scope::Agents).await?;
-    let beforehand = if arguments.container {
-        stop_words
-    } else {
-        |_: &Container| None
+    if arguments.rolling {
+        return rolling::run(context, arguments).await;
+    }
+    let mut live = context
+        .live(Scope::Agents, &arguments.names.selection())
+        .await?;
+    let intent = Intent {
+        verb: "restart",
+        manner: "",
+        beforehand: if arguments.container {
+            stop_words
+        } else {
+            |_: &Container| None
+        },
     };
-    let names = &arguments.names;
-    let Chosen { keys, changed } = choose(context, names, "restart", &mut live, beforehand).await?;
-    let before = Before::all(&live.fleet, &keys);
-    let nothing = Before::default();
-    let before = |one: &Container| before.get(&one.key).unwrap_or(&nothing);
-    let judge = |one: &Container, acted: bool| match (arguments.no_wait, arguments.container) {
-        (true, _) if acted => Verdict::Asked("restart"),
-        (true, _) => Verdict::Pending,
-        (false, true) => renewed(one, before(one), acted),
-        (false, false) => restarted(one, before(one)),
+    let chosen = choose(context, &arguments.names, &intent, &mut live).await?;
+    let Chosen {
+        keys,
+        changed,
+        entry,
+    } = chosen;
+    let judge = |one: &Container, before: &Before, acted: bool| match arguments {
+        Restart { no_wait: true, .. } if acted => Verdict::Asked("restart"),
+        Restart { no_wait: true, .. } => Verdict::Pending,
+        Restart {
+            container: true, ..
+        } => renewed(one, before, acted),
+        Restart { .. } => restarted(one, before, acted),
     };
     let plan = Plan {
         act: if arguments.container {
@@ -43,10 +55,12 @@ pub(super) async fn run(context: &Context, arguments: &Restart) -> Result<Exit, 
         judge: &judge,
         changed: &changed,
         limit: Some(arguments.timeout),
+        turns: None,
+        entry: Some(&entry),
     };
     let outcomes = drive(context, &mut live, &keys, &plan).await?;
     live.close().await;
-    report(context, "restart", &outcomes)
+    conclude(context, "restart", entry, &outcomes)
 }
 
 /// Tells the agent who asks, then sends the signal.
@@ -81,7 +95,7 @@ pub(super) async fn announce(handle: &FeedHandle, key: &ContainerKey, signal: &s
     let _unheard = handle.ask(key, kind).await;
 }
 
-fn renew(handle: &FeedHandle, container: &Container) -> Act {
+pub(super) fn renew(handle: &FeedHandle, container: &Container) -> Act {
     let (handle, key) = (handle.clone(), container.key.clone());
     let limit = stop_limit(container);
     async move {
@@ -93,7 +107,7 @@ fn renew(handle: &FeedHandle, container: &Container) -> Act {
 }
 
 /// RESTARTING was seen and UP reached again.
-fn restarted(one: &Container, before: &Before) -> Verdict {
+pub(super) fn restarted(one: &Container, before: &Before, acted: bool) -> Verdict {
     if !one.engine.is_running() && !before.was_running() {
         return Verdict::Failed(is_down(one));
     }
@@ -106,7 +120,9 @@ fn restarted(one: &Container, before: &Before) -> Verdict {
     match one.state() {
         Some(State::Error) => Verdict::Failed(format!("ERROR: {}", one.cause())),
         Some(State::Stopped) => Verdict::Failed(format!("it is stopping: {}", one.cause())),
-        Some(State::Up) if before.has_restarted(one) && one.health() != HealthStatus::Failing => {
+        Some(State::Up)
+            if before.has_restarted(one, acted) && one.health() != HealthStatus::Failing =>
+        {
             Verdict::Reached
         }
         Some(_) | None => Verdict::Pending,
@@ -114,7 +130,7 @@ fn restarted(one: &Container, before: &Before) -> Verdict {
 }
 
 /// Another life has begun and reached UP.
-fn renewed(one: &Container, before: &Before, acted: bool) -> Verdict {
+pub(super) fn renewed(one: &Container, before: &Before, acted: bool) -> Verdict {
     let over = before.is_over(one);
     match one.state() {
         Some(State::Up) if over && one.is_healthy() => Verdict::Reached,
@@ -144,7 +160,7 @@ mod tests {
             if renewing {
                 renewed(one, &before, true)
             } else {
-                restarted(one, &before)
+                restarted(one, &before, true)
             }
         };
         let mut verdicts = vec![judge(one(&fleet))];
@@ -185,6 +201,30 @@ mod tests {
             verdicts(inputs, false),
             [Verdict::Pending, Verdict::Pending, Verdict::Reached]
         );
+    }
+
+    #[test]
+    fn one_whose_services_are_yet_to_be_started_has_answered_when_they_are() {
+        let from = |inputs: Vec<Input>| {
+            let mut fleet = up();
+            for input in inputs {
+                fleet.apply(input, at(5));
+            }
+            let up = frame("a", &state(9, "UP", "restart finished"));
+            let seen = verdicts_from(fleet, vec![up], false);
+            assert_eq!(seen[0], Verdict::Pending);
+            seen[1].clone()
+        };
+        let under_way = || frame("a", &state(6, "RESTARTING", "monitor exited 1"));
+        assert_eq!(from(vec![under_way()]), Verdict::Reached);
+        let upgrading = frame("a", &snapshot("UPGRADING", 0));
+        assert_eq!(from(vec![upgrading]), Verdict::Reached);
+        // The agent does it once more after that.
+        let svcup = r#"{"type":"hook","run":9,"hook":"svcup","state":"RESTARTING","at":"2026-11-22T16:15:30Z","result":"running","duration_ms":0}"#;
+        let svcup = frame("a", svcup);
+        assert_eq!(from(vec![under_way(), svcup]), Verdict::Pending);
+        let warmup = frame("a", &snapshot("WARMUP", 0));
+        assert_eq!(from(vec![warmup]), Verdict::Pending);
     }
 
     #[test]

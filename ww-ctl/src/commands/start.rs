@@ -6,10 +6,10 @@ use futures::FutureExt;
 use whaleware::lifecycle::State;
 
 use super::Context;
-use super::act::{Act, Chosen, Plan, Sent, Verdict, choose};
+use super::act::{Act, Chosen, Intent, Plan, Sent, Verdict, choose};
 use super::before::Before;
 use super::drive::drive;
-use super::outcome::report;
+use super::outcome::conclude;
 use crate::cli::Start;
 use crate::engine::Scope;
 use crate::exit::{Exit, Failure};
@@ -18,12 +18,16 @@ use crate::watch::FeedHandle;
 
 pub(super) async fn run(context: &Context, arguments: &Start) -> Result<Exit, Failure> {
     context.may_change("start")?;
-    let mut live = context.live(Scope::Agents).await?;
-    let Chosen { keys, .. } =
-        choose(context, &arguments.names, "start", &mut live, |_| None).await?;
-    let before = Before::all(&live.fleet, &keys);
-    let nothing = Before::default();
-    let judge = |one: &Container, acted: bool| {
+    let mut live = context
+        .live(Scope::Agents, &arguments.names.selection())
+        .await?;
+    let intent = Intent {
+        verb: "start",
+        manner: "",
+        beforehand: |_| None,
+    };
+    let Chosen { keys, entry, .. } = choose(context, &arguments.names, &intent, &mut live).await?;
+    let judge = |one: &Container, before: &Before, acted: bool| {
         if arguments.no_wait {
             return if acted {
                 Verdict::Asked("start")
@@ -31,7 +35,7 @@ pub(super) async fn run(context: &Context, arguments: &Start) -> Result<Exit, Fa
                 Verdict::Pending
             };
         }
-        started(one, before.get(&one.key).unwrap_or(&nothing), acted)
+        started(one, before, acted)
     };
     let plan = Plan {
         act: &start,
@@ -39,13 +43,15 @@ pub(super) async fn run(context: &Context, arguments: &Start) -> Result<Exit, Fa
         // One that somebody else has started is what was wanted.
         changed: &BTreeSet::new(),
         limit: Some(arguments.timeout),
+        turns: None,
+        entry: Some(&entry),
     };
     let outcomes = drive(context, &mut live, &keys, &plan).await?;
     live.close().await;
-    report(context, "start", &outcomes)
+    conclude(context, "start", entry, &outcomes)
 }
 
-fn start(handle: &FeedHandle, container: &Container) -> Act {
+pub(super) fn start(handle: &FeedHandle, container: &Container) -> Act {
     let (handle, key) = (handle.clone(), container.key.clone());
     async move {
         let engine = handle.engine(&key.host).await?;
@@ -56,7 +62,7 @@ fn start(handle: &FeedHandle, container: &Container) -> Act {
 
 /// It was started and is UP. The event of its start comes before the Engine's answer, but by
 /// another connection: until it has come, a container that is down is not one that has ended.
-fn started(one: &Container, before: &Before, acted: bool) -> Verdict {
+pub(super) fn started(one: &Container, before: &Before, acted: bool) -> Verdict {
     match one.state() {
         Some(State::Up) => Verdict::Reached,
         Some(State::Error) => Verdict::Failed(format!("ERROR: {}", one.cause())),

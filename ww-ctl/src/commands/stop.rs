@@ -7,10 +7,11 @@ use futures::FutureExt;
 use whaleware::lifecycle::State;
 
 use super::Context;
-use super::act::{Act, Chosen, Plan, Sent, Verdict, choose, in_stage};
+use super::act::{Act, Chosen, Intent, Plan, Sent, Verdict, choose, in_stage};
+use super::before::Before;
 use super::drive::drive;
 use super::live::Live;
-use super::outcome::report;
+use super::outcome::conclude;
 use super::restart::announce;
 use crate::cli::Stop;
 use crate::engine::{EngineError, Scope};
@@ -25,9 +26,20 @@ const KILLED: i64 = 137;
 
 pub(super) async fn run(context: &Context, arguments: &Stop) -> Result<Exit, Failure> {
     context.may_change("stop")?;
-    let mut live = context.live(Scope::Agents).await?;
-    let names = &arguments.names;
-    let Chosen { keys, changed } = choose(context, names, "stop", &mut live, beforehand).await?;
+    let mut live = context
+        .live(Scope::Agents, &arguments.names.selection())
+        .await?;
+    let intent = Intent {
+        verb: "stop",
+        manner: "",
+        beforehand,
+    };
+    let chosen = choose(context, &arguments.names, &intent, &mut live).await?;
+    let Chosen {
+        keys,
+        changed,
+        entry,
+    } = chosen;
     thaw(context, &mut live, &keys, &changed).await?;
     for container in keys.iter().filter_map(|key| live.fleet.get(key)) {
         if container.engine.is_running() && matches!(container.link, Link::Silent { .. }) {
@@ -38,7 +50,7 @@ pub(super) async fn run(context: &Context, arguments: &Stop) -> Result<Exit, Fai
             ));
         }
     }
-    let judge = |one: &Container, acted: bool| {
+    let judge = |one: &Container, _: &Before, acted: bool| {
         if arguments.no_wait && one.state() == Some(State::Stopped) {
             return Verdict::Asked("stop");
         }
@@ -49,6 +61,8 @@ pub(super) async fn run(context: &Context, arguments: &Stop) -> Result<Exit, Fai
         judge: &judge,
         changed: &changed,
         limit: arguments.timeout,
+        turns: None,
+        entry: Some(&entry),
     };
     let hint = Hint::of(
         &live.fleet,
@@ -64,7 +78,7 @@ pub(super) async fn run(context: &Context, arguments: &Stop) -> Result<Exit, Fai
     let late = outcomes.iter().filter(|one| one.exit == Exit::TimedOut);
     let hint = Hint::of(&live.fleet, late.map(|one| &one.key));
     live.close().await;
-    let exit = report(context, "stop", &outcomes)?;
+    let exit = conclude(context, "stop", entry, &outcomes)?;
     if exit == Exit::TimedOut {
         context.output.say(&hint.words());
     }
@@ -191,7 +205,7 @@ pub(super) fn stop(handle: &FeedHandle, container: &Container) -> Act {
     .boxed()
 }
 
-fn stopped(one: &Container, acted: bool) -> Verdict {
+pub(super) fn stopped(one: &Container, acted: bool) -> Verdict {
     match one.engine {
         EngineState::Running | EngineState::Paused => Verdict::Pending,
         _ if !acted => Verdict::Pending,

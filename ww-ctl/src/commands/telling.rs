@@ -1,14 +1,18 @@
 //! Telling what becomes of the containers that are acted on, while it happens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use whaleware::lifecycle::{Moment, State};
 use whaleware::protocol::StopStage;
 
+use super::hosts::Hosts;
+use super::rolling::in_work;
 use super::timeline::Timeline;
-use crate::fleet::{Change, Container, ContainerKey, Fleet, run_words, stage_now, stage_words};
+use crate::fleet::{
+    Change, Container, ContainerKey, Fleet, Stamp, run_words, stage_now, stage_words,
+};
 use crate::output::Output;
 use crate::units::age;
 
@@ -20,31 +24,57 @@ const BAR: usize = 20;
 pub(super) struct Teller {
     output: Output,
     timeline: Timeline,
+    hosts: Hosts,
     /// The last stage told of each.
     stages: BTreeMap<ContainerKey, (StopStage, Timestamp)>,
-    /// How many lines stand below now.
+    /// Whether transitions are left to those who want to know all.
+    brief: bool,
+    /// What is waited for before anything else is begun.
+    waits: BTreeSet<String>,
+    /// How many lines stand below now, and which.
     drawn: usize,
+    lines: Vec<String>,
 }
 
 impl Teller {
     /// From now on.
     pub(super) fn from_now(fleet: &Fleet, output: Output) -> Self {
-        Self {
+        let mut teller = Self {
             output,
             timeline: Timeline::from_now(fleet),
+            hosts: Hosts::from_now(fleet),
             stages: BTreeMap::new(),
+            brief: false,
+            waits: BTreeSet::new(),
             drawn: 0,
+            lines: Vec::new(),
+        };
+        for container in fleet.containers() {
+            // How an earlier stop went is no news.
+            drop(teller.stages(container));
         }
+        teller
     }
 
-    /// Tells what changed about those that are `watched`.
+    /// The same, and one line a container will be told by others.
+    pub(super) fn brief(mut self) -> Self {
+        self.brief = true;
+        self
+    }
+
+    /// Tells what changed about those that are `watched`, and about hosts.
     pub(super) fn tell(
         &mut self,
         fleet: &Fleet,
         changes: &[Change],
+        now: Stamp,
         watched: impl Fn(&ContainerKey) -> bool,
     ) {
         for change in changes {
+            if let Some(line) = self.hosts.line(fleet, change, now) {
+                self.clear();
+                self.output.say(&line);
+            }
             let (Change::State(key, _)
             | Change::Details(key)
             | Change::Stopping(key, _)
@@ -62,7 +92,11 @@ impl Teller {
             };
             for line in self.news(container, docker) {
                 self.clear();
-                self.output.say(&line);
+                if self.brief {
+                    self.output.detail(&line);
+                } else {
+                    self.output.say(&line);
+                }
             }
         }
     }
@@ -105,11 +139,39 @@ impl Teller {
         lines
     }
 
-    /// Draws what goes on now, where it can be drawn anew.
-    pub(super) fn draw<'a>(&mut self, watched: impl Iterator<Item = &'a Container>, now: Moment) {
+    /// Draws what goes on now, where it can be drawn anew; below it how far all are, where that is
+    /// to be seen.
+    pub(super) fn draw<'a>(
+        &mut self,
+        watched: impl Iterator<Item = &'a Container>,
+        whole: Option<(usize, usize)>,
+        now: Moment,
+    ) {
         if self.output.rewrites() {
-            let lines: Vec<String> = watched.filter_map(|one| goes_on(one, now)).collect();
-            self.drawn = self.output.rewrite(self.drawn, &lines);
+            let line = |one| goes_on(one, now).or_else(|| whole.map(|_| in_work(one)));
+            let mut lines: Vec<String> = watched.filter_map(line).collect();
+            lines.extend(whole.map(|(done, all)| whole_words(done, all)));
+            if self.drawn == 0 || lines != self.lines {
+                self.drawn = self.output.rewrite(self.drawn, &lines);
+                self.lines = lines;
+            }
+        }
+    }
+
+    /// Tells a line of its own.
+    pub(super) fn say(&mut self, line: &str) {
+        self.clear();
+        self.output.say(line);
+    }
+
+    /// Tells what is waited for before anything else is begun, when that is another.
+    pub(super) fn wait(&mut self, what: BTreeSet<String>) {
+        if self.waits != what {
+            if !what.is_empty() {
+                let all: Vec<&str> = what.iter().map(String::as_str).collect();
+                self.say(&format!("the next waits: {}", all.join("; ")));
+            }
+            self.waits = what;
         }
     }
 
@@ -141,11 +203,19 @@ fn goes_on(one: &Container, now: Moment) -> Option<String> {
         let words = format!("{}, for {}", run_words(run), age(now - *since));
         (words, run.progress.map(usize::from))
     };
-    let bar = share.map_or_else(String::new, |percent| {
-        let full = (percent * BAR).div_ceil(100).min(BAR);
-        format!("  {}{}", "█".repeat(full), "░".repeat(BAR - full))
-    });
+    let bar = share.map_or_else(String::new, |percent| format!("  {}", bar(percent)));
     Some(format!("{}: {words}{bar}", one.name))
+}
+
+/// `3 of 20  ███░░░░░░░░░░░░░░░░░`.
+fn whole_words(done: usize, all: usize) -> String {
+    let percent = (done * 100).checked_div(all).unwrap_or(100);
+    format!("{done} of {all}  {}", bar(percent))
+}
+
+fn bar(percent: usize) -> String {
+    let full = (percent * BAR).div_ceil(100).min(BAR);
+    format!("{}{}", "█".repeat(full), "░".repeat(BAR - full))
 }
 
 /// How much of a limit is used up, in percent.

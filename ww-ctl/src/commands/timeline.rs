@@ -26,12 +26,23 @@ impl Timeline {
     /// From now on.
     pub(super) fn from_now(fleet: &Fleet) -> Self {
         let mut timeline = Self::default();
-        for container in fleet.containers().filter(|one| one.engine.is_running()) {
-            timeline.told.insert(container.key.clone(), Told::AllSoFar);
+        for container in fleet.containers() {
+            if container.engine.is_running() {
+                timeline.told.insert(container.key.clone(), Told::AllSoFar);
+            }
+            // A life that is over is no news either; all of the next one is.
             if container.is_introduced() {
                 timeline.fresh(container);
             }
         }
+        timeline
+    }
+
+    /// The same, but what an agent has to say that has not been heard yet may be news: whoever asks
+    /// looks at when it was.
+    pub(super) fn of_heard(fleet: &Fleet) -> Self {
+        let mut timeline = Self::from_now(fleet);
+        timeline.told.retain(|_, told| *told != Told::AllSoFar);
         timeline
     }
 
@@ -107,6 +118,23 @@ mod tests {
     }
 
     #[test]
+    fn a_life_that_was_over_before_is_no_news() {
+        let mut fleet = up();
+        let died = EngineEvent::Died {
+            code: 0,
+            out_of_memory: false,
+        };
+        fleet.apply(event("a", died), at(10));
+        let mut timeline = Timeline::from_now(&fleet);
+        assert!(numbers(&mut timeline, &fleet).is_empty());
+        fleet.apply(event("a", EngineEvent::Started), at(20));
+        timeline.started(&key("a"));
+        fleet.apply(frame("a", &HELLO.replace("b1", "b2")), at(30));
+        fleet.apply(frame("a", &snapshot("BOOT", 0)), at(31));
+        assert_eq!(numbers(&mut timeline, &fleet), [5]);
+    }
+
+    #[test]
     fn an_agent_that_was_not_heard_yet_has_no_news_in_its_first_snapshot() {
         let mut fleet = Fleet::new([Arc::from("local")]);
         fleet.apply(listing(vec![listed("a", EngineState::Running)]), at(0));
@@ -114,6 +142,18 @@ mod tests {
         fleet.apply(frame("a", HELLO), at(1));
         fleet.apply(frame("a", &snapshot("UP", 10)), at(2));
         assert!(numbers(&mut timeline, &fleet).is_empty());
+    }
+
+    #[test]
+    fn where_its_time_is_looked_at_what_an_agent_says_first_may_be_news() {
+        let mut fleet = Fleet::new([Arc::from("local")]);
+        fleet.apply(listing(vec![listed("a", EngineState::Running)]), at(0));
+        let mut unheard = Timeline::of_heard(&fleet);
+        fleet.apply(frame("a", HELLO), at(1));
+        fleet.apply(frame("a", &snapshot("UP", 10)), at(2));
+        assert_eq!(numbers(&mut unheard, &fleet), [5]);
+        let mut heard = Timeline::of_heard(&fleet);
+        assert!(numbers(&mut heard, &fleet).is_empty());
     }
 
     #[test]

@@ -7,8 +7,9 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use super::{Context, restart, stop};
+use crate::audit::{self, Journal};
 use crate::cli::Top;
-use crate::engine::{Endpoint, LogQuery, Scope, Target};
+use crate::engine::{LogQuery, Scope, Target};
 use crate::environment;
 use crate::exit::{Exit, Failure};
 use crate::fleet::{ContainerKey, HostName};
@@ -52,7 +53,13 @@ pub(super) async fn run(context: &Context, arguments: &Top) -> Result<Exit, Fail
     let (errands, asked) = mpsc::channel(REQUESTS);
     let (told, mut answers) = mpsc::channel(REQUESTS);
     let acts = TaskTracker::new();
-    acts.spawn(serve(feed.handle.clone(), acts.clone(), asked, told));
+    // The terminal is the dashboard's until it ends.
+    context.audit.hold();
+    let does = Does {
+        handle: feed.handle.clone(),
+        audit: context.audit.clone(),
+    };
+    acts.spawn(serve(does, acts.clone(), asked, told));
     let dashboard = tui::Feed {
         hosts: context
             .targets
@@ -83,28 +90,34 @@ pub(super) async fn run(context: &Context, arguments: &Top) -> Result<Exit, Fail
 
 /// How to name a host on the command line; none where it need not be named.
 fn url(target: &Target) -> Option<(HostName, String)> {
-    let url = match &target.endpoint {
-        _ if *target.name == *LOCAL => return None,
-        Endpoint::Unix(path) => format!("unix://{}", path.display()),
-        Endpoint::Tcp(address) => format!("tcp://{address}"),
-    };
+    if *target.name == *LOCAL {
+        return None;
+    }
+    let url = target.endpoint.url();
     Some((target.name.clone(), url))
+}
+
+/// What acting takes.
+#[derive(Clone)]
+struct Does {
+    handle: FeedHandle,
+    audit: Journal,
 }
 
 /// Does what the dashboard asks for, all at once; each answer goes back when it is there.
 async fn serve(
-    handle: FeedHandle,
+    does: Does,
     acts: TaskTracker,
     mut asked: mpsc::Receiver<Errand>,
     told: mpsc::Sender<Answer>,
 ) {
     while let Some(errand) = asked.recv().await {
-        let (handle, told) = (handle.clone(), told.clone());
+        let (does, told) = (does.clone(), told.clone());
         acts.spawn(async move {
             let answer = match errand {
-                Errand::Act(request) => Answer::Acted(act(&handle, request).await),
+                Errand::Act(request) => Answer::Acted(act(&does, request).await),
                 Errand::ReadLogs(key) => {
-                    let lines = read_logs(&handle, &key).await;
+                    let lines = read_logs(&does.handle, &key).await;
                     Answer::Logs(key, lines.map_err(|failure| failure.message))
                 }
             };
@@ -114,13 +127,21 @@ async fn serve(
     }
 }
 
-async fn act(handle: &FeedHandle, request: Request) -> Reply {
+/// What the dashboard watches until it is true is written down as asked for.
+async fn act(does: &Does, request: Request) -> Reply {
+    let Does { handle, audit } = does;
     let Request { verb, container } = request;
+    let entry = audit.begin(verb.name(), vec![audit::Target::of(&container)]);
     let act = match verb {
         Verb::Restart => restart::hang_up(handle, &container),
         Verb::Stop => stop::stop(handle, &container),
     };
-    let result = act.await.map_err(|failure| failure.message);
+    let result = act.await;
+    match &result {
+        Ok(_) => entry.end(Exit::Done, "asked for"),
+        Err(failure) => entry.end(failure.exit, &failure.message),
+    }
+    let result = result.map_err(|failure| failure.message);
     let key = container.key.clone();
     // Where the answer was lost the row is watched on all the same.
     let result = result.map(|_sent| ());
@@ -131,10 +152,8 @@ async fn read_logs(handle: &FeedHandle, key: &ContainerKey) -> Result<Vec<String
     let engine = handle.engine(&key.host).await?;
     let details = engine.details(&key.id).await?;
     let query = LogQuery {
-        follow: false,
         tail: Some(LINES),
-        since: 0,
-        timestamps: false,
+        ..LogQuery::default()
     };
     let stream = engine.logs(&key.id, details.tty, &query);
     let lines = stream.map(|line| line.map(|line| line.to_text()));

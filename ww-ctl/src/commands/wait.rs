@@ -8,6 +8,8 @@ use whaleware::lifecycle::State;
 
 use super::Context;
 use super::act::{Verdict, laggard};
+use super::hosts::Hosts;
+use super::live::Live;
 use super::outcome::{Outcome, report};
 use crate::cli::{Goal, Wait};
 use crate::engine::Scope;
@@ -16,18 +18,25 @@ use crate::fleet::{Container, ContainerKey, EngineState, Fleet};
 use crate::units::duration;
 
 pub(super) async fn run(context: &Context, arguments: &Wait) -> Result<Exit, Failure> {
-    let mut live = context.live(Scope::Agents).await?;
-    let keys = context
-        .pick(&arguments.names.selection(), &live.fleet)
-        .await?;
-    let begun = context.clock.now().moment;
+    // All have the same time, and finding them takes its share.
     let deadline = Instant::now() + arguments.timeout;
+    let begun = context.clock.now().moment;
+    let found = timeout_at(deadline, find(context, arguments)).await;
+    let (mut live, keys) = found.map_err(|_| {
+        let after = duration(arguments.timeout);
+        let message = format!("nobody has told within {after} which containers there are");
+        Failure::new(Exit::TimedOut, message).hint("give it more time with --timeout")
+    })??;
+    let mut hosts = Hosts::from_now(&live.fleet);
+    let waiting = format!("waiting for {}; end with Ctrl-C", arguments.goal);
+    context.output.detail(&waiting);
     // An agent that is only being reached is no laggard yet.
     if let Ok(introduced) = timeout_at(deadline, live.introduced(&keys)).await {
         introduced?;
     }
-    let mut verdicts: BTreeMap<ContainerKey, Verdict> = BTreeMap::new();
+    let mut verdicts: BTreeMap<ContainerKey, (Verdict, Duration)> = BTreeMap::new();
     let exit = loop {
+        let took = context.clock.now().moment - begun;
         for key in &keys {
             let verdict = match live.fleet.get(key) {
                 Some(container) => judge(container, arguments.goal),
@@ -35,36 +44,54 @@ pub(super) async fn run(context: &Context, arguments: &Wait) -> Result<Exit, Fai
                 None => Verdict::Failed("it was removed".into()),
             };
             // What was reached once counts, even if it did not stay.
-            let known = verdicts.entry(key.clone()).or_insert(Verdict::Pending);
-            if *known == Verdict::Pending {
-                *known = verdict;
+            let known = verdicts.entry(key.clone());
+            let known = known.or_insert((Verdict::Pending, took));
+            if known.0 == Verdict::Pending {
+                *known = (verdict, took);
             }
         }
-        if verdicts
-            .values()
-            .any(|verdict| matches!(verdict, Verdict::Failed(_)))
-        {
+        let mut all = verdicts.values().map(|(verdict, _)| verdict);
+        if all.any(|verdict| matches!(verdict, Verdict::Failed(_))) {
             break Exit::Failed;
         }
-        if verdicts
-            .values()
-            .all(|verdict| *verdict == Verdict::Reached)
-        {
+        let mut all = verdicts.values().map(|(verdict, _)| verdict);
+        if all.all(|verdict| *verdict == Verdict::Reached) {
             break Exit::Done;
         }
         match timeout_at(deadline, live.next()).await {
-            Ok(changes) => drop(changes?),
+            Ok(changes) => {
+                let now = context.clock.now();
+                for change in changes? {
+                    if let Some(line) = hosts.line(&live.fleet, &change, now) {
+                        context.output.say(&line);
+                    }
+                }
+            }
             Err(_) => break Exit::TimedOut,
         }
     };
-    let now = context.clock.now().moment;
-    let outcomes = verdicts
-        .into_iter()
-        .map(|(key, verdict)| outcome(&live.fleet, key, verdict, arguments.goal, now - begun))
-        .collect::<Vec<_>>();
+    let now = context.clock.now().moment - begun;
+    let outcome = |key: &ContainerKey| {
+        let (verdict, took) = verdicts.remove(key)?;
+        let took = if verdict == Verdict::Pending {
+            now
+        } else {
+            took
+        };
+        let goal = arguments.goal;
+        Some(outcome(&live.fleet, key.clone(), verdict, goal, took))
+    };
+    let outcomes: Vec<Outcome> = keys.iter().filter_map(outcome).collect();
     live.close().await;
     report(context, "wait", &outcomes)?;
     Ok(exit)
+}
+
+async fn find(context: &Context, arguments: &Wait) -> Result<(Live, Vec<ContainerKey>), Failure> {
+    let selection = arguments.names.selection();
+    let mut live = context.live(Scope::Agents, &selection).await?;
+    let keys = context.pick_live(&selection, &mut live).await?;
+    Ok((live, keys))
 }
 
 fn outcome(
@@ -75,7 +102,7 @@ fn outcome(
     took: Duration,
 ) -> Outcome {
     let (exit, reason) = match verdict {
-        Verdict::Reached | Verdict::Asked(_) => (Exit::Done, String::new()),
+        Verdict::Reached | Verdict::Unproven | Verdict::Asked(_) => (Exit::Done, String::new()),
         Verdict::Failed(reason) => (Exit::Failed, reason),
         Verdict::Pending => {
             let state = fleet.get(&key).map_or_else(String::new, laggard);

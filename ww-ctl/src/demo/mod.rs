@@ -94,6 +94,11 @@ impl DemoError {
     }
 }
 
+/// The names of its containers.
+pub(crate) fn names() -> impl Iterator<Item = String> {
+    MEMBERS.iter().map(container_name)
+}
+
 /// Builds the images and starts the fleet; returns when the containers run, not when they are UP.
 /// What is there already and is up to date stays as it is.
 ///

@@ -70,6 +70,8 @@ fn is_no_file(error: &EngineError) -> bool {
     match error {
         EngineError::Absent { message, .. } => !message.contains("No such container"),
         EngineError::Unreachable { .. }
+        | EngineError::NoWay { .. }
+        | EngineError::Lost { .. }
         | EngineError::Denied { .. }
         | EngineError::Silent { .. }
         | EngineError::Foreign { .. }

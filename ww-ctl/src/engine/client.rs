@@ -17,9 +17,11 @@ use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use tokio::io::AsyncWrite;
 
-use super::endpoint::{DEFAULT_SOCKETS, Endpoint, Target};
+use super::endpoint::{Endpoint, Target};
 use super::error::EngineError;
 use super::ping;
+use super::ssh;
+use super::transport::{self, Obstacle};
 use crate::clock::Clock;
 use crate::fleet::Stamp;
 
@@ -47,6 +49,7 @@ pub(super) struct Inner {
     pub(super) patient: Docker,
     pub(super) clock: Clock,
     skew: SignedDuration,
+    is_podman: bool,
 }
 
 /// What a program inside a container reads and writes.
@@ -72,10 +75,7 @@ impl Engine {
     /// # Errors
     /// When it cannot be reached, may not be used, or is no Engine or too old a one.
     pub(crate) async fn connect(target: &Target, clock: Clock) -> Result<Self, EngineError> {
-        let at = match &target.endpoint {
-            Endpoint::Unix(path) => path.display().to_string(),
-            Endpoint::Tcp(address) => address.clone(),
-        };
+        let at = target.endpoint.at();
         let asked = clock.now().wall;
         let pong = ask(&target.endpoint, &at).await?;
         let answered = clock.now().wall;
@@ -94,11 +94,8 @@ impl Engine {
             major_version,
             minor_version,
         };
-        let quick = match &target.endpoint {
-            Endpoint::Unix(_) => Docker::connect_with_unix(&at, QUICK, &version),
-            Endpoint::Tcp(_) => Docker::connect_with_http(&at, QUICK, &version),
-        }
-        .map_err(|error| EngineError::new(&at, "connect", &error))?;
+        let quick = transport::client(&target.endpoint, QUICK, &version)
+            .map_err(|error| EngineError::new(&at, "connect", &error))?;
         let patient = quick.clone().with_timeout(Duration::from_secs(PATIENT));
         let skew = pong
             .date
@@ -112,6 +109,7 @@ impl Engine {
                 patient,
                 clock,
                 skew,
+                is_podman: pong.is_podman,
             }),
         })
     }
@@ -123,12 +121,7 @@ impl Engine {
 
     /// Whether it is the one this machine usually has.
     pub(crate) fn is_the_hosts(&self) -> bool {
-        match &self.inner.endpoint {
-            Endpoint::Unix(path) => DEFAULT_SOCKETS
-                .iter()
-                .any(|known| path.as_os_str() == *known),
-            Endpoint::Tcp(_) => false,
-        }
+        self.inner.endpoint.is_the_hosts()
     }
 
     /// Its clock.
@@ -257,6 +250,27 @@ impl Engine {
         })
     }
 
+    /// Whether it is Podman behind Docker's API, which differs here and there.
+    pub(super) fn is_podman(&self) -> bool {
+        self.inner.is_podman
+    }
+
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.inner.endpoint
+    }
+
+    pub(super) fn at(&self) -> &str {
+        &self.inner.at
+    }
+
+    pub(super) fn broken(&self, what: &'static str, error: &io::Error) -> EngineError {
+        EngineError::Broken {
+            at: self.inner.at.clone(),
+            what,
+            reason: error.to_string(),
+        }
+    }
+
     pub(super) fn error(&self, what: &'static str, error: &bollard::errors::Error) -> EngineError {
         EngineError::new(&self.inner.at, what, error)
     }
@@ -277,25 +291,46 @@ fn skew(date: Timestamp, asked: Timestamp, answered: Timestamp) -> SignedDuratio
 }
 
 async fn ask(endpoint: &Endpoint, at: &str) -> Result<ping::Pong, EngineError> {
-    let Ok(answer) = tokio::time::timeout(PING, ping::ping(endpoint)).await else {
-        return Err(EngineError::Silent {
-            at: at.to_owned(),
-            after: PING,
-        });
+    let limit = match endpoint {
+        // A new one logs in first, which has a limit of its own.
+        Endpoint::Ssh(_) => ssh::LOGIN + PING,
+        Endpoint::Unix(_) | Endpoint::Tcp(_) | Endpoint::Tls(_) => PING,
     };
-    answer.map_err(|error| match (error.kind(), endpoint) {
+    let error = match tokio::time::timeout(limit, ping::ping(endpoint)).await {
+        Ok(Ok(pong)) => return Ok(pong),
+        Ok(Err(error)) => Some(error),
+        Err(_) => None,
+    };
+    let at = at.to_owned();
+    if let Some(Obstacle { reason, hint }) = obstacle(endpoint, error.as_ref()).await {
+        return Err(EngineError::NoWay { at, reason, hint });
+    }
+    let Some(error) = error else {
+        return Err(EngineError::Silent { at, after: limit });
+    };
+    Err(match (error.kind(), endpoint) {
         (io::ErrorKind::PermissionDenied, Endpoint::Unix(socket)) => EngineError::Denied {
             socket: socket.clone(),
         },
         (io::ErrorKind::InvalidData, _) => EngineError::Foreign {
-            at: at.to_owned(),
+            at,
             reason: error.to_string(),
         },
-        _ => EngineError::Unreachable {
-            at: at.to_owned(),
-            source: error,
-        },
+        _ => EngineError::Unreachable { at, source: error },
     })
+}
+
+/// What stands in the way, where more is known of it than that there was no answer.
+async fn obstacle(endpoint: &Endpoint, error: Option<&io::Error>) -> Option<Obstacle> {
+    let inner = error.and_then(io::Error::get_ref);
+    if let Some(known) = inner.and_then(|inner| inner.downcast_ref::<Obstacle>()) {
+        return Some(known.clone());
+    }
+    match endpoint {
+        Endpoint::Tls(tls) => tls.obstacle(error?),
+        Endpoint::Ssh(ssh) => ssh.obstacle().await,
+        Endpoint::Unix(_) | Endpoint::Tcp(_) => None,
+    }
 }
 
 /// "Not modified" (it runs already, it has stopped already) is what was wanted.

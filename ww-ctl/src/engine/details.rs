@@ -58,13 +58,7 @@ impl Engine {
     /// # Errors
     /// When it is gone or the Engine is.
     pub(crate) async fn details(&self, id: &str) -> Result<Details, EngineError> {
-        let answer = self
-            .inner
-            .quick
-            .inspect_container(id, None)
-            .await
-            .map_err(|error| self.error("inspect the container", &error))?;
-        Ok(read(answer))
+        Ok(read(self.inspect(id).await?))
     }
 }
 

@@ -1,20 +1,24 @@
 //! Where Engines are: `-H`, Docker's contexts, `DOCKER_HOST`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Deserialize;
 use whaleware::env;
 
-use crate::fleet::HostName;
+use super::contexts;
+use super::ssh::Ssh;
+use super::tls::{Material, Tls};
+use crate::fleet::{HostName, clean, is_deceptive};
 
 /// Where Docker's socket is when nobody says otherwise.
-const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+pub(super) const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 /// The names it goes by.
 pub(super) const DEFAULT_SOCKETS: [&str; 2] = [DEFAULT_SOCKET, "/run/docker.sock"];
-/// The most bytes read of one of Docker's configuration files.
-const MAX_FILE: u64 = 1 << 20;
+/// Docker's port, without encryption and with it.
+const PORT: u16 = 2375;
+const TLS_PORT: u16 = 2376;
+/// The most characters of a host's name.
+const NAME: usize = 128;
 
 /// How an Engine is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +27,62 @@ pub(crate) enum Endpoint {
     Unix(PathBuf),
     /// A port, as `host:port`, without encryption.
     Tcp(String),
+    /// A port, with encryption.
+    Tls(Arc<Tls>),
+    /// A socket of another machine, forwarded by ssh.
+    Ssh(Arc<Ssh>),
+}
+
+impl Endpoint {
+    /// What it is called in messages.
+    pub(crate) fn at(&self) -> String {
+        match self {
+            Self::Unix(path) => path.display().to_string(),
+            Self::Tcp(address) => address.clone(),
+            Self::Tls(tls) => tls.address.clone(),
+            Self::Ssh(ssh) => ssh.to_string(),
+        }
+    }
+
+    /// As one gives it on the command line; which certificates go with it is said elsewhere.
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::Unix(path) => format!("unix://{}", path.display()),
+            Self::Tcp(address) => format!("tcp://{address}"),
+            Self::Tls(tls) => format!("tcp://{}", tls.address),
+            Self::Ssh(ssh) => ssh.to_string(),
+        }
+    }
+
+    /// The options by which Docker's own tool reaches it.
+    pub(crate) fn docker_options(&self) -> Vec<String> {
+        let mut options = vec!["-H".to_owned(), self.url()];
+        match self {
+            Self::Unix(_) | Self::Tcp(_) | Self::Ssh(_) => {}
+            Self::Tls(tls) => options.extend(tls.docker_options()),
+        }
+        options
+    }
+
+    /// Whether it is the one this machine usually has.
+    pub(crate) fn is_the_hosts(&self) -> bool {
+        match self {
+            Self::Unix(path) => DEFAULT_SOCKETS
+                .iter()
+                .any(|known| path.as_os_str() == *known),
+            Self::Tcp(_) | Self::Tls(_) | Self::Ssh(_) => false,
+        }
+    }
+
+    /// What it is, in a word that other programs may depend on.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unix(_) => "unix",
+            Self::Tcp(_) => "tcp",
+            Self::Tls(_) => "tls",
+            Self::Ssh(_) => "ssh",
+        }
+    }
 }
 
 /// An Engine to talk to.
@@ -38,15 +98,12 @@ pub(crate) struct Target {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EndpointError {
     /// A form of address that is not understood.
-    #[error("cannot use `{0}` as the address of a Docker Engine")]
-    Malformed(String),
-    /// A form that is understood but not yet possible.
-    #[error("cannot reach `{url}`: {what} is not supported yet")]
-    NotYet {
+    #[error("cannot use `{url}` as the address of a Docker Engine: {reason}")]
+    Malformed {
         /// The address.
         url: String,
-        /// `ssh` or `TLS`.
-        what: &'static str,
+        /// Why not.
+        reason: String,
     },
     /// No such context.
     #[error("there is no Docker context `{name}`")]
@@ -65,17 +122,22 @@ pub(crate) enum EndpointError {
         #[source]
         source: std::io::Error,
     },
+    /// Certificates or keys that cannot be used.
+    #[error("cannot use TLS with `{url}`: {reason}")]
+    Certificates {
+        /// The address.
+        url: String,
+        /// Which file, and why.
+        reason: String,
+    },
 }
 
 impl EndpointError {
     /// What to do next.
     pub(crate) fn hint(&self) -> String {
         match self {
-            Self::Malformed(_) => {
-                "give -H unix:///path/to/docker.sock or -H tcp://host:port".into()
-            }
-            Self::NotYet { .. } => "run ww-ctl on that host, or forward its socket: ssh -nNT -L \
-                 /tmp/there.sock:/var/run/docker.sock HOST, then -H unix:///tmp/there.sock"
+            Self::Malformed { .. } => "give -H unix:///path/to/docker.sock, tcp://HOST:PORT, \
+                                       https://HOST:PORT or ssh://USER@HOST"
                 .into(),
             Self::NoContext { known, .. } => {
                 format!("there are: {}; see `docker context ls`", known.join(", "))
@@ -83,6 +145,11 @@ impl EndpointError {
             Self::Config { .. } => {
                 "look at the file's permissions, or name the Engine with -H".into()
             }
+            Self::Certificates { .. } => "ca.pem, cert.pem and key.pem are looked for in \
+                                          DOCKER_CERT_PATH, else in ~/.docker; those of a context \
+                                          come with it (docker context create --docker \
+                                          host=…,ca=…,cert=…,key=…)"
+                .into(),
         }
     }
 }
@@ -100,35 +167,47 @@ pub(crate) struct Wanted<'a> {
 }
 
 /// The Engines to talk to, in the order of precedence that `docker` has: `-H` and `-c`, then
-/// `DOCKER_HOST`, then `DOCKER_CONTEXT`, then the current context, then the default socket.
+/// `DOCKER_HOST`, then `DOCKER_CONTEXT`, then the current context, then the default socket. One that
+/// is named twice is one; two that would have the same name are told apart.
 ///
 /// # Errors
 /// When an address is not understood, a context does not exist or cannot be read.
 pub(crate) fn resolve(wanted: &Wanted<'_>) -> Result<Vec<Target>, EndpointError> {
     let mut targets = Vec::new();
     for url in wanted.hosts {
-        targets.push(from_url(url, None, wanted)?);
+        targets.push(by_address(url, wanted)?);
     }
     for name in wanted.contexts {
-        targets.push(from_context(name, wanted)?);
+        targets.push(by_context(name, wanted)?);
     }
     if targets.is_empty() {
         let target = if let Some(url) = (wanted.variable)(env::DOCKER_HOST) {
-            from_url(&url, None, wanted)?
+            by_address(&url, wanted)?
         } else if let Some(name) = (wanted.variable)(env::DOCKER_CONTEXT) {
-            from_context(&name, wanted)?
-        } else if let Some(name) = current_context(wanted.config)? {
-            from_context(&name, wanted)?
+            by_context(&name, wanted)?
+        } else if let Some(name) = contexts::current(wanted.config)? {
+            by_context(&name, wanted)?
         } else {
             local()
         };
         targets.push(target);
     }
     let mut unique: Vec<Target> = Vec::new();
-    for target in targets {
-        if !unique.iter().any(|known| known.endpoint == target.endpoint) {
-            unique.push(target);
+    for mut target in targets {
+        if unique.iter().any(|known| known.endpoint == target.endpoint) {
+            continue;
         }
+        let is_taken = |name: &str| unique.iter().any(|known| *known.name == *name);
+        if is_taken(&target.name) {
+            // The way it is reached tells it from the other, where its name does not.
+            let way = target.endpoint.url();
+            let numbered = (2..).map(|number| format!("{}#{number}", target.name));
+            let free = std::iter::once(way)
+                .chain(numbered)
+                .find(|name| !is_taken(name));
+            target.name = Arc::from(free.unwrap_or_default());
+        }
+        unique.push(target);
     }
     Ok(unique)
 }
@@ -140,18 +219,81 @@ fn local() -> Target {
     }
 }
 
-fn from_url(url: &str, name: Option<&str>, wanted: &Wanted<'_>) -> Result<Target, EndpointError> {
-    let not_yet = |what| EndpointError::NotYet {
-        url: url.to_owned(),
-        what,
+fn target(name: &str, endpoint: Endpoint) -> Target {
+    Target {
+        name: Arc::from(clean(name, NAME)),
+        endpoint,
+    }
+}
+
+/// An address as it is given by hand; what its certificates are is said by the environment.
+fn by_address(url: &str, wanted: &Wanted<'_>) -> Result<Target, EndpointError> {
+    let (endpoint, short) = understand(url, &Security::Environment(wanted))?;
+    Ok(target(&short, endpoint))
+}
+
+fn by_context(name: &str, wanted: &Wanted<'_>) -> Result<Target, EndpointError> {
+    if name == contexts::DEFAULT {
+        return match (wanted.variable)(env::DOCKER_HOST) {
+            Some(url) => by_address(&url, wanted),
+            None => Ok(local()),
+        };
+    }
+    let context = contexts::find(name, wanted.config)?;
+    let security = Security::Context(context.material.as_ref());
+    let (endpoint, _) = understand(&context.host, &security)?;
+    Ok(target(name, endpoint))
+}
+
+/// Where it is said whether to use TLS, and with which certificates.
+enum Security<'a> {
+    /// In the environment, as for an address given by hand.
+    Environment(&'a Wanted<'a>),
+    /// In the context the address is of; none when it has nothing to say.
+    Context(Option<&'a Material>),
+}
+
+impl Security<'_> {
+    /// The certificates; none where TLS is not asked for. `demanded` when the address asks for it.
+    fn material(&self, demanded: bool) -> Option<Material> {
+        match self {
+            Self::Context(material) => match material {
+                Some(material) => Some((*material).clone()),
+                None if demanded => Some(Material::verifying()),
+                None => None,
+            },
+            Self::Environment(wanted) => {
+                let verify = (wanted.variable)(env::DOCKER_TLS_VERIFY).is_some();
+                let unverified = (wanted.variable)(env::DOCKER_TLS).is_some();
+                let dir = (wanted.variable)(env::DOCKER_CERT_PATH)
+                    .map(PathBuf::from)
+                    .or_else(|| wanted.config.map(Path::to_owned));
+                if !(verify || unverified || demanded) {
+                    return None;
+                }
+                let checked = verify || !unverified;
+                // Docker's own tool wants the authority to be there where it is told to verify.
+                Some(Material::in_directory(dir.as_deref(), checked, verify))
+            }
+        }
+    }
+}
+
+/// What an address means, and its short name.
+fn understand(url: &str, security: &Security<'_>) -> Result<(Endpoint, String), EndpointError> {
+    let malformed = |reason: &str| EndpointError::Malformed {
+        url: clean(url, NAME),
+        reason: reason.to_owned(),
     };
-    let malformed = || EndpointError::Malformed(url.to_owned());
+    if url.chars().any(is_deceptive) {
+        return Err(malformed("there are control characters in it"));
+    }
     let (scheme, rest) = match url.split_once("://") {
         Some(parts) => parts,
         None if url.starts_with('/') => ("unix", url),
-        None => return Err(malformed()),
+        None => return Err(malformed("it does not say how it is reached")),
     };
-    let (endpoint, short) = match scheme {
+    match scheme {
         "unix" => {
             let path = if rest.is_empty() {
                 DEFAULT_SOCKET
@@ -159,38 +301,62 @@ fn from_url(url: &str, name: Option<&str>, wanted: &Wanted<'_>) -> Result<Target
                 rest
             };
             if !path.starts_with('/') {
-                return Err(malformed());
+                return Err(malformed("the path must be absolute (unix:///path)"));
             }
-            (Endpoint::Unix(path.into()), short_path(path))
+            Ok((Endpoint::Unix(path.into()), short_path(path)))
         }
-        "tcp" | "http" => {
-            if (wanted.variable)(env::DOCKER_TLS_VERIFY).is_some() {
-                return Err(not_yet("TLS"));
-            }
-            let address = rest.trim_end_matches('/');
-            if address.is_empty() || address.contains('/') {
-                return Err(malformed());
-            }
-            let has_port = address
-                .rsplit_once(':')
-                .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-            let full = if has_port {
-                address.to_owned()
-            } else if address.contains(':') && !address.ends_with(']') {
-                return Err(malformed());
-            } else {
-                format!("{address}:2375")
+        "tcp" | "http" | "https" => {
+            let material = match scheme {
+                "http" => None,
+                _ => security.material(scheme == "https"),
             };
-            (Endpoint::Tcp(full), address.to_owned())
+            let default = if material.is_some() { TLS_PORT } else { PORT };
+            let (address, short) = address(rest, default).map_err(malformed)?;
+            let endpoint = match material {
+                None => Endpoint::Tcp(address),
+                Some(material) => {
+                    let refused = |reason| EndpointError::Certificates {
+                        url: clean(url, NAME),
+                        reason,
+                    };
+                    Endpoint::Tls(Arc::new(Tls::new(address, material).map_err(refused)?))
+                }
+            };
+            Ok((endpoint, short))
         }
-        "https" => return Err(not_yet("TLS")),
-        "ssh" => return Err(not_yet("ssh")),
-        _ => return Err(malformed()),
+        "ssh" => {
+            let ssh = Ssh::parse(rest).map_err(|reason| malformed(&reason))?;
+            let short = ssh.short();
+            Ok((Endpoint::Ssh(Arc::new(ssh)), short))
+        }
+        _ => Err(malformed("unix, tcp, http, https and ssh are understood")),
+    }
+}
+
+/// `host:port`, and as it was given.
+fn address(rest: &str, default: u16) -> Result<(String, String), &'static str> {
+    let address = rest.trim_end_matches('/');
+    if address.is_empty() {
+        return Err("there is no host in it");
+    }
+    if address.contains(['/', '?', '#', '@']) || address.contains(char::is_whitespace) {
+        return Err("it is HOST:PORT and no more");
+    }
+    let bare = match address.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok() => {
+            if host.is_empty() {
+                return Err("there is no host in it");
+            }
+            if host.contains(':') && !host.ends_with(']') {
+                return Err("an IPv6 address is put in brackets");
+            }
+            return Ok((address.to_owned(), address.to_owned()));
+        }
+        Some(_) if address.ends_with(']') && address.starts_with('[') => address,
+        Some(_) => return Err("its port is no number up to 65535"),
+        None => address,
     };
-    Ok(Target {
-        name: Arc::from(name.unwrap_or(&short)),
-        endpoint,
-    })
+    Ok((format!("{bare}:{default}"), bare.to_owned()))
 }
 
 /// `local` for the usual socket, else what tells one socket from another.
@@ -208,120 +374,6 @@ fn short_path(path: &str) -> String {
             .collect::<Vec<_>>()
             .join("/"),
     }
-}
-
-#[derive(Deserialize)]
-struct ConfigFile {
-    #[serde(rename = "currentContext")]
-    current: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ContextFile {
-    name: String,
-    #[serde(default)]
-    endpoints: ContextEndpoints,
-}
-
-#[derive(Deserialize, Default)]
-struct ContextEndpoints {
-    docker: Option<ContextEndpoint>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ContextEndpoint {
-    host: String,
-}
-
-fn current_context(config: Option<&Path>) -> Result<Option<String>, EndpointError> {
-    let Some(path) = config.map(|dir| dir.join("config.json")) else {
-        return Ok(None);
-    };
-    let file: Option<ConfigFile> = match read(&path) {
-        // Somebody else's HOME, as under sudo or setpriv; Docker's own tool goes on as well.
-        Err(EndpointError::Config { source, .. })
-            if source.kind() == std::io::ErrorKind::PermissionDenied =>
-        {
-            None
-        }
-        other => other?,
-    };
-    Ok(file
-        .and_then(|file| file.current)
-        .filter(|name| !name.is_empty() && name != "default"))
-}
-
-fn from_context(name: &str, wanted: &Wanted<'_>) -> Result<Target, EndpointError> {
-    if name == "default" {
-        return match (wanted.variable)(env::DOCKER_HOST) {
-            Some(url) => from_url(&url, None, wanted),
-            None => Ok(local()),
-        };
-    }
-    let mut known = vec!["default".to_owned()];
-    if let Some(dir) = wanted.config {
-        let contexts = dir.join("contexts");
-        // The directories are named by a hash of the name; the name itself is in the file.
-        for entry in entries(&contexts.join("meta"))? {
-            let Some(context) = read::<ContextFile>(&entry.join("meta.json"))? else {
-                continue;
-            };
-            if context.name == name
-                && let Some(endpoint) = context.endpoints.docker
-            {
-                let tls = entry
-                    .file_name()
-                    .is_some_and(|hash| contexts.join("tls").join(hash).exists());
-                if tls {
-                    return Err(EndpointError::NotYet {
-                        url: endpoint.host,
-                        what: "TLS",
-                    });
-                }
-                return from_url(&endpoint.host, Some(name), wanted);
-            }
-            known.push(context.name);
-        }
-    }
-    Err(EndpointError::NoContext {
-        name: name.to_owned(),
-        known,
-    })
-}
-
-fn entries(dir: &Path) -> Result<Vec<PathBuf>, EndpointError> {
-    let failed = |source| EndpointError::Config {
-        path: dir.to_owned(),
-        source,
-    };
-    match fs::read_dir(dir) {
-        Ok(entries) => entries
-            .map(|entry| entry.map(|entry| entry.path()).map_err(failed))
-            .collect(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(failed(error)),
-    }
-}
-
-/// A JSON file; none when it does not exist.
-fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>, EndpointError> {
-    use std::io::Read;
-    let failed = |source| EndpointError::Config {
-        path: path.to_owned(),
-        source,
-    };
-    let file = match fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(error)),
-    };
-    let mut text = Vec::new();
-    file.take(MAX_FILE).read_to_end(&mut text).map_err(failed)?;
-    serde_json::from_slice(&text)
-        .map(Some)
-        .map_err(|error| failed(error.into()))
 }
 
 #[cfg(test)]
@@ -390,34 +442,131 @@ mod tests {
 
     #[test]
     fn what_cannot_be_used_is_named() {
-        for (url, expected) in [
+        for (url, reason) in [
+            ("ops2", "it does not say how it is reached"),
+            ("tcp://", "there is no host in it"),
+            ("tcp://:2375", "there is no host in it"),
+            ("tcp://ops2:docker", "its port is no number up to 65535"),
+            ("tcp://fe80::1:2375", "an IPv6 address is put in brackets"),
+            ("tcp://ops2/v1.41", "it is HOST:PORT and no more"),
+            ("unix://run/x", "the path must be absolute (unix:///path)"),
+            ("ssh://", "there is no host in it"),
+            ("ssh://-oProxyCommand=reboot", "its host begins with a dash"),
             (
-                "ssh://ops2",
-                "cannot reach `ssh://ops2`: ssh is not supported yet",
-            ),
-            (
-                "https://ops2",
-                "cannot reach `https://ops2`: TLS is not supported yet",
-            ),
-            (
-                "ops2",
-                "cannot use `ops2` as the address of a Docker Engine",
-            ),
-            (
-                "tcp://",
-                "cannot use `tcp://` as the address of a Docker Engine",
-            ),
-            (
-                "unix://run/x",
-                "cannot use `unix://run/x` as the address of a Docker Engine",
+                "npipe:////./pipe/docker_engine",
+                "unix, tcp, http, https and ssh are understood",
             ),
         ] {
-            assert_eq!(names(&[url], &[], None, &[]).unwrap_err(), expected);
+            assert_eq!(
+                names(&[url], &[], None, &[]).unwrap_err(),
+                format!("cannot use `{url}` as the address of a Docker Engine: {reason}")
+            );
         }
-        let error = names(&["tcp://a:1"], &[], None, &[("DOCKER_TLS_VERIFY", "1")]);
+    }
+
+    #[test]
+    fn of_two_with_one_name_each_is_told_from_the_other_and_one_twice_is_one() {
+        let found = names(
+            &[
+                "unix:///a/run/docker.sock",
+                "unix:///b/run/docker.sock",
+                "ssh://ops2",
+                "tcp://ops2",
+                "ssh://ops2/",
+                "ssh://ops2/run/user/1/docker.sock",
+            ],
+            &[],
+            None,
+            &[],
+        );
+        let names: Vec<String> = found.unwrap().into_iter().map(|(name, _)| name).collect();
         assert_eq!(
-            error.unwrap_err(),
-            "cannot reach `tcp://a:1`: TLS is not supported yet"
+            names,
+            [
+                "run/docker",
+                "unix:///b/run/docker.sock",
+                "ops2",
+                "tcp://ops2:2375",
+                "ssh://ops2/run/user/1/docker.sock",
+            ]
+        );
+    }
+
+    #[test]
+    fn tls_is_used_where_docker_would_use_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().to_str().unwrap();
+        let kind = |url: &str, environment: &[(&str, &str)]| {
+            let found = names(&[url], &[], None, environment)?;
+            Ok::<_, String>((found[0].1.kind(), found[0].1.at()))
+        };
+        let known = |kind, at: &str| Ok((kind, at.to_owned()));
+        assert_eq!(kind("tcp://a", &[]), known("tcp", "a:2375"));
+        let unverified = [("DOCKER_TLS", "1"), ("DOCKER_CERT_PATH", path)];
+        assert_eq!(kind("tcp://a", &unverified), known("tls", "a:2376"));
+        assert_eq!(kind("http://a", &unverified), known("tcp", "a:2375"));
+        // To verify takes an authority, and a certificate its key.
+        let verified = [("DOCKER_TLS_VERIFY", "1"), ("DOCKER_CERT_PATH", path)];
+        let missing = kind("tcp://a", &verified).unwrap_err();
+        let expected = format!(
+            "cannot use TLS with `tcp://a`: cannot read {path}/ca.pem: No such file or directory"
+        );
+        assert!(missing.starts_with(&expected), "{missing}");
+        let options = names(&["tcp://a"], &[], None, &unverified).unwrap();
+        assert_eq!(
+            options[0].1.docker_options(),
+            ["-H", "tcp://a:2376", "--tls"]
+        );
+        std::fs::write(dir.path().join("ca.pem"), "no certificate").unwrap();
+        assert_eq!(
+            kind("https://a", &verified).unwrap_err(),
+            format!("cannot use TLS with `https://a`: {path}/ca.pem has no certificate in PEM")
+        );
+        std::fs::write(dir.path().join("cert.pem"), "").unwrap();
+        assert_eq!(
+            kind("tcp://a", &unverified).unwrap_err(),
+            format!("cannot use TLS with `tcp://a`: {path}/cert.pem has no certificate in PEM")
+        );
+    }
+
+    #[test]
+    fn a_context_brings_its_certificates_and_the_environments_are_not_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path();
+        for (hash, name, host, skip) in [
+            ("a1", "plain", "tcp://a", false),
+            ("b2", "open", "tcp://b", true),
+            ("c3", "far", "ssh://alice@c", false),
+            ("d4", "broken", "tcp://d", false),
+        ] {
+            let meta = config.join("contexts/meta").join(hash);
+            std::fs::create_dir_all(&meta).unwrap();
+            let text = format!(
+                r#"{{"Name":"{name}","Endpoints":{{"docker":{{"Host":"{host}","SkipTLSVerify":{skip}}}}}}}"#
+            );
+            std::fs::write(meta.join("meta.json"), text).unwrap();
+        }
+        let material = config.join("contexts/tls/d4/docker");
+        std::fs::create_dir_all(&material).unwrap();
+        std::fs::write(material.join("ca.pem"), "").unwrap();
+        let environment = [("DOCKER_TLS_VERIFY", "1")];
+        let found = names(&[], &["plain", "open", "far"], Some(config), &environment).unwrap();
+        let found: Vec<_> = found
+            .iter()
+            .map(|(name, endpoint)| (name.as_str(), endpoint.kind(), endpoint.at()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("plain", "tcp", "a:2375".to_owned()),
+                ("open", "tls", "b:2376".to_owned()),
+                ("far", "ssh", "ssh://alice@c".to_owned()),
+            ]
+        );
+        let error = names(&[], &["broken"], Some(config), &[]).unwrap_err();
+        assert!(
+            error.ends_with("ca.pem has no certificate in PEM"),
+            "{error}"
         );
     }
 
@@ -426,8 +575,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let config = dir.path();
         let meta = config.join("contexts/meta/abc");
-        fs::create_dir_all(&meta).unwrap();
-        fs::write(
+        std::fs::create_dir_all(&meta).unwrap();
+        std::fs::write(
             meta.join("meta.json"),
             r#"{"Name":"far","Metadata":{},"Endpoints":{"docker":{"Host":"tcp://far:2375","SkipTLSVerify":false}}}"#,
         )
@@ -436,7 +585,7 @@ mod tests {
         let local = unix("local", "/var/run/docker.sock");
         let found = names(&[], &[], config, &[]).unwrap();
         assert_eq!(found, std::slice::from_ref(&local));
-        fs::write(
+        std::fs::write(
             dir.path().join("config.json"),
             r#"{"currentContext":"far"}"#,
         )

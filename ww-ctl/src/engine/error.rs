@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use bollard::errors::Error as Bollard;
 
+use super::endpoint::Target;
 use crate::fleet::clean;
 
+/// What is said of a connection that ended in the middle.
+const CUT_SHORT: &str = "it was closed before the answer was complete";
 /// The most characters kept of what an Engine says.
 const TEXT: usize = 500;
 
@@ -21,6 +24,16 @@ pub(crate) enum EngineError {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// There is no way to it, and it is known what to do about that.
+    #[error("cannot reach the Docker Engine at {at}: {reason}")]
+    NoWay {
+        /// Its address.
+        at: String,
+        /// Why.
+        reason: String,
+        /// What to do next.
+        hint: String,
     },
     /// Its socket may not be opened.
     #[error("cannot open the Docker Engine's socket {}: permission denied", .socket.display())]
@@ -52,6 +65,12 @@ pub(crate) enum EngineError {
         /// What was attempted.
         what: &'static str,
         /// Why.
+        reason: String,
+    },
+    /// It was there and is not any more, in the words in which that was told.
+    #[error("{reason}")]
+    Lost {
+        /// Those words.
         reason: String,
     },
     /// There is no such container any more.
@@ -95,7 +114,24 @@ impl EngineError {
         }
     }
 
-    fn answered(at: &str, what: &'static str, status: u16, message: &str) -> Self {
+    /// It did not answer in time.
+    pub(crate) fn silent(target: &Target, after: Duration) -> Self {
+        Self::Silent {
+            at: target.endpoint.at(),
+            after,
+        }
+    }
+
+    /// It did answer, and does not list its containers.
+    pub(crate) fn unlisted(target: &Target) -> Self {
+        Self::Broken {
+            at: target.endpoint.at(),
+            what: "list its containers",
+            reason: "no answer in time".into(),
+        }
+    }
+
+    pub(super) fn answered(at: &str, what: &'static str, status: u16, message: &str) -> Self {
         let message = clean(message.trim(), TEXT);
         match status {
             404 => Self::Absent { what, message },
@@ -115,10 +151,12 @@ impl EngineError {
     pub(crate) const fn is_engine_down(&self) -> bool {
         match self {
             Self::Unreachable { .. }
+            | Self::NoWay { .. }
             | Self::Denied { .. }
             | Self::Silent { .. }
             | Self::Foreign { .. }
-            | Self::Broken { .. } => true,
+            | Self::Broken { .. }
+            | Self::Lost { .. } => true,
             Self::Absent { .. } | Self::Refused { .. } => false,
         }
     }
@@ -129,6 +167,7 @@ impl EngineError {
             Self::Unreachable { .. } => "is Docker running? start it (systemctl start docker), or \
                                          name another Engine with -H or DOCKER_HOST"
                 .into(),
+            Self::NoWay { hint, .. } => hint.clone(),
             Self::Denied { socket } => format!(
                 "be in the `docker` group (sudo usermod -aG docker $USER, then log in again) or run as \
                  root: one of them may open {}",
@@ -139,7 +178,9 @@ impl EngineError {
                     .into()
             }
             Self::Foreign { .. } => "Docker 20.10 or newer is needed".into(),
-            Self::Broken { .. } => "look at the Engine's log (journalctl -u docker)".into(),
+            Self::Broken { .. } | Self::Lost { .. } => {
+                "look at the Engine's log (journalctl -u docker)".into()
+            }
             Self::Absent { .. } => {
                 "it was removed meanwhile; `ww-ctl ls -a` shows what there is".into()
             }
@@ -153,12 +194,12 @@ fn reason(error: &Bollard) -> String {
     let mut next: Option<&dyn std::error::Error> = Some(error);
     while let Some(cause) = next {
         if let Some(error) = cause.downcast_ref::<std::io::Error>() {
-            return error.to_string();
+            return from_io(error);
         }
         next = cause.source();
     }
     if let Bollard::IOError { err } = error {
-        return err.to_string();
+        return from_io(err);
     }
     if let Bollard::DockerStreamError { error } = error {
         return error.clone();
@@ -169,7 +210,17 @@ fn reason(error: &Bollard) -> String {
     ) {
         return "its answer is not understood".into();
     }
-    "it was closed before the answer was complete".into()
+    CUT_SHORT.into()
+}
+
+/// A connection that ended in the middle is wrapped twice, and nobody wants to know in what.
+fn from_io(error: &std::io::Error) -> String {
+    let inner = error.get_ref();
+    if matches!(inner, Some(inner) if inner.is::<hyper::Error>()) {
+        CUT_SHORT.into()
+    } else {
+        error.to_string()
+    }
 }
 
 /// An error and its causes in one line, no cause said twice.

@@ -1,18 +1,27 @@
 //! What an Engine tells as it happens.
 
 use std::collections::{BTreeSet, HashMap};
+use std::io;
 use std::sync::Arc;
 
 use bollard::models::EventMessage;
-use bollard::query_parameters::EventsOptions;
-use futures::{Stream, StreamExt};
+use bytes::BytesMut;
+use futures::{Stream, TryStreamExt};
 use jiff::Timestamp;
 use whaleware::paths::LABEL_AGENT;
 
 use super::client::Engine;
 use super::error::EngineError;
 use super::listing::{Scope, sorted};
+use super::probe;
+use super::wire::{Answered, Body, get, in_address};
+use crate::clock::decimal_seconds;
 use crate::fleet::{EngineEvent, EngineState, Listed};
+
+const FOLLOW: &str = "follow its events";
+const RECALL: &str = "recall its events";
+/// The longest event, in bytes.
+const MAX_LINE: usize = 1024 * 1024;
 
 /// Something happened to a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +34,15 @@ pub(crate) struct Told {
     pub at: Timestamp,
 }
 
+/// Something that happened before, and what the container was then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Recalled {
+    /// What happened.
+    pub told: Told,
+    /// The container, as the Engine described it then; what it did is not said.
+    pub listed: Listed,
+}
+
 impl Engine {
     /// Everything that happens to containers in scope after `since`, by the Engine's clock, what
     /// has happened meanwhile included as far as the Engine remembers. Ends after an error.
@@ -33,34 +51,167 @@ impl Engine {
         scope: Scope,
         since: Timestamp,
     ) -> impl Stream<Item = Result<Told, EngineError>> + Send + use<> {
-        let options = EventsOptions {
-            since: Some(format!(
-                "{}.{:09}",
-                since.as_second(),
-                since.subsec_nanosecond()
-            )),
-            until: None,
-            filters: Some(scope.filters(&[("type", "container")])),
-        };
-        let engine = self.clone();
         let mut out_of_memory = BTreeSet::new();
-        self.inner
-            .patient
-            .events(Some(options))
-            .filter_map(move |message| {
-                let told = match message {
-                    Ok(message) => read(message, &mut out_of_memory).map(Ok),
-                    Err(error) => Some(Err(engine.error("follow its events", &error))),
-                };
-                std::future::ready(told)
+        self.messages(FOLLOW, scope, since, None)
+            .try_filter_map(move |message| {
+                let told = read(message, &mut out_of_memory);
+                std::future::ready(Ok(told))
             })
     }
+
+    /// What has happened to containers in scope after `since` up to now, as far as the Engine
+    /// remembers.
+    pub(crate) fn past(
+        &self,
+        scope: Scope,
+        since: Timestamp,
+    ) -> impl Stream<Item = Result<Told, EngineError>> + Send + use<> {
+        self.recall(scope, since, self.time())
+            .map_ok(|recalled| recalled.told)
+    }
+
+    /// What has happened between two times, by the Engine's clock, as far as the Engine remembers.
+    pub(crate) fn recall(
+        &self,
+        scope: Scope,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> impl Stream<Item = Result<Recalled, EngineError>> + Send + use<> {
+        let mut out_of_memory = BTreeSet::new();
+        self.messages(RECALL, scope, since, Some(until))
+            .try_filter_map(move |message| {
+                let recalled = recalled(message, &mut out_of_memory)
+                    .filter(|recalled| recalled.told.at <= until);
+                std::future::ready(Ok(recalled))
+            })
+    }
+
+    /// What the Engine says of containers in scope, one event at a time: bollard would wait for the
+    /// end of a line for ever, and read it from its beginning at every piece.
+    fn messages(
+        &self,
+        what: &'static str,
+        scope: Scope,
+        since: Timestamp,
+        until: Option<Timestamp>,
+    ) -> impl Stream<Item = Result<EventMessage, EngineError>> + Send + use<> {
+        let engine = self.clone();
+        let begun = async move {
+            let body = engine.begin(what, scope, since, until).await?;
+            Ok((engine, body, BytesMut::new()))
+        };
+        futures::stream::once(begun)
+            .map_ok(move |begun| {
+                futures::stream::try_unfold(
+                    begun,
+                    move |(engine, mut body, mut buffer)| async move {
+                        let message = engine.message(what, &mut body, &mut buffer).await?;
+                        Ok(message.map(|message| (message, (engine, body, buffer))))
+                    },
+                )
+            })
+            .try_flatten()
+            .try_filter(move |message| std::future::ready(is_in(scope, message)))
+    }
+
+    /// Which events are asked for.
+    fn wanted(&self, scope: Scope) -> HashMap<String, Vec<String>> {
+        // Podman knows labels here only with their values; all are asked for then.
+        let scope = if self.is_podman() {
+            Scope::Everything
+        } else {
+            scope
+        };
+        scope.filters(&[("type", "container")])
+    }
+
+    async fn begin(
+        &self,
+        what: &'static str,
+        scope: Scope,
+        since: Timestamp,
+        until: Option<Timestamp>,
+    ) -> Result<Body, EngineError> {
+        let version = self.inner.quick.client_version();
+        let filters = serde_json::json!(self.wanted(scope)).to_string();
+        let end = match until {
+            None => String::new(),
+            // With an end Podman 4.3 tells nothing.
+            Some(_) if self.is_podman() => "&stream=false".to_owned(),
+            Some(until) => format!("&until={}", decimal_seconds(until)),
+        };
+        let path = format!(
+            "/v{version}/events?since={}{end}&filters={}",
+            decimal_seconds(since),
+            in_address(&filters)
+        );
+        let answered = get(self.endpoint(), &path).await;
+        match answered.map_err(|error| self.broken(what, &error))? {
+            Answered::Accepted(body) => Ok(body),
+            Answered::Refused { status, message } => {
+                Err(EngineError::answered(self.at(), what, status, &message))
+            }
+        }
+    }
+
+    /// The next event of an answer; one a line.
+    async fn message(
+        &self,
+        what: &'static str,
+        body: &mut Body,
+        buffer: &mut BytesMut,
+    ) -> Result<Option<EventMessage>, EngineError> {
+        loop {
+            if let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+                let line = buffer.split_to(end + 1);
+                // What makes no sense is no reason to hide the others.
+                if let Ok(message) = serde_json::from_slice(&line) {
+                    return Ok(Some(message));
+                }
+                continue;
+            }
+            if buffer.len() > MAX_LINE {
+                let error = io::Error::new(io::ErrorKind::InvalidData, "an event has no end");
+                return Err(self.broken(what, &error));
+            }
+            let bytes = body.next().await;
+            match bytes.map_err(|error| self.broken(what, &error))? {
+                Some(bytes) => buffer.extend_from_slice(&bytes),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+/// Whether an event is of a container in scope, where that was not asked for.
+fn is_in(scope: Scope, message: &EventMessage) -> bool {
+    let actor = message.actor.as_ref();
+    let attributes = actor.and_then(|actor| actor.attributes.as_ref());
+    match scope {
+        Scope::Everything => true,
+        Scope::Agents => attributes.is_some_and(|all| all.contains_key(LABEL_AGENT)),
+    }
+}
+
+fn recalled(message: EventMessage, out_of_memory: &mut BTreeSet<Arc<str>>) -> Option<Recalled> {
+    let actor = message.actor.clone().unwrap_or_default();
+    let told = read(message, out_of_memory)?;
+    let mut attributes = actor.attributes.unwrap_or_default();
+    if let Some(name) = attributes.remove("oldName") {
+        let name = name.trim_start_matches('/').to_owned();
+        attributes.insert("name".into(), name);
+    }
+    let listed = created(told.id.clone(), attributes, told.at);
+    Some(Recalled { told, listed })
 }
 
 fn read(message: EventMessage, out_of_memory: &mut BTreeSet<Arc<str>>) -> Option<Told> {
     let actor = message.actor?;
     let id: Arc<str> = Arc::from(actor.id?);
     let attributes = actor.attributes.unwrap_or_default();
+    if attributes.contains_key(probe::LABEL) {
+        return None;
+    }
     let at = message
         .time_nano
         .and_then(|nanos| Timestamp::from_nanosecond(i128::from(nanos)).ok())
@@ -84,7 +235,8 @@ fn read(message: EventMessage, out_of_memory: &mut BTreeSet<Arc<str>>) -> Option
         "rename" => {
             EngineEvent::Renamed(attributes.get("name")?.trim_start_matches('/').to_owned())
         }
-        "destroy" => {
+        // As Docker calls it, and as Podman does.
+        "destroy" | "remove" => {
             out_of_memory.remove(&id);
             EngineEvent::Removed
         }
@@ -164,12 +316,17 @@ mod tests {
     fn what_does_not_matter_is_passed_over() {
         for action in [
             "exec_start: sh",
+            "cleanup",
             "attach",
             "resize",
             "top",
             "health_status: healthy",
         ] {
             assert_eq!(read(message(action, &[]), &mut BTreeSet::new()), None);
+        }
+        let own = [(LABEL_AGENT, "1"), (probe::LABEL, "/ww/etc/defaults.json")];
+        for action in ["create", "destroy"] {
+            assert_eq!(read(message(action, &own), &mut BTreeSet::new()), None);
         }
     }
 }

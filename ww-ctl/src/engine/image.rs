@@ -27,6 +27,8 @@ pub(crate) struct Known {
     pub(crate) stop_signal: Option<String>,
     /// Its labels.
     pub(crate) labels: HashMap<String, String>,
+    /// The environment it sets, `NAME=VALUE` each.
+    pub(crate) environment: Vec<String>,
 }
 
 /// Why nothing was built.
@@ -56,6 +58,7 @@ impl Engine {
                     entry_point: config.entrypoint.is_some_and(|words| !words.is_empty()),
                     stop_signal: config.stop_signal.filter(|signal| !signal.is_empty()),
                     labels: config.labels.unwrap_or_default(),
+                    environment: config.env.unwrap_or_default(),
                 }))
             }
             Err(Error::DockerResponseServerError {

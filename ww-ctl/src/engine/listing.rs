@@ -7,13 +7,13 @@ use bollard::models::{
     ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummary,
     ContainerSummaryStateEnum, HostConfig, RestartPolicyNameEnum,
 };
-use bollard::query_parameters::ListContainersOptions;
 use futures::StreamExt;
 use jiff::Timestamp;
 use whaleware::paths::LABEL_AGENT;
 
 use super::client::Engine;
 use super::error::EngineError;
+use super::probe;
 use crate::fleet::{EngineState, Listed};
 
 /// How many containers are looked at closely at a time.
@@ -72,19 +72,24 @@ impl Engine {
         scope: Scope,
         exits: &mut Exits,
     ) -> Result<Vec<Listed>, EngineError> {
-        let options = ListContainersOptions {
-            all: true,
-            filters: Some(scope.filters(&[])),
-            ..ListContainersOptions::default()
-        };
-        let summaries = self
-            .inner
-            .quick
-            .list_containers(Some(options))
-            .await
-            .map_err(|error| self.error("list the containers", &error))?;
+        let summaries = self.summaries(scope.filters(&[])).await?;
         let mut listed: Vec<Listed> = summaries.into_iter().filter_map(read).collect();
         self.look_up_exits(&mut listed, exits).await?;
+        Ok(listed)
+    }
+
+    /// The containers in scope that have exactly this name: one at most. The Engine looks at no other.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub(crate) async fn named(&self, scope: Scope, name: &str) -> Result<Vec<Listed>, EngineError> {
+        // The filter is a regular expression, and a name may have dots.
+        let exactly = format!("^/?{}$", name.replace('.', "\\."));
+        let summaries = self.summaries(scope.filters(&[("name", &exactly)])).await?;
+        let mut listed: Vec<Listed> = summaries.into_iter().filter_map(read).collect();
+        listed.retain(|one| one.name == name);
+        self.look_up_exits(&mut listed, &mut Exits::default())
+            .await?;
         Ok(listed)
     }
 
@@ -100,22 +105,22 @@ impl Engine {
             Err(error) if error.is_engine_down() => return Err(error),
             Ok(_) | Err(_) => return Ok(None),
         }
-        let options = ListContainersOptions {
-            all: true,
-            filters: Some(HashMap::from([("id".to_owned(), vec![id.to_owned()])])),
-            ..ListContainersOptions::default()
-        };
-        let summaries = self
-            .inner
-            .quick
-            .list_containers(Some(options))
-            .await
-            .map_err(|error| self.error("list the containers", &error))?;
+        let this = HashMap::from([("id".to_owned(), vec![id.to_owned()])]);
+        let summaries = self.summaries(this).await?;
         let mut listed = summaries.into_iter().find_map(read);
         if let Some(listed) = &mut listed {
             listed.engine = EngineState::Restarting;
         }
         Ok(listed)
+    }
+
+    /// When a container was started last, by the Engine's clock.
+    ///
+    /// # Errors
+    /// When it is gone or the Engine is.
+    pub(crate) async fn started(&self, id: &str) -> Result<Option<Timestamp>, EngineError> {
+        let state = self.inspect(id).await?.state.unwrap_or_default();
+        Ok(state.started_at.as_deref().and_then(time))
     }
 
     async fn look_up_exits(
@@ -154,11 +159,6 @@ impl Engine {
             }
         }
         Ok(())
-    }
-
-    async fn inspect(&self, id: &str) -> Result<ContainerInspectResponse, EngineError> {
-        let answer = self.inner.quick.inspect_container(id, None).await;
-        answer.map_err(|error| self.error("inspect the container", &error))
     }
 
     async fn exit(&self, id: &str) -> Result<Exit, EngineError> {
@@ -230,6 +230,9 @@ pub(super) fn time(text: &str) -> Option<Timestamp> {
 
 fn read(summary: ContainerSummary) -> Option<Listed> {
     let labels = summary.labels.unwrap_or_default();
+    if labels.contains_key(probe::LABEL) {
+        return None;
+    }
     let mut names = summary.names.unwrap_or_default();
     // Links add names with a second slash; the container's own has none.
     names.sort_by_key(|name| name.trim_start_matches('/').contains('/'));

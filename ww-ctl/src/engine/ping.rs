@@ -7,12 +7,15 @@ use std::io;
 
 use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
 
 use super::endpoint::Endpoint;
+use super::transport::{self, Obstacle};
+use crate::fleet::clean;
 
 /// The most bytes a header may take.
 const MAX_HEADER: usize = 16 * 1024;
+/// What a server that speaks TLS answers to anything else.
+const TLS_ALERT: &[u8] = b"\x15\x03";
 
 /// What an Engine answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +24,8 @@ pub(super) struct Pong {
     pub api: (usize, usize),
     /// Its clock, to the second.
     pub date: Option<Timestamp>,
+    /// Whether it is Podman behind Docker's API.
+    pub is_podman: bool,
 }
 
 /// Asks. The caller bounds the time.
@@ -28,10 +33,7 @@ pub(super) struct Pong {
 /// # Errors
 /// When nobody listens there; `InvalidData` when what answers is not an Engine.
 pub(super) async fn ping(endpoint: &Endpoint) -> io::Result<Pong> {
-    match endpoint {
-        Endpoint::Unix(path) => ask(UnixStream::connect(path).await?).await,
-        Endpoint::Tcp(address) => ask(TcpStream::connect(address.as_str()).await?).await,
-    }
+    ask(transport::connect(endpoint).await?).await
 }
 
 async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<Pong> {
@@ -41,13 +43,59 @@ async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<Pong
     let mut answer = Vec::new();
     loop {
         if let Some(end) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+            if is_bad_request(&answer) {
+                read_on(&mut stream, &mut answer).await;
+                if wants_tls(&String::from_utf8_lossy(&answer)) {
+                    return Err(tls_only());
+                }
+            }
             answer.truncate(end);
             return parse(&String::from_utf8_lossy(&answer)).map_err(no_engine);
         }
-        if answer.len() > MAX_HEADER || stream.read_buf(&mut answer).await? == 0 {
+        if answer.starts_with(TLS_ALERT) {
+            return Err(tls_only());
+        }
+        if answer.len() > MAX_HEADER {
             return Err(no_engine("it does not speak HTTP".into()));
         }
+        if stream.read_buf(&mut answer).await? == 0 {
+            return Err(if answer.is_empty() {
+                closed()
+            } else {
+                no_engine("it does not speak HTTP".into())
+            });
+        }
     }
+}
+
+fn is_bad_request(answer: &[u8]) -> bool {
+    answer.starts_with(b"HTTP/1.") && answer.get(8..13) == Some(b" 400 ")
+}
+
+/// Reads what follows the headers, where the reason is.
+async fn read_on(stream: &mut (impl AsyncRead + Unpin), answer: &mut Vec<u8>) {
+    while answer.len() <= MAX_HEADER && matches!(stream.read_buf(answer).await, Ok(1..)) {}
+}
+
+/// A server that speaks TLS only says so to those who do not, each in its own words.
+fn wants_tls(answer: &str) -> bool {
+    answer.contains("HTTPS")
+}
+
+fn tls_only() -> io::Error {
+    Obstacle {
+        reason: "it speaks TLS only".into(),
+        hint:
+            "set DOCKER_TLS_VERIFY=1 (and DOCKER_CERT_PATH), give it as https://, or use a context \
+               that has its certificates"
+                .into(),
+    }
+    .into()
+}
+
+fn closed() -> io::Error {
+    let text = "the connection was closed without an answer";
+    io::Error::new(io::ErrorKind::UnexpectedEof, text)
 }
 
 fn no_engine(reason: String) -> io::Error {
@@ -61,14 +109,10 @@ fn parse(header: &str) -> Result<Pong, String> {
         return Err("it does not speak HTTP".into());
     }
     if status.split(' ').nth(1) != Some("200") {
-        let status: String = status
-            .chars()
-            .take(60)
-            .filter(|c| !c.is_control())
-            .collect();
+        let status = clean(status, 60);
         return Err(format!("it answered `{status}`"));
     }
-    let (mut api, mut date) = (None, None);
+    let (mut api, mut date, mut is_podman) = (None, None, false);
     for line in lines {
         let Some((name, value)) = line.split_once(':') else {
             continue;
@@ -78,6 +122,8 @@ fn parse(header: &str) -> Result<Pong, String> {
             api = value
                 .split_once('.')
                 .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+        } else if name.eq_ignore_ascii_case("libpod-api-version") {
+            is_podman = true;
         } else if name.eq_ignore_ascii_case("date") {
             date = jiff::fmt::rfc2822::DateTimeParser::new()
                 .parse_timestamp(value)
@@ -85,7 +131,11 @@ fn parse(header: &str) -> Result<Pong, String> {
         }
     }
     let api = api.ok_or("it names no API version, so it is no Docker Engine")?;
-    Ok(Pong { api, date })
+    Ok(Pong {
+        api,
+        date,
+        is_podman,
+    })
 }
 
 #[cfg(test)]
@@ -101,6 +151,8 @@ mod tests {
         assert_eq!(pong.date.unwrap().to_string(), "2026-11-22T16:15:00Z");
         let odd = parse("HTTP/1.1 200 OK\r\napi-version:1.44\r\ndate: yesterday").unwrap();
         assert_eq!((odd.api, odd.date), ((1, 44), None));
+        let podman = "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nLibpod-Api-Version: 4.3.1";
+        assert!(parse(podman).unwrap().is_podman && !pong.is_podman);
     }
 
     #[test]

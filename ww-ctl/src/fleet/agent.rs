@@ -5,8 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use whaleware::lifecycle::{Moment, State};
 use whaleware::protocol::{
-    HealthReport, Hello, HookResult, HookRun, MonitorReport, PreviousBoot, Resources, Restarts,
-    ServiceReport, Snapshot, StopBudget, StopStage, Stopping, TransitionReport,
+    HealthReport, Hello, HookResult, HookRun, MonitorReport, PreviousBoot, QuiesceStage, Quiesced,
+    Resources, Restarts, ServiceReport, Snapshot, StopBudget, StopStage, Stopping,
+    TransitionReport,
 };
 
 use super::container::TEXT;
@@ -60,6 +61,8 @@ pub(crate) struct AgentView {
     pub version: Option<String>,
     /// How the boot before this one ended.
     pub previous: Option<PreviousBoot>,
+    /// Its services are kept down for a backup.
+    pub quiesced: Option<Quiesced>,
 }
 
 /// A service, and since when it stands as it does, on this program's monotonic clock.
@@ -111,6 +114,7 @@ impl AgentView {
             stages: Vec::new(),
             version: None,
             previous: None,
+            quiesced: None,
         }
     }
 
@@ -134,6 +138,7 @@ impl AgentView {
             since: _,
             omitted: _,
             stopping,
+            quiesced,
             services,
             version,
             previous,
@@ -159,6 +164,7 @@ impl AgentView {
                 .collect(),
             version: version.map(|text| clean(&text, WORD)),
             previous: previous.map(clean_previous),
+            quiesced: quiesced.and_then(lasting),
             booted: Some(booted),
             state,
             since: back(now, since_ms),
@@ -193,7 +199,11 @@ impl AgentView {
         if !matches!(report.state, State::Stopped | State::Error) {
             self.stages.clear();
         }
-        if report.state == State::Restarting {
+        if report.state != State::Restarting {
+            self.quiesced = None;
+        }
+        // That a backup keeps the services down for a while counts for none.
+        if report.state == State::Restarting && report.restarts > self.restarts.total {
             self.restarts.total = report.restarts.max(self.restarts.total);
             self.restarts.last = Some(report.at);
             self.restarts.cause = Some(report.cause.clone());
@@ -245,6 +255,11 @@ impl AgentView {
     pub(super) fn stops(&mut self, stopping: &Stopping, now: Moment) {
         let stages = std::mem::take(&mut self.stages);
         self.stages = joined(stages, stopping, now);
+    }
+
+    /// Services go down for a backup, are down, or come up again.
+    pub(super) fn quiesces(&mut self, report: Quiesced) {
+        self.quiesced = lasting(report);
     }
 
     /// The stage a stop is in; none while none is under way.
@@ -325,6 +340,13 @@ fn clean_previous(mut previous: PreviousBoot) -> PreviousBoot {
     previous.boot = clean(&previous.boot, WORD);
     previous.cause = clean(&previous.cause, TEXT);
     previous
+}
+
+/// One that is over is no more to be told.
+fn lasting(mut report: Quiesced) -> Option<Quiesced> {
+    report.by = clean(&report.by, WORD);
+    report.detail = report.detail.map(|text| clean(&text, TEXT));
+    (report.stage != QuiesceStage::Ended).then_some(report)
 }
 
 fn clean_transition(mut report: TransitionReport) -> TransitionReport {

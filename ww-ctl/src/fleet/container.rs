@@ -8,7 +8,7 @@ use whaleware::paths::LABEL_VERSION;
 use whaleware::protocol::{FromAgent, HealthStatus, ServiceStatus};
 
 use super::agent::{AgentView, Stage, clean_health, clean_monitor};
-use super::input::{ContainerKey, Listed, Stamp};
+use super::input::{ContainerKey, HostName, Listed, Stamp};
 use super::phrase::down_words;
 use super::text::clean;
 
@@ -126,6 +126,15 @@ impl Container {
         };
         container.describe(listed);
         container
+    }
+
+    /// As a listing alone shows it.
+    pub(crate) fn listed(host: &HostName, listed: &Listed) -> Self {
+        let key = ContainerKey {
+            host: host.clone(),
+            id: listed.id.clone(),
+        };
+        Self::new(key, listed.clone(), Moment::default())
     }
 
     /// Takes over what a listing says, the Engine's state apart.
@@ -331,6 +340,11 @@ impl Container {
             FromAgent::Stopping(stopping) => {
                 if let Some(agent) = &mut self.agent {
                     agent.stops(&stopping, moment);
+                }
+            }
+            FromAgent::Quiesced(report) => {
+                if let Some(agent) = &mut self.agent {
+                    agent.quiesces(report);
                 }
             }
             // Answers go to whoever asked; notes are shown by `events`, not kept.

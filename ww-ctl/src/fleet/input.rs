@@ -99,6 +99,8 @@ pub(crate) enum Input {
     HostLost {
         /// The host.
         host: HostName,
+        /// When it answered last; none when it has not answered this program.
+        since: Option<Moment>,
         /// Why, in words.
         reason: String,
     },

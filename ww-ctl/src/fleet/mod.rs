@@ -9,6 +9,7 @@ mod agent;
 mod budget;
 mod container;
 mod input;
+mod kept;
 mod model;
 mod phrase;
 mod rank;
@@ -22,10 +23,11 @@ pub(crate) use agent::{AgentView, Service, clean_service};
 pub(crate) use budget::{stop_limit, stop_words};
 pub(crate) use container::{Container, EngineState, Link, Route};
 pub(crate) use input::{ContainerKey, EngineEvent, HostName, Input, Listed, Stamp};
+pub(crate) use kept::{kept_for, kept_name};
 pub(crate) use model::{Change, Fleet, HostStatus};
 pub(crate) use phrase::{
-    failing_words, previous_words, run_words, service_end, service_word, service_words, stage_now,
-    stage_word, stage_words,
+    failing_words, previous_words, quiesced_words, run_words, service_end, service_word,
+    service_words, stage_now, stage_word, stage_words,
 };
 pub(crate) use rank::{Severity, is_stop_code};
-pub(crate) use text::{clean, is_deceptive};
+pub(crate) use text::{clean, clean_coloured, is_deceptive};

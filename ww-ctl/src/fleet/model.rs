@@ -123,12 +123,17 @@ impl Fleet {
             .all(|host| host.status != HostStatus::Reaching)
     }
 
-    /// Whether what is known of this container may be out of date, and since when.
-    pub(crate) fn stale_since(&self, container: &Container) -> Option<Moment> {
-        let host = match self.hosts.get(&container.key.host).map(|host| &host.status) {
+    /// Whether a host does not answer, and since when.
+    pub(crate) fn lost_since(&self, host: &str) -> Option<Moment> {
+        match self.hosts.get(host).map(|host| &host.status) {
             Some(HostStatus::Lost { since, .. }) => Some(*since),
             Some(HostStatus::Live | HostStatus::Reaching) | None => None,
-        };
+        }
+    }
+
+    /// Whether what is known of this container may be out of date, and since when.
+    pub(crate) fn stale_since(&self, container: &Container) -> Option<Moment> {
+        let host = self.lost_since(&container.key.host);
         let agent = match &container.link {
             Link::Silent { since, .. } => Some(*since),
             Link::None | Link::Reaching { .. } | Link::Live { .. } => None,
@@ -145,7 +150,11 @@ impl Fleet {
                 containers,
             } => self.listing(&host, clock, containers, now),
             Input::Engine { key, event } => self.engine(key, event, now),
-            Input::HostLost { host, reason } => self.host_lost(&host, &reason, now),
+            Input::HostLost {
+                host,
+                since,
+                reason,
+            } => self.host_lost(&host, since.unwrap_or(now.moment), &reason),
             Input::Reaching(key) => self.link(&key, |container| {
                 container.link = Link::Reaching { since: now.moment };
             }),
@@ -268,7 +277,7 @@ impl Fleet {
         changes
     }
 
-    fn host_lost(&mut self, name: &HostName, reason: &str, now: Stamp) -> Vec<Change> {
+    fn host_lost(&mut self, name: &HostName, since: Moment, reason: &str) -> Vec<Change> {
         let Some(host) = self.hosts.get_mut(name) else {
             return Vec::new();
         };
@@ -279,10 +288,7 @@ impl Fleet {
                 Vec::new()
             }
             HostStatus::Reaching | HostStatus::Live => {
-                host.status = HostStatus::Lost {
-                    since: now.moment,
-                    reason,
-                };
+                host.status = HostStatus::Lost { since, reason };
                 vec![Change::HostLost(name.clone())]
             }
         }
@@ -323,6 +329,7 @@ impl Fleet {
             | FromAgent::Snapshot(_)
             | FromAgent::State(_)
             | FromAgent::Hook(_)
+            | FromAgent::Quiesced(_)
             | FromAgent::Health(_)
             | FromAgent::Monitor(_)
             | FromAgent::Resources(_) => None,
@@ -352,6 +359,13 @@ fn happened(container: &mut Container, event: EngineEvent, now: Stamp) -> Change
             container.finished = None;
             container.forget_agent();
             Change::Docker(key, State::Dockerup)
+        }
+        // Its end was known already, from a listing.
+        EngineEvent::Died { code, .. }
+            if matches!(container.engine, EngineState::Exited { code: known, .. }
+                if known.is_none_or(|known| known == code)) =>
+        {
+            Change::Details(key)
         }
         EngineEvent::Died {
             code,

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use whaleware::protocol::{HookRun, PreviousBoot, ServiceReport, ServiceStatus, StopStage};
+use whaleware::protocol::{
+    HookRun, PreviousBoot, QuiesceStage, Quiesced, ServiceReport, ServiceStatus, StopStage,
+};
 
 use super::agent::Stage;
 use crate::units::{age, duration};
@@ -119,6 +121,16 @@ pub(crate) fn previous_words(previous: &PreviousBoot, ago: Duration) -> String {
             previous.state
         ),
     }
+}
+
+/// Services that are kept down for a backup: `by alice@ops1, until 2026-11-22T16:30:00Z at most`.
+pub(crate) fn quiesced_words(quiesced: &Quiesced) -> String {
+    let stage = match quiesced.stage {
+        QuiesceStage::Stopping => "stopping, ",
+        QuiesceStage::Held | QuiesceStage::Ended | QuiesceStage::Unknown => "",
+    };
+    let Quiesced { by, until, .. } = quiesced;
+    format!("{stage}by {by}, until {until:.0} at most")
 }
 
 #[cfg(test)]

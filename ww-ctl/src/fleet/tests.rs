@@ -100,6 +100,7 @@ fn a_lost_host_keeps_its_rows_and_says_how_old_they_are() {
     let mut fleet = up();
     let lost = |reason: &str| Input::HostLost {
         host: Arc::from(HOST),
+        since: None,
         reason: reason.into(),
     };
     let changes = fleet.apply(lost("connection refused"), at(50));

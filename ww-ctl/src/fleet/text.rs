@@ -15,6 +15,89 @@ pub(crate) fn clean(text: &str, limit: usize) -> String {
     kept.into_iter().collect()
 }
 
+/// The same with its colours left in, and taken back at its end.
+pub(crate) fn clean_coloured(text: &str, limit: usize) -> String {
+    let mut kept = Vec::new();
+    let mut collector = Coloured {
+        printable: Printable {
+            kept: &mut kept,
+            limit,
+        },
+        colours: Vec::new(),
+    };
+    vte::Parser::new().advance(&mut collector, text.as_bytes());
+    let colours = collector.colours;
+    let mut text = String::with_capacity(kept.len());
+    let mut next = colours.iter().peekable();
+    for (place, c) in kept.iter().enumerate() {
+        while let Some((_, colour)) = next.next_if(|(at, _)| *at <= place) {
+            text.push_str(colour);
+        }
+        text.push(*c);
+    }
+    if !colours.is_empty() {
+        text.push_str("\x1b[0m");
+    }
+    text
+}
+
+/// So many changes of colour are kept in one text.
+const COLOURS: usize = 1024;
+
+struct Coloured<'a> {
+    printable: Printable<'a>,
+    /// Before which character.
+    colours: Vec<(usize, String)>,
+}
+
+impl vte::Perform for Coloured<'_> {
+    fn print(&mut self, c: char) {
+        self.printable.print(c);
+    }
+
+    fn execute(&mut self, byte: u8) {
+        self.printable.execute(byte);
+    }
+
+    fn csi_dispatch(&mut self, params: &vte::Params, intermediates: &[u8], ignore: bool, c: char) {
+        let full = self.printable.kept.len() >= self.printable.limit;
+        if c != 'm' || !intermediates.is_empty() || ignore || full || self.colours.len() >= COLOURS
+        {
+            return;
+        }
+        let mut words = Vec::new();
+        let mut params = params.iter();
+        while let Some(param) = params.next() {
+            // What is written as invisible was not written to be seen; a number of a colour is
+            // no such order.
+            let first = param.first().copied().unwrap_or(0);
+            if first == 8 {
+                continue;
+            }
+            words.push(joined(param));
+            if matches!(first, 38 | 48 | 58) && param.len() == 1 {
+                let kind = params.next();
+                let more = match kind.and_then(|kind| kind.first()) {
+                    Some(5) => 1,
+                    Some(2) => 3,
+                    Some(_) | None => 0,
+                };
+                words.extend(kind.into_iter().map(joined));
+                words.extend(params.by_ref().take(more).map(joined));
+            }
+        }
+        if !words.is_empty() {
+            let colour = format!("\x1b[{}m", words.join(";"));
+            self.colours.push((self.printable.kept.len(), colour));
+        }
+    }
+}
+
+fn joined(param: &[u16]) -> String {
+    let numbers: Vec<String> = param.iter().map(u16::to_string).collect();
+    numbers.join(":")
+}
+
 struct Printable<'a> {
     kept: &'a mut Vec<char>,
     limit: usize,
@@ -56,7 +139,7 @@ pub(crate) const fn is_deceptive(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::clean;
+    use super::{clean, clean_coloured};
 
     #[test]
     fn nothing_a_terminal_would_obey_is_left() {
@@ -76,5 +159,29 @@ mod tests {
         }
         assert_eq!(clean("abcdef", 4), "abc…");
         assert_eq!(clean(&"x".repeat(1 << 20), 10).chars().count(), 10);
+    }
+
+    #[test]
+    fn colours_stay_where_they_are_wanted_and_nothing_else() {
+        for (text, expected) in [
+            ("plain", "plain"),
+            (
+                "a\u{1b}[31mred\u{1b}[0m b",
+                "a\u{1b}[31mred\u{1b}[0m b\u{1b}[0m",
+            ),
+            ("\u{1b}[1;38;5;8mgrey", "\u{1b}[1;38;5;8mgrey\u{1b}[0m"),
+            ("\u{1b}[38;2;8;8;8;8mx", "\u{1b}[38;2;8;8;8mx\u{1b}[0m"),
+            ("\u{1b}[38:2::1:2:3mx", "\u{1b}[38:2:0:1:2:3mx\u{1b}[0m"),
+            ("\u{1b}[8mhidden", "hidden"),
+            ("\u{1b}[?1049h\u{1b}[2J\u{1b}[>4;2mx\u{1b}]0;t\u{7}y", "xy"),
+            ("\u{1b}[31m", "\u{1b}[0m"),
+        ] {
+            assert_eq!(clean_coloured(text, 100), expected, "{text:?}");
+        }
+        assert_eq!(
+            clean_coloured("ab\u{1b}[31mcdef", 4),
+            "ab\u{1b}[31mc…\u{1b}[0m"
+        );
+        assert!(clean_coloured(&"\u{1b}[31mx".repeat(1 << 16), 1 << 16).len() < 1 << 17);
     }
 }

@@ -357,9 +357,8 @@ impl Model {
         });
     }
 
-    /// Brings what is derived up to date: the rows and their order, the place of the cursor, what
-    /// is scrolled away, and what was shown long enough. `height` is how many rows are visible.
-    pub(crate) fn settle(&mut self, height: u16) {
+    /// Lets go of what is over: what was done or shown long enough, marks of what is gone.
+    pub(crate) fn expire(&mut self) {
         let now = self.now.moment;
         self.operations
             .retain(|_, operation| !operation.is_over(now));
@@ -372,6 +371,11 @@ impl Model {
         }
         let fleet = &self.fleet;
         self.marks.retain(|key| fleet.get(key).is_some());
+    }
+
+    /// Brings what is derived up to date: the rows and their order, the place of the cursor, and
+    /// what is scrolled away. `height` is how many rows are visible.
+    pub(crate) fn arrange(&mut self, height: u16) {
         self.order();
         self.follow();
         self.scroll(usize::from(height));

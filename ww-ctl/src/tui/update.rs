@@ -60,9 +60,10 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
 }
 
 fn settle(model: &mut Model) {
-    let height = view::table_rows(model);
-    model.settle(height);
+    // First what is over: on a small screen a message has its line from the rows.
     asking::drop_outdated(model);
+    model.expire();
+    model.arrange(view::table_rows(model));
     let furthest = view::details_overflow(model);
     match &mut model.focus {
         Focus::Pane { scroll } | Focus::Full { scroll } => *scroll = (*scroll).min(furthest),
@@ -115,6 +116,7 @@ fn is_routine(model: &Model, input: &Input) -> bool {
         | FromAgent::Hook(_)
         | FromAgent::Service(_)
         | FromAgent::Stopping(_)
+        | FromAgent::Quiesced(_)
         | FromAgent::Answer(_)
         | FromAgent::Note(_)
         | FromAgent::Unknown => false,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use whaleware::protocol::{Answer, FromAgent, RequestId};
@@ -29,6 +29,8 @@ pub(super) struct Watch {
     pub key: ContainerKey,
     pub reach: Reach,
     pub inputs: mpsc::Sender<Input>,
+    /// Whether its host answers.
+    pub answers: watch::Receiver<bool>,
     pub cancel: CancellationToken,
 }
 
@@ -57,6 +59,8 @@ async fn keep(watch: &Watch, requests: &mut mpsc::Receiver<Ask>) -> Unheard {
         return Unheard;
     }
     loop {
+        // Who is started anew while the Engine is away is told of by the Engine first.
+        refuse_until(answering(&watch.answers), requests).await;
         let reason = match attempt(watch, Instant::now() < quiet_until).await {
             Ok(session) => {
                 told_silent = false;
@@ -111,14 +115,28 @@ async fn attempt(watch: &Watch, early: bool) -> Result<Session, ReachError> {
 }
 
 async fn pause_refusing(pause: Duration, requests: &mut mpsc::Receiver<Ask>) {
+    refuse_until(tokio::time::sleep(pause), requests).await;
+}
+
+async fn answering(answers: &watch::Receiver<bool>) {
+    let mut answers = answers.clone();
+    // When nobody tells any more this task is about to be cancelled as well.
+    let _closed = answers.wait_for(|answers| *answers).await;
+}
+
+async fn refuse_until(over: impl Future<Output = ()>, requests: &mut mpsc::Receiver<Ask>) {
     let refuse = async {
         while let Some(ask) = requests.recv().await {
             refuse(ask.reply);
         }
         std::future::pending::<()>().await;
     };
-    // The pause ends it; waiting for requests never does.
-    let _over = tokio::time::timeout(pause, refuse).await;
+    tokio::select! {
+        biased;
+        () = over => {}
+        // Waiting for requests never ends it.
+        () = refuse => {}
+    }
 }
 
 fn refuse(reply: oneshot::Sender<Result<Answer, AskError>>) {

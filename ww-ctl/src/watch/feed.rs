@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -13,6 +14,7 @@ use super::host;
 use crate::clock::Clock;
 use crate::engine::{Engine, EngineError, Scope, Target};
 use crate::fleet::{ContainerKey, HostName, Input};
+use crate::selection::Selection;
 
 /// So many inputs may wait. Then whoever feeds waits too: an agent's lines stay in its socket, and
 /// the agent drops a listener that falls behind, which is then reached again.
@@ -52,10 +54,22 @@ pub(super) struct Ask {
 pub(crate) struct Feed {
     /// What happens.
     pub inputs: mpsc::Receiver<Input>,
+    /// How each host answered at first, once each.
+    pub firsts: mpsc::Receiver<First>,
     /// What one can do about it.
     pub handle: FeedHandle,
     tracker: TaskTracker,
     cancel: CancellationToken,
+}
+
+/// How a host answered when it was asked for the first time.
+#[derive(Debug)]
+pub(crate) struct First {
+    /// The host.
+    pub host: HostName,
+    /// From when on its events are told, by its clock. Or what went wrong; the model has less to say
+    /// of it.
+    pub outcome: Result<Timestamp, EngineError>,
 }
 
 /// Acts on what a feed shows. Cheap to clone.
@@ -75,17 +89,33 @@ impl Feed {
     /// Begins to watch these hosts; their containers and agents come as inputs. `by` is who acts,
     /// for the agents' records. A host that does not answer is told as lost and tried again.
     pub(crate) fn open(targets: Vec<Target>, scope: Scope, by: &str, clock: Clock) -> Self {
+        Self::open_for(targets, scope, None, by, clock)
+    }
+
+    /// The same, where only the agents of those are reached that may be `meant`: to reach one may
+    /// cost its Engine a tenth of a second.
+    pub(crate) fn open_for(
+        targets: Vec<Target>,
+        scope: Scope,
+        meant: Option<Selection>,
+        by: &str,
+        clock: Clock,
+    ) -> Self {
+        let meant = meant.map(Arc::new);
         let (sender, inputs) = mpsc::channel(INPUTS);
         let tracker = TaskTracker::new();
         let cancel = CancellationToken::new();
         let mut hosts = BTreeMap::new();
+        let (told, firsts) = mpsc::channel(targets.len().max(1));
         for target in targets {
             let (asks, requests) = mpsc::channel(REQUESTS);
             let watch = host::Watch {
                 target: target.clone(),
                 scope,
+                meant: meant.clone(),
                 clock,
                 inputs: sender.clone(),
+                first: told.clone(),
                 tracker: tracker.clone(),
                 cancel: cancel.clone(),
             };
@@ -94,6 +124,7 @@ impl Feed {
         }
         Self {
             inputs,
+            firsts,
             handle: FeedHandle {
                 hosts: Arc::new(hosts),
                 by: Arc::from(by),

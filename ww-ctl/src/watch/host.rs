@@ -4,19 +4,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, interval_at};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::container;
-use super::feed::{Ask, AskError};
+use super::feed::{Ask, AskError, First};
+use super::{container, remembered};
 use crate::agent::Reach;
 use crate::clock::Clock;
-use crate::engine::{Engine, EngineError, Exits, Scope, Target, Told};
-use crate::fleet::{ContainerKey, EngineEvent, Input};
+use crate::engine::{Engine, EngineError, Exits, Scope, Target, Told, chain};
+use crate::fleet::{ContainerKey, EngineEvent, EngineState, Input, Listed, Stamp};
+use crate::selection::Selection;
 
 /// The first pause before an Engine is tried again; doubled up to [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(250);
@@ -28,6 +29,12 @@ const PING: Duration = Duration::from_secs(10);
 const RELIST: Duration = Duration::from_secs(30);
 /// How long an Engine may take to say whether it starts a container again.
 const DECISION: Duration = Duration::from_secs(2);
+/// How long an Engine may take to list what it has, or what has happened.
+const LISTING: Duration = Duration::from_secs(20);
+/// That a host answers is remembered this often while it does.
+const REMEMBER: Duration = Duration::from_secs(60);
+/// So many containers are looked at closely at a time.
+const AT_ONCE: usize = 8;
 /// So many requests may wait for one agent.
 const REQUESTS: usize = 16;
 
@@ -36,8 +43,11 @@ const REQUESTS: usize = 16;
 pub(super) struct Watch {
     pub target: Target,
     pub scope: Scope,
+    /// Whose agents are to be reached, where not all are.
+    pub meant: Option<Arc<Selection>>,
     pub clock: Clock,
     pub inputs: mpsc::Sender<Input>,
+    pub first: mpsc::Sender<First>,
     pub tracker: TaskTracker,
     pub cancel: CancellationToken,
 }
@@ -48,40 +58,96 @@ struct Link {
     cancel: CancellationToken,
 }
 
+/// When a host answered last, by our clocks and by its own.
+#[derive(Clone, Copy)]
+struct Answered {
+    ours: Stamp,
+    its: Timestamp,
+}
+
 /// What is kept from one connection to the Engine to the next.
-#[derive(Default)]
 struct Memory {
     exits: Exits,
+    /// The containers there are, and whether the agent of each is to be reached.
     agents: HashMap<Arc<str>, bool>,
     links: HashMap<Arc<str>, Link>,
-    last_event: Option<Timestamp>,
+    /// The lives that were told of: when each container was started last, by the Engine's clock.
+    started: HashMap<Arc<str>, Timestamp>,
+    /// What happened before is known, by the Engine's clock.
+    known_until: Option<Timestamp>,
+    answered: Option<Answered>,
+    remembered: Option<Stamp>,
+    /// Whether how it answered at first has been told.
+    introduced: bool,
+    /// Whether it answers now, for those who reach its agents.
+    answers: watch::Sender<bool>,
+}
+
+impl Memory {
+    fn new() -> Self {
+        Self {
+            exits: Exits::default(),
+            agents: HashMap::new(),
+            links: HashMap::new(),
+            started: HashMap::new(),
+            known_until: None,
+            answered: None,
+            remembered: None,
+            introduced: false,
+            answers: watch::Sender::new(true),
+        }
+    }
+
+    fn answered(&mut self, watch: &Watch, engine: &Engine) {
+        let ours = watch.clock.now();
+        let its = engine.time_at(ours);
+        self.answered = Some(Answered { ours, its });
+        let due = |last: Stamp| ours.moment - last.moment >= REMEMBER;
+        if self.remembered.is_none_or(due) {
+            self.remember(watch);
+        }
+    }
+
+    fn remember(&mut self, watch: &Watch) {
+        if let Some(Answered { ours, .. }) = self.answered {
+            remembered::answered(&watch.target, ours.wall);
+            self.remembered = Some(ours);
+        }
+    }
 }
 
 /// Why watching an Engine came to an end.
 enum End {
     Cancelled,
-    Failed(EngineError),
+    /// It does not answer; why, in words.
+    Failed(String),
 }
 
 impl From<EngineError> for End {
     fn from(error: EngineError) -> Self {
-        Self::Failed(error)
+        Self::Failed(chain(&error))
     }
 }
 
 /// Watches until cancelled.
 pub(super) async fn run(watch: Watch, mut requests: mpsc::Receiver<Ask>) {
-    let mut memory = Memory::default();
+    let mut memory = Memory::new();
     let mut pause = FIRST;
     loop {
         let ended = tokio::select! {
             () = watch.cancel.cancelled() => End::Cancelled,
             ended = connection(&watch, &mut memory, &mut requests, &mut pause) => ended,
         };
-        let End::Failed(error) = ended else { return };
+        let End::Failed(reason) = ended else {
+            memory.remember(&watch);
+            return;
+        };
+        memory.answers.send_replace(false);
+        memory.remember(&watch);
         let lost = Input::HostLost {
             host: watch.target.name.clone(),
-            reason: error.to_string(),
+            since: memory.answered.map(|last| last.ours.moment),
+            reason,
         };
         if watch.inputs.send(lost).await.is_err() {
             return;
@@ -118,13 +184,23 @@ async fn connected(
     requests: &mut mpsc::Receiver<Ask>,
     pause: &mut Duration,
 ) -> Result<std::convert::Infallible, End> {
-    let engine = Engine::connect(&watch.target, watch.clock).await?;
+    let engine = reach(watch, memory).await?;
     let reach = Reach::new(engine.clone());
+    let before = memory.answered;
     // From before the listing on: what happens between the two is told, at worst twice.
-    let since = memory.last_event.unwrap_or_else(|| engine.time());
+    let mut since = memory.known_until.unwrap_or_else(|| engine.time());
+    memory.known_until = Some(since);
+    if before.is_some() {
+        let past = in_time(engine.past(watch.scope, since).try_collect::<Vec<_>>()).await?;
+        for told in past {
+            happened(watch, memory, &engine, &reach, told).await?;
+        }
+        since = memory.known_until.unwrap_or(since);
+    }
     let mut events = Box::pin(engine.events(watch.scope, since));
-    relist(watch, memory, &engine, &reach).await?;
-    *pause = FIRST;
+    relist(watch, memory, &engine, &reach, before).await?;
+    memory.answered(watch, &engine);
+    memory.answers.send_replace(true);
     let mut pings = interval_at(Instant::now() + PING, PING);
     let mut lists = interval_at(Instant::now() + RELIST, RELIST);
     loop {
@@ -133,14 +209,52 @@ async fn connected(
                 let told = told.ok_or_else(|| broken(&watch.target))??;
                 happened(watch, memory, &engine, &reach, told).await?;
             }
-            request = requests.recv() => match request {
-                Some(ask) => forward(memory, ask),
-                None => return Err(End::Cancelled),
-            },
-            _ = pings.tick() => engine.ping().await?,
-            _ = lists.tick() => relist(watch, memory, &engine, &reach).await?,
+            request = requests.recv() => {
+                match request {
+                    Some(ask) => forward(memory, ask),
+                    None => return Err(End::Cancelled),
+                }
+                continue;
+            }
+            _ = pings.tick() => {
+                engine.ping().await?;
+                // Not before: one that answers and breaks off at once is asked ever more rarely, too.
+                *pause = FIRST;
+            }
+            _ = lists.tick() => relist(watch, memory, &engine, &reach, None).await?,
         }
+        memory.answered(watch, &engine);
     }
+}
+
+async fn reach(watch: &Watch, memory: &mut Memory) -> Result<Engine, End> {
+    let connected = Engine::connect(&watch.target, watch.clock).await;
+    let (outcome, engine) = match connected {
+        Ok(engine) => {
+            let since = *memory.known_until.get_or_insert_with(|| engine.time());
+            (Ok(since), Ok(engine))
+        }
+        Err(error) => {
+            let end = End::Failed(chain(&error));
+            (Err(error), Err(end))
+        }
+    };
+    if !memory.introduced {
+        memory.introduced = true;
+        let host = watch.target.name.clone();
+        // There is room for one of each host; whoever does not want to know has left.
+        let _left = watch.first.try_send(First { host, outcome });
+    }
+    engine
+}
+
+async fn in_time<T>(asked: impl Future<Output = Result<T, EngineError>>) -> Result<T, End> {
+    if let Ok(answer) = timeout(LISTING, asked).await {
+        return Ok(answer?);
+    }
+    let seconds = LISTING.as_secs();
+    let reason = format!("it did not say within {seconds} s what containers it has");
+    Err(End::Failed(reason))
 }
 
 async fn next(
@@ -174,15 +288,21 @@ async fn relist(
     memory: &mut Memory,
     engine: &Engine,
     reach: &Reach,
+    lost: Option<Answered>,
 ) -> Result<(), End> {
-    let listed = engine.list(watch.scope, &mut memory.exits).await?;
+    let mut listed = in_time(engine.list(watch.scope, &mut memory.exits)).await?;
+    if let Some(before) = lost {
+        tell_missed_lives(watch, memory, engine, before, &mut listed).await?;
+    }
     memory.agents = listed
         .iter()
-        .map(|one| (one.id.clone(), one.has_agent))
+        .map(|one| (one.id.clone(), is_reached(watch, memory, one)))
         .collect();
+    let agents = &memory.agents;
+    memory.started.retain(|id, _| agents.contains_key(id));
     let wanted: Vec<Arc<str>> = listed
         .iter()
-        .filter(|one| one.has_agent && one.engine.is_running())
+        .filter(|one| one.engine.is_running() && memory.agents.get(&one.id) == Some(&true))
         .map(|one| one.id.clone())
         .collect();
     let listing = Input::Listing {
@@ -199,10 +319,76 @@ async fn relist(
         keep
     });
     for id in wanted {
-        let entry = memory.links.entry(id.clone());
-        entry.or_insert_with(|| link(watch, reach, &id));
+        if !memory.links.contains_key(&id) {
+            let link = link(watch, memory, reach, &id);
+            memory.links.insert(id, link);
+        }
     }
     Ok(())
+}
+
+/// An Engine that was itself started anew has forgotten what happened before. A container that ran
+/// when it was heard last and runs now may have ended and been started meanwhile: when it was started
+/// says so.
+async fn tell_missed_lives(
+    watch: &Watch,
+    memory: &mut Memory,
+    engine: &Engine,
+    before: Answered,
+    listed: &mut [Listed],
+) -> Result<(), End> {
+    let running = listed
+        .iter()
+        .enumerate()
+        .filter(|(_, one)| one.engine.is_running() && memory.agents.contains_key(&one.id))
+        .map(|(place, one)| (place, one.id.clone()));
+    let asked: Vec<_> = running.collect();
+    let mut answers = futures::stream::iter(asked)
+        .map(|(place, id)| async move { (place, engine.started(&id).await) })
+        .buffer_unordered(AT_ONCE);
+    let mut begun = Vec::new();
+    while let Some((place, answer)) = answers.next().await {
+        match answer {
+            Ok(Some(started)) => begun.push((place, started)),
+            Err(error) if error.is_engine_down() => return Err(error.into()),
+            // It has gone meanwhile, which will be told.
+            Ok(None) | Err(_) => {}
+        }
+    }
+    drop(answers);
+    begun.sort_unstable();
+    for (place, started) in begun {
+        let one = &mut listed[place];
+        let told = memory.started.get(&one.id).copied().unwrap_or(before.its);
+        if started <= told {
+            continue;
+        }
+        unlink(memory, &one.id);
+        memory.started.insert(one.id.clone(), started);
+        let mut ended = one.clone();
+        ended.engine = EngineState::Exited {
+            code: None,
+            out_of_memory: false,
+        };
+        ended.finished = Some(started);
+        one.started = Some(started);
+        for state in [ended, one.clone()] {
+            let input = Input::Engine {
+                key: key(watch, &one.id),
+                event: EngineEvent::Known(Box::new(state)),
+            };
+            send(watch, input).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a container's agent is to be reached. Who was meant once stays so under another name.
+fn is_reached(watch: &Watch, memory: &Memory, listed: &Listed) -> bool {
+    let is_meant = |meant: &Arc<Selection>| meant.may_mean(&watch.target.name, listed);
+    listed.has_agent
+        && (memory.agents.get(&listed.id) == Some(&true)
+            || watch.meant.as_ref().is_none_or(is_meant))
 }
 
 async fn happened(
@@ -213,15 +399,18 @@ async fn happened(
     told: Told,
 ) -> Result<(), End> {
     let Told { id, event, at } = told;
-    memory.last_event = Some(at + jiff::SignedDuration::from_nanos(1));
+    let after = at + jiff::SignedDuration::from_nanos(1);
+    memory.known_until = memory.known_until.max(Some(after));
     let mut started = false;
     match &event {
         EngineEvent::Known(listed) => {
-            memory.agents.insert(id.clone(), listed.has_agent);
+            let reached = is_reached(watch, memory, listed);
+            memory.agents.insert(id.clone(), reached);
         }
         EngineEvent::Started => {
             started = true;
             memory.exits.forget(&id);
+            memory.started.insert(id.clone(), at);
             unlink(memory, &id);
         }
         EngineEvent::Died { .. } => unlink(memory, &id),
@@ -233,20 +422,25 @@ async fn happened(
     }
     if started && !memory.agents.contains_key(&id) {
         // It was made before we looked and is not in the listing: look again.
-        return relist(watch, memory, engine, reach).await;
+        return relist(watch, memory, engine, reach, None).await;
     }
     let event = if matches!(event, EngineEvent::Died { .. }) {
         about_to_restart(engine, &id).await?.unwrap_or(event)
     } else {
         event
     };
+    let renamed = matches!(event, EngineEvent::Renamed(_));
     let input = Input::Engine {
         key: key(watch, &id),
         event,
     };
     send(watch, input).await?;
+    if renamed && watch.meant.is_some() && memory.agents.get(&id) == Some(&false) {
+        // By its new name it may be meant.
+        return relist(watch, memory, engine, reach, None).await;
+    }
     if started && memory.agents.get(&id) == Some(&true) {
-        let link = link(watch, reach, &id);
+        let link = link(watch, memory, reach, &id);
         memory.links.insert(id, link);
     }
     Ok(())
@@ -267,13 +461,14 @@ fn unlink(memory: &mut Memory, id: &str) {
     }
 }
 
-fn link(watch: &Watch, reach: &Reach, id: &Arc<str>) -> Link {
+fn link(watch: &Watch, memory: &Memory, reach: &Reach, id: &Arc<str>) -> Link {
     let (asks, requests) = mpsc::channel(REQUESTS);
     let cancel = watch.cancel.child_token();
     let task = container::Watch {
         key: key(watch, id),
         reach: reach.clone(),
         inputs: watch.inputs.clone(),
+        answers: memory.answers.subscribe(),
         cancel: cancel.clone(),
     };
     watch.tracker.spawn(container::run(task, requests));

@@ -4,6 +4,8 @@ mod container;
 mod feed;
 mod host;
 mod once;
+mod remembered;
 
-pub(crate) use feed::{Feed, FeedHandle};
-pub(crate) use once::{ask, list, look};
+pub(crate) use feed::{Feed, FeedHandle, First};
+pub(crate) use once::{Absent, LISTING, ask, first_answer, list, list_named, look};
+pub(crate) use remembered::last as last_answer;

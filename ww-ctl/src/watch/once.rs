@@ -1,18 +1,21 @@
 //! One look at the fleet: every host listed, every running agent's first two lines read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use futures::{Stream, StreamExt};
+use tokio::net::UnixStream;
 use whaleware::protocol::FromAgent;
 
-use crate::agent::{Reach, ReachError, Session};
+use super::remembered;
+use crate::agent::{Opened, Reach, ReachError, Session};
 use crate::clock::Clock;
-use crate::engine::{Engine, EngineError, Exits, Scope, Target};
+use crate::engine::{Endpoint, Engine, EngineError, Exits, Scope, Target, chain};
 use crate::fleet::{ContainerKey, EngineState, Fleet, Input, Stamp};
+use crate::selection::Selection;
 
 /// So many agents are spoken to at a time.
 const AT_ONCE: usize = 64;
@@ -22,27 +25,105 @@ const INTRODUCTION: Duration = Duration::from_secs(2);
 /// What was learned, and when: an agent that is waited for makes nothing else older.
 type Learned = (Stamp, Input);
 
-/// Looks once. Hosts that do not answer are in the model as lost, and their errors are returned
-/// beside it.
+/// Where several hosts are asked, one that has not answered by then is done without.
+const FIRST: Duration = Duration::from_secs(3);
+/// The same over ssh, which logs in first.
+const LOGGED_IN: Duration = Duration::from_secs(5);
+/// And one that has answered, but does not list what it has.
+pub(crate) const LISTING: Duration = Duration::from_secs(10);
+
+/// A host that is done without.
+#[derive(Debug)]
+pub(crate) struct Absent {
+    /// Which.
+    pub target: Target,
+    /// Why.
+    pub error: EngineError,
+}
+
+/// How long a host is waited for when there are others.
+pub(crate) const fn first_answer(target: &Target) -> Duration {
+    match target.endpoint {
+        Endpoint::Ssh(_) => LOGGED_IN,
+        Endpoint::Unix(_) | Endpoint::Tcp(_) | Endpoint::Tls(_) => FIRST,
+    }
+}
+
+/// Looks once; only the agents of those that may be meant are asked. Hosts that do not answer are
+/// in the model as lost, and their errors are returned beside it.
 pub(crate) async fn look(
     targets: &[Target],
     scope: Scope,
+    meant: &Selection,
     clock: Clock,
-) -> (Fleet, Vec<EngineError>) {
-    gather(targets, clock, |target| look_at(target, scope, clock)).await
+) -> (Fleet, Vec<Absent>) {
+    let alone = targets.len() == 1;
+    gather(targets, clock, |target| async move {
+        let early = Early::begin(target, meant);
+        let engine = reach(target, alone, clock).await?;
+        look_at(target, engine, early, alone, scope, meant, clock).await
+    })
+    .await
+}
+
+/// Agents that are reached already while their Engine is asked what it has, which takes it a while:
+/// those of what seems to run.
+struct Early {
+    guessed: BTreeSet<ContainerKey>,
+    opened: Pin<Box<dyn Stream<Item = Opened>>>,
+}
+
+impl Early {
+    /// Begins. Who is meant by name is known only afterwards.
+    fn begin(target: &Target, meant: &Selection) -> Self {
+        let ids = if meant.is_explicit() {
+            Vec::new()
+        } else {
+            Reach::guess(target)
+        };
+        let ids: Vec<Arc<str>> = ids.into_iter().map(Arc::from).collect();
+        let key = |id: &Arc<str>| ContainerKey {
+            host: target.name.clone(),
+            id: id.clone(),
+        };
+        Self {
+            guessed: ids.iter().map(key).collect(),
+            opened: Box::pin(Reach::open_all(ids)),
+        }
+    }
 }
 
 /// Lists what there is and asks no agent.
-pub(crate) async fn list(
-    targets: &[Target],
+pub(crate) async fn list(targets: &[Target], scope: Scope, clock: Clock) -> (Fleet, Vec<Absent>) {
+    let alone = targets.len() == 1;
+    gather(targets, clock, |target| async move {
+        let engine = reach(target, alone, clock).await?;
+        let all = Selection::default();
+        let listed = listing(target, &engine, alone, scope, &all, clock).await?;
+        Ok(vec![listed.0])
+    })
+    .await
+}
+
+/// Lists only what has exactly this name, which costs an Engine with many containers much less.
+pub(crate) async fn list_named(
+    target: &Target,
     scope: Scope,
+    name: &str,
     clock: Clock,
-) -> (Fleet, Vec<EngineError>) {
-    let inputs = |target| async move {
-        let engine = Engine::connect(target, clock).await?;
-        Ok(vec![listing(target, &engine, scope, clock).await?.0])
-    };
-    gather(targets, clock, inputs).await
+) -> (Fleet, Vec<Absent>) {
+    gather(std::slice::from_ref(target), clock, |target| async move {
+        let engine = reach(target, true, clock).await?;
+        let containers = engine.named(scope, name).await?;
+        let at = clock.now();
+        let listing = Input::Listing {
+            host: target.name.clone(),
+            clock: engine.time_at(at),
+            containers,
+        };
+        Ok(vec![(at, listing)])
+    })
+    .await
 }
 
 /// Asks one agent what it does.
@@ -56,12 +137,12 @@ async fn gather<'a, Seen>(
     targets: &'a [Target],
     clock: Clock,
     seen: impl Fn(&'a Target) -> Seen,
-) -> (Fleet, Vec<EngineError>)
+) -> (Fleet, Vec<Absent>)
 where
     Seen: Future<Output = Result<Vec<Learned>, EngineError>>,
 {
     let mut fleet = Fleet::new(targets.iter().map(|target| target.name.clone()));
-    let mut errors = Vec::new();
+    let mut absent = Vec::new();
     let mut looks: FuturesUnordered<_> = targets
         .iter()
         .map(|target| {
@@ -79,28 +160,61 @@ where
             Err(error) => {
                 let lost = Input::HostLost {
                     host: target.name.clone(),
-                    reason: error.to_string(),
+                    since: None,
+                    reason: chain(&error),
                 };
                 fleet.apply(lost, clock.now());
-                errors.push(error);
+                let target = target.clone();
+                absent.push(Absent { target, error });
             }
         }
     }
-    (fleet, errors)
+    absent.sort_by(|one, other| one.target.name.cmp(&other.target.name));
+    (fleet, absent)
+}
+
+/// Reaches a host, and waits longer for it where there is none besides.
+async fn reach(target: &Target, alone: bool, clock: Clock) -> Result<Engine, EngineError> {
+    let connecting = Engine::connect(target, clock);
+    let engine = if alone {
+        connecting.await?
+    } else {
+        in_time(first_answer(target), target, connecting).await?
+    };
+    remembered::answered(target, clock.now().wall);
+    Ok(engine)
+}
+
+async fn in_time<T>(
+    limit: Duration,
+    target: &Target,
+    asked: impl Future<Output = Result<T, EngineError>>,
+) -> Result<T, EngineError> {
+    let answered = tokio::time::timeout(limit, asked).await;
+    answered.unwrap_or_else(|_| Err(EngineError::silent(target, limit)))
 }
 
 /// The listing of a host, and the containers whose agents can be asked: a frozen one cannot answer.
 async fn listing(
     target: &Target,
     engine: &Engine,
+    alone: bool,
     scope: Scope,
+    meant: &Selection,
     clock: Clock,
 ) -> Result<(Learned, Vec<ContainerKey>), EngineError> {
-    let containers = engine.list(scope, &mut Exits::default()).await?;
+    let mut exits = Exits::default();
+    let asked = engine.list(scope, &mut exits);
+    let containers = if alone {
+        asked.await?
+    } else {
+        in_time(LISTING, target, asked).await?
+    };
     let at = clock.now();
     let keys = containers
         .iter()
         .filter(|one| one.has_agent && one.engine == EngineState::Running)
+        .filter(|one| meant.may_mean(&target.name, one))
         .map(|one| ContainerKey {
             host: target.name.clone(),
             id: one.id.clone(),
@@ -114,21 +228,25 @@ async fn listing(
     Ok(((at, listing), keys))
 }
 
-async fn look_at(target: &Target, scope: Scope, clock: Clock) -> Result<Vec<Learned>, EngineError> {
-    let engine = Engine::connect(target, clock).await?;
+async fn look_at(
+    target: &Target,
+    engine: Engine,
+    early: Early,
+    alone: bool,
+    scope: Scope,
+    meant: &Selection,
+    clock: Clock,
+) -> Result<Vec<Learned>, EngineError> {
     let reach = Reach::new(engine.clone());
-    let key = |id: &str| ContainerKey {
-        host: target.name.clone(),
-        id: Arc::from(id),
-    };
-    // The Engine takes a while to list; meanwhile those that seem to run are asked already.
-    let guessed: BTreeSet<ContainerKey> = reach.guess().iter().map(|id| key(id)).collect();
-    let mut early = futures::stream::iter(guessed.clone())
-        .map(|key| visit_early(&reach, key, clock))
-        .buffer_unordered(AT_ONCE);
+    let Early { guessed, opened } = early;
+    let early = opened.map(|(id, opened)| {
+        let host = target.name.clone();
+        visit_early(opened, ContainerKey { host, id }, clock)
+    });
+    let mut early = pin!(early.buffer_unordered(AT_ONCE));
     let mut heard = BTreeMap::new();
     let listed = {
-        let mut listing = pin!(listing(target, &engine, scope, clock));
+        let mut listing = pin!(listing(target, &engine, alone, scope, meant, clock));
         loop {
             tokio::select! {
                 listed = &mut listing => break listed?,
@@ -166,13 +284,17 @@ async fn look_at(target: &Target, scope: Scope, clock: Clock) -> Result<Vec<Lear
     Ok(inputs)
 }
 
-/// What an agent says of itself, if it can be reached without the Engine's help.
+/// What an agent says of itself, if it was reached without the Engine's help.
 async fn visit_early(
-    reach: &Reach,
+    opened: Result<UnixStream, ReachError>,
     key: ContainerKey,
     clock: Clock,
 ) -> (ContainerKey, Option<Vec<Learned>>) {
-    let told = match reach.connect_directly(&key.id).await {
+    let session = match opened {
+        Ok(stream) => Reach::greet(stream).await,
+        Err(error) => Err(error),
+    };
+    let told = match session {
         Ok(session) => Some(introduce(session, key.clone(), clock).await),
         Err(ReachError::NoWay(_) | ReachError::NotListening) => None,
         Err(error) => Some(lost(key.clone(), error.to_string(), clock)),

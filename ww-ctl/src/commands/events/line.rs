@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+
 use whaleware::lifecycle::State;
 use whaleware::protocol::{HealthReport, HealthStatus, ServiceReport, Stopping, TransitionReport};
 
+use crate::commands::hosts::News;
 use crate::commands::ls::service_tone;
+use crate::commands::record::{self, millis};
 use crate::fleet::{Container, HostName, service_word, service_words, stage_word};
 use crate::output::Tone;
 use crate::units::duration;
@@ -101,9 +104,7 @@ pub(super) fn service(container: &Container, report: &ServiceReport, now: Timest
     }
     let mut event = plain(container, "service", service_word(report.status), text, now);
     event.tone = service_tone(report.status);
-    if let Value::Object(fields) = json!(report) {
-        event.more = fields;
-    }
+    event.more = record::service(report);
     event
 }
 
@@ -144,24 +145,32 @@ pub(super) fn plain(
     }
 }
 
-/// Something about a host.
-pub(super) fn about_host(
-    host: HostName,
-    kind: &'static str,
-    word: &str,
-    text: String,
-    tone: Tone,
-    at: Timestamp,
-) -> Event {
+/// A host is lost or answers.
+pub(super) fn about_host(host: HostName, news: &News, now: Timestamp) -> Event {
+    let text = news.words(now);
+    let (word, tone, more) = match news {
+        News::Lost { since, reason } => (
+            "LOST",
+            Tone::Bad,
+            [("since", json!(since)), ("reason", json!(reason))].to_vec(),
+        ),
+        News::Answers { after } => (
+            "ANSWERS",
+            Tone::Good,
+            [("after_ms", after.map_or(Value::Null, millis))].to_vec(),
+        ),
+    };
+    let said = [("what", json!(word)), ("text", json!(text))];
+    let more = said.into_iter().chain(more);
     Event {
-        at,
+        at: now,
         host,
         container: None,
-        kind,
+        kind: "host",
         word: word.to_owned(),
         text,
         tone,
-        more: Map::new(),
+        more: more.map(|(key, value)| (key.to_owned(), value)).collect(),
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) async fn run(keeper: &Keeper<'_>, index: u32) -> Result<Exit, Failure
         source,
     };
     let text = match context.format {
-        Format::Name => format!("{}\n", container.name),
+        Format::Name => super::name_line(context, container),
         Format::Json => record::document(found.json()),
         Format::Jsonl => record::line(found.json()),
         Format::Table | Format::Wide => found.page(engine.time(), context.output),

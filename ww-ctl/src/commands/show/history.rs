@@ -35,10 +35,10 @@ pub(super) async fn run(keeper: &Keeper<'_>, most: usize) -> Result<Exit, Failur
         context, container, ..
     } = keeper;
     let text = match context.format {
-        Format::Name => format!("{}\n", container.name),
+        Format::Name => super::name_line(context, container),
         Format::Jsonl => shown
             .iter()
-            .map(|entry| record::line(fields(entry)))
+            .map(|entry| record::line_of(json!(entry)))
             .collect(),
         Format::Json => record::document(document(container, &history, shown)),
         Format::Table | Format::Wide => {
@@ -54,14 +54,6 @@ pub(super) async fn run(keeper: &Keeper<'_>, most: usize) -> Result<Exit, Failur
     };
     context.output.data(&text)?;
     Ok(Exit::Done)
-}
-
-fn fields(entry: &HistoryEntry) -> Map<String, Value> {
-    if let Value::Object(fields) = json!(entry) {
-        fields
-    } else {
-        Map::new()
-    }
 }
 
 fn document(

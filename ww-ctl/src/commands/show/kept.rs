@@ -26,7 +26,7 @@ const HISTORY: [&str; 2] = ["history.1.jsonl", "history.jsonl"];
 
 /// Where something was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
+pub(in crate::commands) enum Source {
     /// Its agent told it.
     Agent,
     /// Its files, through the Engine.
@@ -52,7 +52,7 @@ pub(super) struct Reports {
 }
 
 /// What has happened, oldest first, and which of it is the container's own.
-pub(super) struct History {
+pub(in crate::commands) struct History {
     pub entries: Vec<HistoryEntry>,
     pub source: Source,
     pub own: Own,
@@ -60,7 +60,7 @@ pub(super) struct History {
 
 /// What tells a container's own boots from those of others with the same `/data`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Own {
+pub(in crate::commands) struct Own {
     /// Whether a boot of it goes on now.
     pub runs: bool,
     /// Which one, where its agent has said so.
@@ -70,7 +70,7 @@ pub(super) struct Own {
 }
 
 /// A container, and how to get at what is kept of it.
-pub(super) struct Keeper<'a> {
+pub(in crate::commands) struct Keeper<'a> {
     pub context: &'a Context,
     pub engine: &'a Engine,
     pub container: &'a Container,
@@ -116,7 +116,7 @@ impl Keeper<'_> {
     ///
     /// # Errors
     /// When it cannot be got at.
-    pub(super) async fn history(&self) -> Result<History, Failure> {
+    pub(in crate::commands) async fn history(&self) -> Result<History, Failure> {
         const WHAT: &str = "history";
         if let Some((result, hello)) = self.ask(RequestKind::History, WHAT).await? {
             let answer: HistoryAnswer = serde_json::from_value(result).map_err(|error| {
@@ -208,6 +208,7 @@ impl Keeper<'_> {
                 | FromAgent::Hook(_)
                 | FromAgent::Service(_)
                 | FromAgent::Stopping(_)
+                | FromAgent::Quiesced(_)
                 | FromAgent::Health(_)
                 | FromAgent::Monitor(_)
                 | FromAgent::Resources(_)

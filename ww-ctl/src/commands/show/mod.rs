@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use whaleware::lifecycle::Moment;
 use whaleware::protocol::{HealthStatus, HistoryEntry, HookResult, HookRun};
 
-use self::kept::Keeper;
+pub(super) use self::kept::Keeper;
 use self::page::{LINE, Page, uses};
 use super::ls::{doing, glyph, tone};
 use super::outcome::stages;
@@ -24,7 +24,7 @@ use crate::engine::{Details, Engine, LogQuery};
 use crate::exit::{Exit, Failure};
 use crate::fleet::{
     AgentView, Container, EngineState, Fleet, Link, Route, clean, failing_words, previous_words,
-    run_words,
+    quiesced_words, run_words,
 };
 use crate::output::{Output, Tone};
 use crate::units::{age, duration};
@@ -121,7 +121,7 @@ pub(super) async fn run(context: &Context, arguments: &Show) -> Result<Exit, Fai
     };
     let now = context.clock.now().moment;
     let text = match context.format {
-        Format::Name => format!("{}\n", shown.container.name),
+        Format::Name => name_line(context, &shown.container),
         Format::Json => record::document(json(&shown, now)),
         Format::Jsonl => record::line(json(&shown, now)),
         Format::Table | Format::Wide => page(&shown, now, engine.time(), context.output),
@@ -137,12 +137,16 @@ pub(super) async fn run(context: &Context, arguments: &Show) -> Result<Exit, Fai
     Ok(Exit::Done)
 }
 
+/// The name alone.
+fn name_line(context: &Context, container: &Container) -> String {
+    let name = context.name_of(&container.key.host, &container.name);
+    format!("{name}\n")
+}
+
 async fn last_lines(engine: &Engine, id: &str, tty: bool) -> Vec<String> {
     let query = LogQuery {
-        follow: false,
         tail: Some(LINES),
-        since: 0,
-        timestamps: false,
+        ..LogQuery::default()
     };
     let lines = engine
         .logs(id, tty, &query)
@@ -169,25 +173,24 @@ fn json(shown: &Shown, now: Moment) -> Map<String, Value> {
     } = shown;
     let mut fields = record::container(container, fleet, now);
     fields.insert("cause".into(), json!(shown.cause()));
-    if let Some(agent) = &container.agent {
-        let version = agent.hello.as_ref().map(|hello| hello.agent.as_str());
-        fields.insert("agent_version".into(), json!(version));
-        fields.insert(
-            "boot".into(),
-            json!(agent.hello.as_ref().map(|hello| &hello.boot)),
-        );
-        fields.insert("transitions".into(), json!(agent.transitions));
-        fields.insert("hooks".into(), json!(agent.hooks));
-        fields.insert("monitor".into(), json!(agent.monitor));
-        fields.insert("restart_history".into(), json!(agent.restarts));
-        fields.insert("stop".into(), json!(agent.stop));
-        fields.insert("resources".into(), json!(agent.resources));
-        fields.insert("degraded".into(), json!(agent.degraded));
-        let services: Vec<_> = agent.services.iter().map(|one| &one.report).collect();
-        fields.insert("services".into(), json!(services));
-        fields.insert("stages".into(), stages(container));
-        fields.insert("previous".into(), json!(agent.previous));
-    }
+    let agent = container.agent.as_ref();
+    let hello = agent.and_then(|agent| agent.hello.as_ref());
+    let mut put = |key: &str, value: Value| fields.insert(key.to_owned(), value);
+    put("agent_version", json!(hello.map(|hello| &hello.agent)));
+    put("boot", json!(hello.map(|hello| &hello.boot)));
+    put("transitions", json!(agent.map(|agent| &agent.transitions)));
+    put("hooks", json!(agent.map(|agent| &agent.hooks)));
+    put("monitor", json!(agent.map(|agent| &agent.monitor)));
+    put("restart_history", json!(agent.map(|agent| &agent.restarts)));
+    put("stop", json!(agent.map(|agent| &agent.stop)));
+    put("resources", json!(agent.map(|agent| &agent.resources)));
+    put("degraded", json!(agent.map(|agent| &agent.degraded)));
+    put("stages", agent.map_or(Value::Null, |_| stages(container)));
+    put("previous", json!(agent.map(|agent| &agent.previous)));
+    put(
+        "quiesced",
+        json!(live(container).map(|agent| &agent.quiesced)),
+    );
     let mounts: Vec<Value> = details
         .mounts
         .iter()
@@ -200,11 +203,11 @@ fn json(shown: &Shown, now: Moment) -> Map<String, Value> {
         .iter()
         .map(|one| json!({"inside": one.inside, "outside": one.outside}))
         .collect();
-    fields.insert("mounts".into(), json!(mounts));
-    fields.insert("ports".into(), json!(ports));
-    fields.insert("restart_policy".into(), json!(details.restart_policy));
-    fields.insert("docker_restarts".into(), json!(details.restart_count));
-    fields.insert("output".into(), json!(printed));
+    put("mounts", json!(mounts));
+    put("ports", json!(ports));
+    put("restart_policy", json!(details.restart_policy));
+    put("docker_restarts", json!(details.restart_count));
+    put("output", json!(printed));
     fields
 }
 
@@ -253,6 +256,9 @@ fn head(page: &mut Page, shown: &Shown, now: Moment, clock: Timestamp) {
     page.field("cause", &shown.cause());
     page.field("doing", &doing(one, now));
     page.field("health", &health(one));
+    if let Some(quiesced) = live(one).and_then(|agent| agent.quiesced.as_ref()) {
+        page.field("quiesced", &quiesced_words(quiesced));
+    }
     page.field("image", &one.image);
     let agent = one.agent.as_ref();
     page.field("version", one.version().unwrap_or_default());
@@ -264,14 +270,18 @@ fn head(page: &mut Page, shown: &Shown, now: Moment, clock: Timestamp) {
         let words = previous_words(previous, ago);
         page.field("before", &format!("the boot before {words}"));
     }
-    let live = one.agent.as_ref().filter(|_| one.engine.is_running());
-    if let Some(used) = live.and_then(|agent| agent.resources.as_ref()) {
+    if let Some(used) = live(one).and_then(|agent| agent.resources.as_ref()) {
         page.field("uses", &uses(used));
     }
 }
 
+/// What the agent of one that runs has told.
+fn live(one: &Container) -> Option<&AgentView> {
+    one.agent.as_ref().filter(|_| one.engine.is_running())
+}
+
 fn health(one: &Container) -> String {
-    let Some(agent) = one.agent.as_ref().filter(|_| one.engine.is_running()) else {
+    let Some(agent) = live(one) else {
         return String::new();
     };
     match agent.health.status {

@@ -326,6 +326,7 @@ impl Life {
                 grace_ms: 5000,
             },
             stopping: self.stopping,
+            quiesced: None,
             services: self.services,
             version: self.version,
             previous: self.previous,

@@ -138,6 +138,7 @@ fn take(model: &mut Model, step: Step, clock: &mut i64) {
                 model,
                 Input::HostLost {
                     host: "local".into(),
+                    since: None,
                     reason: "gone".into(),
                 },
                 millis,
@@ -208,6 +209,30 @@ proptest! {
             draw(&model, UNICODE);
             let _ = view::next_change(&model);
         }
+    }
+}
+
+/// On a small screen the line that says why a question is gone is taken from the rows.
+#[test]
+fn the_cursor_is_seen_though_a_message_takes_its_line() {
+    let mut model = fleet();
+    let mut clock = 0;
+    for step in [
+        Step::Become(1, State::Dockerup),
+        Step::Key(KeyCode::Down, KeyModifiers::NONE),
+        Step::Resize(20, 5),
+        Step::Key(KeyCode::Char('R'), KeyModifiers::NONE),
+        Step::Listed(5),
+    ] {
+        take(&mut model, step, &mut clock);
+        update(
+            &mut model,
+            Msg {
+                at: at(clock),
+                event: Event::Frame,
+            },
+        );
+        holds(&model).expect("the cursor is on the screen");
     }
 }
 

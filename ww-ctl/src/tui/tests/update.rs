@@ -150,6 +150,7 @@ fn what_cannot_be_done_is_refused_with_the_reason() {
         &mut model,
         Input::HostLost {
             host: "local".into(),
+            since: None,
             reason: "gone".into(),
         },
         0,

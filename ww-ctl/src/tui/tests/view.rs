@@ -363,6 +363,7 @@ fn what_is_not_known_is_said() {
         &mut lost,
         Input::HostLost {
             host: "local".into(),
+            since: None,
             reason: reason.into(),
         },
         0,
@@ -383,6 +384,7 @@ fn a_lost_host_keeps_its_rows_and_says_since_when() {
             &mut model,
             Input::HostLost {
                 host: "local".into(),
+                since: None,
                 reason: reason.into(),
             },
             0,

@@ -23,7 +23,7 @@ pub(super) fn draw(model: &Model, confirmation: &Confirmation, look: Look, frame
     let tail = tail(model, confirmation, look);
     let fixed = u16::try_from(head.len() + tail.len()).unwrap_or(u16::MAX);
     let for_names = usize::from(room.saturating_sub(fixed)).clamp(1, 8);
-    let names = names(confirmation, usize::from(columns), for_names, look);
+    let names = names(model, confirmation, usize::from(columns), for_names, look);
     let lines: Vec<_> = head.into_iter().chain(names).chain(tail).collect();
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).min(room);
     let area = Rect::new(0, room - height, columns, height);
@@ -70,6 +70,7 @@ const fn capital(verb: Verb) -> &'static str {
 
 /// The names, in as many lines as there are; what does not fit is counted.
 fn names(
+    model: &Model,
     confirmation: &Confirmation,
     columns: usize,
     lines: usize,
@@ -79,8 +80,14 @@ fn names(
         return Vec::new();
     }
     let room = columns.saturating_sub(4);
+    let several = model.fleet.hosts().nth(1).is_some();
     let mut rows: Vec<String> = vec![String::new()];
     for (index, target) in confirmation.targets.iter().enumerate() {
+        let name = if several {
+            format!("{}/{}", target.key.host, target.name)
+        } else {
+            target.name.clone()
+        };
         let left = confirmation.targets.len() - index;
         let rest = format!("and {left} more");
         let row = rows.last().map_or(0, |row| width(row));
@@ -90,7 +97,7 @@ fn names(
         } else {
             0
         };
-        let fits = row + width(&target.name) + 2 + reserve <= room;
+        let fits = row + width(&name) + 2 + reserve <= room;
         if !fits && row > 0 && !last {
             rows.push(String::new());
         } else if !fits && row > 0 {
@@ -100,7 +107,7 @@ fn names(
             break;
         }
         if let Some(row) = rows.last_mut() {
-            row.push_str(&target.name);
+            row.push_str(&name);
             row.push_str("  ");
         }
     }

@@ -17,8 +17,8 @@ use super::layout::Areas;
 use super::text::{age, beside, bytes, cut_line, left, percent, span, took, width};
 use super::{sign, timeline, tree};
 use crate::fleet::{
-    AgentView, Container, EngineState, Link, Route, Service, previous_words, service_word,
-    service_words, stage_now,
+    AgentView, Container, EngineState, Link, Route, Service, previous_words, quiesced_words,
+    service_word, service_words, stage_now,
 };
 
 /// From so many columns on there are two blocks side by side.
@@ -144,6 +144,9 @@ fn facts(model: &Model, container: &Container, look: Look) -> Vec<Line<'static>>
             if let Some(stage) = agent.stage() {
                 let text = stage_now(stage, now - stage.since);
                 lines.push(fact("stopping", text, Role::Busy, look));
+            }
+            if let Some(quiesced) = &agent.quiesced {
+                lines.push(fact("quiesced", quiesced_words(quiesced), Role::Busy, look));
             }
             if let Some((run, since)) = &agent.running {
                 let text = format!("{} for {}", run.hook, age(now - *since));

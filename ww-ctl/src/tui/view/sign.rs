@@ -99,15 +99,13 @@ pub(super) fn story(model: &Model, container: &Container, look: Look) -> (String
     if let Some(operation) = model.operations.get(&container.key) {
         return progress(operation, model.now.moment, look);
     }
-    if let Some(since) = model.shown().stale_since(container) {
-        let lasts = age(now - since);
-        let text = match &container.link {
-            Link::Silent { reason, .. } => format!("silent {lasts}: {reason}"),
-            Link::None | Link::Reaching { .. } | Link::Live { .. } => {
-                format!("host lost {lasts}, {}", container.cause())
-            }
-        };
+    if let Some(since) = model.shown().lost_since(&container.key.host) {
+        let text = format!("host lost {}, {}", age(now - since), container.cause());
         return (text.trim_end_matches(", ").to_owned(), Role::Warn);
+    }
+    if let Link::Silent { since, reason } = &container.link {
+        let text = format!("silent {}: {reason}", age(now - *since));
+        return (text, Role::Warn);
     }
     let cause = container.cause();
     if !container.engine.is_running() {

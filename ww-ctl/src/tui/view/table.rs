@@ -51,11 +51,12 @@ const PRIORITY: [Column; 10] = [
     Column::State,
     Column::Age,
     Column::Story,
+    // Names alone do not say which container it is where there are several hosts.
+    Column::Host,
     Column::Health,
     Column::Restarts,
     Column::Cpu,
     Column::Memory,
-    Column::Host,
     Column::Image,
 ];
 

@@ -1,5 +1,7 @@
 //! `cfg`: a container's configuration as its agent has it.
 
+mod diff;
+
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -9,7 +11,7 @@ use super::{Context, record};
 use crate::agent::{Reach, SessionError};
 use crate::cli::{Cfg, Format};
 use crate::exit::{Exit, Failure};
-use crate::fleet::clean;
+use crate::fleet::{HostName, clean};
 use crate::output::{Tone, lines};
 use crate::table::{self, Cell, Column};
 
@@ -19,6 +21,11 @@ const ANSWER: Duration = Duration::from_secs(5);
 const TEXT: usize = 64 * 1024;
 
 pub(super) async fn run(context: &Context, arguments: &Cfg) -> Result<Exit, Failure> {
+    if let [one, other] = arguments.diff.as_slice() {
+        let path = arguments.name.as_deref();
+        return diff::run(context, arguments, [one, other], path).await;
+    }
+    let name = arguments.name.as_deref().unwrap_or_default();
     let below = match (&arguments.filter, arguments.origin) {
         (Some(filter), true) => plain_path(filter).ok_or_else(|| {
             Failure::new(
@@ -29,7 +36,21 @@ pub(super) async fn run(context: &Context, arguments: &Cfg) -> Result<Exit, Fail
         })?,
         (Some(_) | None, _) => String::new(),
     };
-    let (fleet, key) = context.find_one(&arguments.name).await?;
+    let kind = RequestKind::Cfg {
+        filter: arguments.filter.clone().filter(|_| !arguments.origin),
+        origin: arguments.origin,
+    };
+    let (_, result) = ask(context, name, kind).await?;
+    if arguments.origin {
+        origins(context, result, &below)
+    } else {
+        values(context, result)
+    }
+}
+
+/// Asks the agent of the one container that is meant; its name, and what the agent has answered.
+async fn ask(context: &Context, name: &str, kind: RequestKind) -> Result<(Asked, Value), Failure> {
+    let (fleet, key) = context.find_one(name).await?;
     let name = fleet
         .get(&key)
         .map_or("", |one| one.name.as_str())
@@ -54,10 +75,6 @@ pub(super) async fn run(context: &Context, arguments: &Cfg) -> Result<Exit, Fail
         .connect(&key.id)
         .await
         .map_err(|error| failed(format!("its agent is not reached: {error}")))?;
-    let kind = RequestKind::Cfg {
-        filter: arguments.filter.clone().filter(|_| !arguments.origin),
-        origin: arguments.origin,
-    };
     let answer = tokio::time::timeout(ANSWER, session.request(kind, &context.by))
         .await
         .unwrap_or(Err(SessionError::Silent(ANSWER)))
@@ -72,12 +89,14 @@ pub(super) async fn run(context: &Context, arguments: &Cfg) -> Result<Exit, Fail
             _ => failed(message),
         });
     }
-    let result = answer.result.unwrap_or(Value::Null);
-    if arguments.origin {
-        origins(context, result, &below)
-    } else {
-        values(context, result)
-    }
+    let host = key.host;
+    Ok((Asked { host, name }, answer.result.unwrap_or(Value::Null)))
+}
+
+/// Whose configuration it is.
+struct Asked {
+    host: HostName,
+    name: String,
 }
 
 fn values(context: &Context, result: Value) -> Result<Exit, Failure> {
@@ -87,11 +106,10 @@ fn values(context: &Context, result: Value) -> Result<Exit, Failure> {
             "values".to_owned(),
             Value::Array(values),
         )])),
-        Format::Jsonl => lines(
-            values
-                .iter()
-                .map(|value| record::escaped(&value.to_string())),
-        ),
+        Format::Jsonl => values
+            .into_iter()
+            .map(|value| record::line(Map::from_iter([("value".to_owned(), value)])))
+            .collect(),
         Format::Table | Format::Wide | Format::Name => lines(values.iter().map(raw)),
     };
     context.output.data(&text)?;
@@ -116,9 +134,7 @@ fn raw(value: &Value) -> String {
 fn origins(context: &Context, result: Value, below: &str) -> Result<Exit, Failure> {
     let mut origins = list(result, "origins");
     origins.retain(|origin| match origin.get("path") {
-        Some(Value::String(path)) => path
-            .strip_prefix(below)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
+        Some(Value::String(path)) => is_below(path, below),
         Some(_) | None => false,
     });
     if origins.is_empty() && !below.is_empty() {
@@ -134,11 +150,7 @@ fn origins(context: &Context, result: Value, below: &str) -> Result<Exit, Failur
             "origins".to_owned(),
             Value::Array(origins),
         )])),
-        Format::Jsonl => lines(
-            origins
-                .iter()
-                .map(|origin| record::escaped(&origin.to_string())),
-        ),
+        Format::Jsonl => origins.into_iter().map(record::line_of).collect(),
         Format::Name => lines(origins.iter().map(|origin| field(origin, "path"))),
         Format::Table | Format::Wide => {
             let columns = [
@@ -161,6 +173,12 @@ fn origins(context: &Context, result: Value, below: &str) -> Result<Exit, Failur
     };
     context.output.data(&text)?;
     Ok(Exit::Done)
+}
+
+/// Whether a path is this one or further in.
+fn is_below(path: &str, above: &str) -> bool {
+    path.strip_prefix(above)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 fn list(mut result: Value, name: &str) -> Vec<Value> {

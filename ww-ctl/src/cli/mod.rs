@@ -1,17 +1,39 @@
 //! The command line as it is written.
 
+mod audit;
+mod completions;
+mod data;
+mod events;
+mod exec;
+mod logs;
+mod man;
+mod run;
+mod upgrade;
+
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use whaleware::lifecycle::State;
 
+pub(crate) use audit::{Audit, AuditFilter};
+pub(crate) use data::{Data, DataCreate, DataLs, DataShow};
+pub(crate) use events::Events;
+pub(crate) use exec::Exec;
+pub(crate) use logs::Logs;
+pub(crate) use run::Run;
+pub(crate) use upgrade::Upgrade;
+
 use crate::selection::{Filter, Selection};
 use crate::units::parse_duration;
 
+pub(crate) use completions::Completions;
+pub(crate) use man::Man;
+
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 failed, or some failed; 2 wrong usage; 3 no such container; 4 timed out;
-5 Engine not reachable; 6 refused; 128+n ended by signal n.";
+5 Engine not reachable; 6 refused; 10 locked by another run; 128+n ended by signal n.";
 
 /// Sees a fleet of whaleware containers live, and acts on it safely.
 #[derive(Debug, Parser)]
@@ -33,7 +55,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Docker Engine to talk to, as unix:///path or tcp://host:port; may be repeated
+    /// Docker Engine to talk to, as unix:///path, tcp://host:port, https://host:port or ssh://user@host; may be repeated
     #[arg(short = 'H', long = "host", value_name = "URL", global = true)]
     pub hosts: Vec<String>,
     /// Docker context to use; may be repeated
@@ -101,7 +123,9 @@ pub(crate) struct Names {
 /// Which of them.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Filters {
-    /// Only those that match: a name pattern, or name=, label=, state=, health=, image=, project=
+    /// Only those that match: a name pattern, KEY=VALUE or KEY!=VALUE, where KEY is name, label,
+    /// state, health, image, project or host. Of those with one key one is enough, but every label=
+    /// and every != must hold
     #[arg(long = "filter", value_name = "FILTER")]
     pub filters: Vec<Filter>,
 }
@@ -139,6 +163,9 @@ pub(crate) enum Command {
         the time is over; either way every laggard is named."
     )]
     Wait(Wait),
+    /// Make and start a container, its configuration checked against the image's defaults
+    #[command(after_help = run::AFTER)]
+    Run(Box<Run>),
     /// Start containers and watch until they are UP
     #[command(after_help = "Example: ww-ctl start shop")]
     Start(Start),
@@ -152,24 +179,66 @@ pub(crate) enum Command {
     /// Restart the services in containers and watch until they are UP again
     #[command(after_help = "Example: ww-ctl restart shop --timeout 2m\n\n\
         Sends SIGHUP: the agent runs svcdown and svcup, the container stays. With --container Docker\n\
-        stops and starts the whole container.")]
+        stops and starts the whole container.\n\n\
+        With --rolling the next is begun when the last is UP and its check, asked for at once, passes;\n\
+        UP is enough where there is no monitor. Those that are not well before come first. The first\n\
+        that does not come back is the last one begun: code 1, or 4 when its time was over, and those\n\
+        that were not touched are named.")]
     Restart(Restart),
+    /// Replace containers by ones of another image, and go back where one does not come UP
+    #[command(
+        after_help = "Example: ww-ctl upgrade shop --image shop:2 --timeout 10m\n\n\
+        The new one has the name, ports, mounts, networks, limits, labels and environment of the old one,\n\
+        which is stopped in order and kept until the new one is UP and its check has passed; else all is\n\
+        put back and the old one started again. Data the new image's `upgrade` has changed by then stay\n\
+        changed: take a backup first. Several go one after the other, up to the first that fails.\n\n\
+        Interrupted, by Ctrl-C too, it stays as it is: the same call again finishes or undoes it, --undo\n\
+        undoes it. Names with .ww-old, .ww-new and .ww-undo tell where it is: leave them to it."
+    )]
+    Upgrade(Upgrade),
     /// Show what containers have printed
-    #[command(after_help = "Example: ww-ctl logs shop -f --tail 20")]
+    #[command(after_help = logs::HELP)]
     Logs(Logs),
     /// Tell what happens, as it happens
-    #[command(after_help = "Example: ww-ctl events --filter project=shop -o jsonl")]
+    #[command(after_help = events::HELP)]
     Events(Events),
+    /// Run a program in a container
+    #[command(after_help = exec::HELP)]
+    Exec(Exec),
     /// Show a container's configuration as its agent has it
     #[command(after_help = "Example: ww-ctl cfg shop .memory\n\n\
-        FILTER is a jq filter; `memory` is short for `.memory`.")]
+        FILTER is a jq filter; `memory` is short for `.memory`. With --diff the code is 0 where both have\n\
+        the same, and 1 where they differ; what one does not have is –.")]
+    #[command(override_usage = "ww-ctl cfg [OPTIONS] <NAME> [FILTER]\n       \
+        ww-ctl cfg [OPTIONS] --diff <A> <B> [PATH]")]
     Cfg(Cfg),
+    /// Containers that only say where data lie, for `--volumes-from`
+    #[command(subcommand)]
+    Data(Data),
+    /// Show who did what
+    #[command(
+        after_help = "Example: ww-ctl audit --since 24h --filter action=restart\n\n\
+        Every action that changes something is written down on the machine it was called on, before it\n\
+        is begun and when it has ended: who, when, what, on which containers, and how it ended; the\n\
+        values of options that may be secrets are left out. One without an end is shown as such.\n\
+        Root's is /var/log/whaleware/audit.jsonl, that of others ~/.local/state/ww-ctl/audit.jsonl;\n\
+        WW_AUDIT_FILE names another."
+    )]
+    Audit(Audit),
     /// Make images
     #[command(subcommand)]
     Image(Image),
     /// A small fleet to look at
     #[command(subcommand)]
     Demo(Demo),
+    /// Print the script that makes a shell complete what is typed, names of containers too
+    #[command(after_help = "Example: source <(ww-ctl completions bash)\n\n\
+        Names, labels and images are asked of the Engines that -H and -c before them name, for less than\n\
+        a second. `make install` puts the scripts for bash, zsh and fish where these find them.")]
+    Completions(Completions),
+    /// Write the manual, a page a command
+    #[command(after_help = "Example: ww-ctl man /usr/local/share/man/man1")]
+    Man(Man),
 }
 
 /// `ls`.
@@ -303,53 +372,34 @@ pub(crate) struct Restart {
     /// Restart the whole container through Docker
     #[arg(long)]
     pub container: bool,
-    /// Do not watch until they are UP again
+    /// One after the other, the next when the last is UP and passing; stop at the first that is not
     #[arg(long)]
+    pub rolling: bool,
+    /// With --rolling: so many may be out at once, those included that are not well already
+    #[arg(long, value_name = "N", default_value = "1", requires = "rolling", value_parser = at_least_one)]
+    pub max_unavailable: NonZeroUsize,
+    /// Do not watch until they are UP again
+    #[arg(long, conflicts_with = "rolling")]
     pub no_wait: bool,
-    /// Stop watching after this long
+    /// Stop watching after this long; with --rolling, each
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration, conflicts_with = "no_wait")]
     pub timeout: Duration,
-}
-
-/// `logs`.
-#[derive(Debug, Args)]
-pub(crate) struct Logs {
-    #[command(flatten)]
-    pub names: Names,
-    /// Go on with what is printed from now on
-    #[arg(short, long)]
-    pub follow: bool,
-    /// Only so many of the last lines
-    #[arg(long, value_name = "N")]
-    pub tail: Option<u32>,
-    /// Only from then on: a time as RFC 3339, or how long ago
-    #[arg(long, value_name = "TIME")]
-    pub since: Option<String>,
-    /// Show when each line was printed
-    #[arg(short, long)]
-    pub timestamps: bool,
-}
-
-/// `events`.
-#[derive(Debug, Args)]
-pub(crate) struct Events {
-    /// Names of containers; all when none is given
-    #[arg(value_name = "NAME")]
-    pub names: Vec<String>,
-    #[command(flatten)]
-    pub filters: Filters,
 }
 
 /// `cfg`.
 #[derive(Debug, Args)]
 pub(crate) struct Cfg {
     /// The container's name or id
-    pub name: String,
+    #[arg(required_unless_present = "diff")]
+    pub name: Option<String>,
     /// A jq filter; everything when none is given
     pub filter: Option<String>,
     /// Say which layer each value came from; FILTER is a plain path then, such as .db.host
     #[arg(long)]
     pub origin: bool,
+    /// Where the configurations of two containers differ, or what is below PATH in them
+    #[arg(long, num_args = 2, value_names = ["A", "B"])]
+    pub diff: Vec<String>,
 }
 
 /// `image`.
@@ -394,4 +444,9 @@ pub(crate) enum Demo {
     /// Remove all of it
     #[command(after_help = "Example: ww-ctl demo down")]
     Down,
+}
+
+fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse()
+        .map_err(|_| "expected how many, from 1 on".to_owned())
 }

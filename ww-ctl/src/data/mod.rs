@@ -1,0 +1,14 @@
+//! Data containers: never started, they only say where data lie, for `--volumes-from`.
+//!
+//! What is here asks no Engine: how one is described, what is remembered of it beside its data, where
+//! the data lie on this machine, and what is to be told from all that an Engine has.
+
+mod owner;
+mod record;
+mod root;
+mod survey;
+
+pub(crate) use owner::{Mode, Owner};
+pub(crate) use record::{Kind, REPOSITORY, Record, Recorded, TAG};
+pub(crate) use root::{Lock, Root, RootError, absolute};
+pub(crate) use survey::{DataContainer, Seen, User, survey};

@@ -6,8 +6,9 @@ export CARGO_TARGET_DIR := $(TARGET)
 AGENT_LINK := -C target-feature=+crt-static -C relocation-model=static -C link-arg=-Wl,-T,$(CURDIR)/ww-agent/layout.ld
 AGENT := $(TARGET)/agent/ww-agent
 CTL := $(TARGET)/release/ww-ctl
+SHARE = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: all demo test bench soak soak-agent soak-fuzz soak-matrix soak-wrap fuzz install lint doc clean agent ctl engine
+.PHONY: all demo test bench soak soak-agent soak-archive soak-fuzz soak-matrix soak-upgrade soak-wrap fuzz install lint doc clean agent ctl engine
 .DEFAULT_GOAL := all
 
 all: agent ctl
@@ -36,14 +37,15 @@ doc:
 # What tells soonest comes first; the counts come last, so that they are seen.
 test: engine lint doc agent
 	WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" WW_BASH="$$(scripts/static.sh bash)" \
-	  scripts/test.sh
+	  WW_SSHD="$$(scripts/sshd.sh)" WW_HAPROXY="$$(scripts/haproxy.sh)" WW_PODMAN="$$(scripts/podman.sh)" \
+	  WW_COMPARE="$$(scripts/compare.sh)" scripts/test.sh
 
 bench: engine agent ctl
 	WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" WW_BASH="$$(scripts/static.sh bash)" \
 	  WW_PEERS="$$(scripts/peers.sh)" \
 	  cargo bench --locked --workspace --bench '*'
 
-soak: soak-agent soak-matrix soak-wrap soak-fuzz
+soak: soak-agent soak-matrix soak-wrap soak-upgrade soak-archive soak-fuzz
 
 # Ten minutes for each target, all at once. Needs a C++ compiler beside Rust.
 fuzz soak-fuzz:
@@ -61,10 +63,26 @@ soak-agent: agent
 soak-wrap:
 	WW_SOAK=1 WW_PEERS="$$(scripts/peers.sh)" cargo test --locked -p ww-agent --test shell -- wrap::peers
 
+# Upgrades, the tool killed before, amid and after each request that changes something.
+soak-upgrade: engine agent
+	cargo build --locked -p ww-ctl --bin ww-ctl
+	WW_SOAK=1 WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" WW_BASH="$$(scripts/static.sh bash)" \
+	  cargo test --locked --test e2e -- --nocapture upgrade::killed
+
+# Trees of full size, and a million files in little memory.
+soak-archive:
+	WW_SOAK=1 WW_COMPARE="$$(scripts/compare.sh)" cargo test --locked --release -p ww-archive --test archive
+
 install: agent ctl
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/whaleware"
 	install -m 755 "$(CTL)" "$(DESTDIR)$(PREFIX)/bin/ww-ctl"
 	install -m 755 "$(AGENT)" "$(DESTDIR)$(PREFIX)/lib/whaleware/ww-agent"
+	install -d "$(SHARE)/man/man1" "$(SHARE)/bash-completion/completions" "$(SHARE)/zsh/site-functions" \
+	  "$(SHARE)/fish/vendor_completions.d"
+	"$(CTL)" -q man "$(SHARE)/man/man1" > /dev/null
+	"$(CTL)" completions bash > "$(SHARE)/bash-completion/completions/ww-ctl"
+	"$(CTL)" completions zsh > "$(SHARE)/zsh/site-functions/_ww-ctl"
+	"$(CTL)" completions fish > "$(SHARE)/fish/vendor_completions.d/ww-ctl.fish"
 
 clean:
 	cargo clean

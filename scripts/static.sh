@@ -32,6 +32,10 @@ if [ -n "$named" ]; then
   exit 0
 fi
 
+# Absolute: whoever asked may look from elsewhere.
+mkdir -p "$target"
+target=$(cd "$target" && pwd)
+
 for place in "/bin/$inside" "/usr/bin/$inside" "/bin/$program" "/usr/bin/$program" "$target/$program"; do
   if is_static "$place"; then
     echo "$place"
@@ -45,7 +49,6 @@ give_up() {
 }
 
 command -v apt-get > /dev/null 2>&1 && command -v dpkg > /dev/null 2>&1 || give_up "this is no Debian"
-mkdir -p "$target"
 scratch=$(mktemp -d "$target/static.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' INT TERM HUP

@@ -28,8 +28,20 @@ use std::time::Duration;
 fn main() {
     // `cargo test --benches` asks for a quick look that everything still runs.
     let quick = std::env::args().any(|argument| argument == "--test");
-    latency::measure(if quick { 3 } else { 50 });
-    listing::measure(if quick { &[2] } else { &[1, 100] });
+    // One part alone, by its name: `cargo bench --bench fleet -- listing`.
+    let wants = |part: &str| {
+        let mut parts = std::env::args()
+            .skip(1)
+            .filter(|word| !word.starts_with('-'))
+            .peekable();
+        parts.peek().is_none() || parts.any(|wanted| wanted == part)
+    };
+    if wants("latency") {
+        latency::measure(if quick { 3 } else { 50 });
+    }
+    if wants("listing") {
+        listing::measure(if quick { &[2] } else { &[1, 50, 150] });
+    }
 }
 
 /// Of some durations: the least, the median, the 95th percentile and the greatest, in milliseconds.

@@ -1,6 +1,10 @@
 //! The demonstration comes up and leaves nothing behind.
 
 use crate::lab::{docker, until, ww_ctl};
+use crate::shape::Shapes;
+
+/// What is used here as it is meant to be, beside the commands of [`crate::uses`].
+pub(crate) const USED: [&str; 2] = ["demo up", "demo down"];
 
 /// Takes the fleet down also when the test fails.
 struct Down;
@@ -29,7 +33,9 @@ fn the_fleet_comes_up_lives_and_leaves_nothing() {
         "somebody's demonstration is running: `ww-ctl demo down` first"
     );
     let down = Down;
-    ww_ctl(["demo", "up"]).expect(0);
+    let shapes = Shapes::new();
+    let up = ww_ctl(["demo", "up", "-o", "json"]).expect(0);
+    shapes.document("demoUp", &up.stdout);
     until("the web server UP", || {
         ww_ctl(["ls", "-o", "jsonl", "--filter", "label=io.whaleware.demo"])
             .stdout
@@ -42,10 +48,14 @@ fn the_fleet_comes_up_lives_and_leaves_nothing() {
         listed.contains("ERROR").then_some(())
     });
     let (made, built) = (containers(), images());
-    let again = ww_ctl(["demo", "up"]).expect(0);
+    let again = ww_ctl(["demo", "up", "-o", "jsonl"]).expect(0);
+    shapes.lines("demoUpLine", &again.stdout);
     assert!(!again.stderr.contains("replacing"), "{}", again.stderr);
     assert_eq!((containers(), images()), (made, built), "nothing is new");
     drop(down);
     assert_eq!((containers(), images()), (String::new(), String::new()));
-    ww_ctl(["demo", "down"]).expect(0);
+    for format in ["json", "jsonl"] {
+        let down = ww_ctl(["demo", "down", "-o", format]).expect(0);
+        shapes.document("demoDown", &down.stdout);
+    }
 }

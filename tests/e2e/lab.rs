@@ -101,6 +101,9 @@ pub(crate) fn docker<const N: usize>(arguments: [&str; N]) -> Ran {
 pub(crate) fn ww_ctl_command() -> Command {
     let mut command = Command::new(ww_ctl_path());
     command.env_remove("NO_COLOR");
+    command.env("WW_AUDIT_FILE", audit_file());
+    // What it remembers is no business of whoever runs the tests.
+    command.env("XDG_STATE_HOME", target().join("state"));
     command
 }
 
@@ -115,6 +118,11 @@ fn target() -> PathBuf {
     own.ancestors().nth(2).expect("target/PROFILE").to_owned()
 }
 
+/// The journal of what the tests do, which is not the tester's own.
+pub(crate) fn audit_file() -> PathBuf {
+    target().join("e2e-audit.jsonl")
+}
+
 pub(crate) fn ww_ctl_path() -> PathBuf {
     let path = target().join("ww-ctl");
     assert!(
@@ -125,7 +133,8 @@ pub(crate) fn ww_ctl_path() -> PathBuf {
     path
 }
 
-fn part(variable: &str) -> PathBuf {
+/// Something of the tests that is found by a variable.
+pub(crate) fn part(variable: &str) -> PathBuf {
     #[expect(
         clippy::disallowed_methods,
         reason = "the tests' own seam to their environment"
@@ -133,6 +142,16 @@ fn part(variable: &str) -> PathBuf {
     let path = std::env::var_os(variable);
     let path = path.unwrap_or_else(|| panic!("{variable} is not set: run `make test`"));
     PathBuf::from(path)
+}
+
+/// A statically linked busybox.
+pub(crate) fn busybox_path() -> PathBuf {
+    part("WW_BUSYBOX")
+}
+
+/// The balancer.
+pub(crate) fn haproxy_path() -> PathBuf {
+    part("WW_HAPROXY")
 }
 
 /// The agent as it is shipped.
@@ -278,12 +297,18 @@ impl Lab {
         Tree::at(&self.directory(&format!("tree-{what}")))
     }
 
-    /// An image of a tree on the base, made by `ww-ctl image build`.
-    pub(crate) fn image(&self, tree: &Tree) -> String {
+    /// A name for an image that a test makes itself. It goes after the laboratory's containers.
+    pub(crate) fn tag(&self) -> String {
         let mut images = self.images.lock().expect("no panic while held");
         let tag = format!("{}:{}", self.name, images.len());
-        let directory = tree.path().to_str().expect("UTF-8");
         images.push(tag.clone());
+        tag
+    }
+
+    /// An image of a tree on the base, made by `ww-ctl image build`.
+    pub(crate) fn image(&self, tree: &Tree) -> String {
+        let tag = self.tag();
+        let directory = tree.path().to_str().expect("UTF-8");
         ww_ctl([
             "image",
             "build",
@@ -338,8 +363,10 @@ impl Drop for Lab {
     fn drop(&mut self) {
         let label = format!("label={}", self.label());
         let list = docker(["ps", "-aq", "--filter", &label]);
-        for id in list.stdout.lines() {
-            docker(["rm", "-fv", id]);
+        // All at once: Docker's own tool does it side by side.
+        let ids: Vec<&str> = list.stdout.lines().collect();
+        if !ids.is_empty() {
+            run(Command::new("docker").args(["rm", "-fv"]).args(ids));
         }
         for image in self.images.lock().iter().flat_map(|images| images.iter()) {
             docker(["rmi", "-f", image]);

@@ -9,20 +9,40 @@
     reason = "a test fails by panicking, and its laboratory with it"
 )]
 
+mod audit;
+mod balancer;
+mod commands;
+mod completion;
+mod data;
 mod demo;
+mod engine;
+mod events;
+mod exec;
 mod health;
+mod hosts;
 mod idle;
 mod inputs;
 mod lab;
 mod legacy;
+mod logs;
 mod orphans;
+mod podman;
+mod proxy;
 mod pty;
 mod reach;
 mod remapped;
 mod restart;
+mod rolling;
+mod run;
+mod schema;
+mod shape;
 mod stages;
 mod stop;
 mod top;
 mod tree;
+mod upgrade;
+mod upgrade_restarted;
+mod uses;
+mod wait;
 mod worlds;
 mod wrap;

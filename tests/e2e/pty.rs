@@ -5,7 +5,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-use crate::lab::{PATIENCE, now};
+use crate::lab::{PATIENCE, audit_file, now};
 
 /// A program on a PTY of its own.
 pub(crate) struct Terminal {
@@ -23,8 +23,11 @@ impl Terminal {
         let inner = format!("stty rows {rows} cols {columns}; {shell}");
         let mut child = Command::new("script")
             .args(["-qefc", &inner, "/dev/null"])
+            // Which shell is no matter of whoever runs the tests.
+            .env("SHELL", "/bin/sh")
             .env("TERM", "xterm-256color")
             .env("LC_ALL", "C.UTF-8")
+            .env("WW_AUDIT_FILE", audit_file())
             .env_remove("NO_COLOR")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -55,6 +58,14 @@ impl Terminal {
     pub(crate) fn keys(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).expect("its input");
         self.keys.flush().expect("its input");
+    }
+
+    /// Takes in what has been written to it so far.
+    pub(crate) fn look(&mut self) {
+        while let Ok(bytes) = self.bytes.try_recv() {
+            self.screen.process(&bytes);
+            self.raw.extend_from_slice(&bytes);
+        }
     }
 
     /// What is on the screen now.

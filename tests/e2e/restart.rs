@@ -1,8 +1,8 @@
 //! Restarts: by signal, by the operator's tool, ten at once, and those that do not work.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use crate::lab::{Guest, Lab, docker, run, ww_ctl};
+use crate::lab::{Guest, Lab, docker, run, until, ww_ctl, ww_ctl_command};
 
 fn app(lab: &Lab, what: &str, svcup: &str, cfg: &str) -> Guest {
     let tree = lab.tree(what);
@@ -60,6 +60,48 @@ fn ten_signals_at_once_are_two_restarts_at_most() {
         "{ups} times svcup: {:?}",
         guest.log()
     );
+}
+
+#[test]
+fn one_that_is_being_restarted_already_or_not_up_yet_is_watched_until_it_is() {
+    let lab = Lab::new("restart");
+    let tree = lab.tree("app");
+    let slow = "until test -e /data/go; do sleep 0.05; done; rm /data/go";
+    tree.all_scripts()
+        .script("upgrade", slow)
+        .script("svcdown", slow);
+    let guest = lab.start("app", &lab.image(&tree), &[], &[]);
+    for (state, ups, signals) in [("UPGRADING", 1, 1), ("RESTARTING", 2, 3)] {
+        guest.reaches(state);
+        let mut second = ww_ctl_command();
+        second.args(["restart", &guest.name, "--timeout", "30s"]);
+        let second = second
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        until("the signal", || {
+            let kills = docker([
+                "events",
+                "--since",
+                "10m",
+                "--until",
+                "0s",
+                "--filter",
+                "event=kill",
+                "--filter",
+                &format!("container={}", guest.name),
+            ]);
+            (kills.stdout.lines().count() == signals).then_some(())
+        });
+        std::fs::write(guest.data.join("go"), "").expect("a file");
+        let ran = second.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(0), "{said}");
+        let log = guest.log();
+        assert_eq!(log.iter().filter(|line| *line == "-svcup").count(), ups);
+        ww_ctl(["restart", &guest.name, "--no-wait"]).expect(0);
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::{ctl, run, said, tool};
 
 /// Every command that needs an Engine.
-const NEED_ONE: [&[&str]; 11] = [
+const NEED_ONE: [&[&str]; 12] = [
     &["ls"],
     &["show", "shop"],
     &["show", "shop", "--evidence"],
@@ -20,12 +20,16 @@ const NEED_ONE: [&[&str]; 11] = [
     &["restart", "shop"],
     &["logs", "shop"],
     &["events"],
+    &["exec", "shop", "--", "true"],
     &["cfg", "shop"],
 ];
 
 #[test]
 fn an_engine_that_is_down_is_five_for_every_command() {
-    for arguments in NEED_ONE {
+    for arguments in NEED_ONE
+        .into_iter()
+        .chain([&["run", "shop:1", "--name", "shop"][..]])
+    {
         let ran = run(tool()
             .args(["-H", "unix:///nonexistent/docker.sock"])
             .args(arguments));
@@ -125,11 +129,47 @@ fn one_host_of_two_that_is_down_hides_nothing_of_the_other() {
     ]);
     assert_eq!(ran.code, Some(5), "{ran:?}");
     assert!(ran.stdout.contains("\"schema\": 1"), "{}", ran.stdout);
+    for word in [
+        "warning: host nonexistent/docker does not answer: cannot reach the Docker Engine at /nonexistent",
+        "; never answered",
+    ] {
+        assert!(ran.stderr.contains(word), "{}", ran.stderr);
+    }
+    for word in [
+        "\"status\": \"live\"",
+        "\"status\": \"lost\"",
+        "\"last_answered\": null",
+    ] {
+        assert!(ran.stdout.contains(word), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_host_that_is_named_is_the_only_one_that_is_asked_and_an_unknown_one_is_told() {
+    let hosts = [
+        "-H",
+        "unix:///var/run/docker.sock",
+        "-H",
+        "unix:///nonexistent/docker.sock",
+    ];
+    let there = ctl(&[&hosts[..], &["stop", "--yes", "local/no-such-container"]].concat());
+    assert_eq!(there.code, Some(3), "{there:?}");
     assert!(
-        ran.stderr
-            .contains("warning: cannot reach the Docker Engine at /nonexistent"),
+        !there.stderr.contains("nonexistent/docker"),
         "{}",
-        ran.stderr
+        there.stderr
+    );
+    let silent = ctl(&[&hosts[..], &["stop", "--yes", "no-such-container"]].concat());
+    assert_eq!(silent.code, Some(5), "{silent:?}");
+    let words = "there is no container `no-such-container`, unless it is on nonexistent/docker";
+    assert!(silent.stderr.contains(words), "{}", silent.stderr);
+    let ours = "-H unix:///var/run/docker.sock stop --yes ops9/shop";
+    let unknown = ctl(&ours.split(' ').collect::<Vec<_>>());
+    assert_eq!(unknown.code, Some(3), "{unknown:?}");
+    assert!(
+        unknown.stderr.contains("no host here is called `ops9`"),
+        "{}",
+        unknown.stderr
     );
 }
 

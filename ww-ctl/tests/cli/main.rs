@@ -1,9 +1,21 @@
 //! The command line as its callers see it: help, messages, exit codes. No container is needed.
 
-#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
 
+mod audit;
+mod bad_engines;
+#[path = "../../../tests/e2e/commands.rs"]
+mod commands;
 mod engines;
+mod formats;
 mod help;
+mod man;
+#[path = "../../../tests/e2e/shape.rs"]
+mod shape;
 mod usage;
 
 use std::io::Read;
@@ -23,12 +35,21 @@ fn tool() -> Command {
     for variable in [
         "DOCKER_HOST",
         "DOCKER_CONTEXT",
+        "DOCKER_TLS",
         "DOCKER_TLS_VERIFY",
+        "DOCKER_CERT_PATH",
         "NO_COLOR",
         "COLUMNS",
     ] {
         command.env_remove(variable);
     }
+    // Nothing is written into the tester's own journal.
+    command.env(
+        "WW_AUDIT_FILE",
+        concat!(env!("CARGO_TARGET_TMPDIR"), "/audit.jsonl"),
+    );
+    // Nor does it remember anything: there is no place to write to.
+    command.env("XDG_STATE_HOME", "/proc/nowhere");
     // Nothing of the tester's own Docker configuration.
     command.env("DOCKER_CONFIG", "/nonexistent");
     command
@@ -62,6 +83,14 @@ fn run(command: &mut Command) -> Ran {
 
 fn ctl(arguments: &[&str]) -> Ran {
     run(tool().args(arguments))
+}
+
+/// Every command there is.
+fn all() -> Vec<String> {
+    commands::all(&|words| {
+        let words = [words, &["--help"]].concat();
+        ctl(&words).stdout
+    })
 }
 
 /// What is said on stderr, with the code first, for snapshots.

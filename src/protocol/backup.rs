@@ -1,5 +1,7 @@
 //! What a backup asks of the agent, and what it is told.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -150,4 +152,53 @@ impl HookAnswer {
             written: false,
         }
     }
+}
+
+/// A line of the program `ww-agent backup`, which writes an archive to its stdout and these to its stderr.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum PackLine {
+    /// How much there is; the only line of `--measure`, and on stdout.
+    Measured {
+        /// Entries, the directory itself among them.
+        entries: u64,
+        /// Bytes of content.
+        bytes: u64,
+    },
+    /// How far it is.
+    Progress {
+        /// Entries so far.
+        entries: u64,
+        /// Bytes of content so far.
+        bytes: u64,
+    },
+    /// Something is not in the archive, or not as it was.
+    Problem {
+        /// Which kind, in one word.
+        kind: String,
+        /// Whose, below the directory, as text.
+        path: String,
+        /// In words.
+        text: String,
+    },
+    /// It is done: only now the archive is one.
+    Packed {
+        /// Entries, the directory itself among them.
+        entries: u64,
+        /// Bytes of content.
+        bytes: u64,
+        /// Bytes of the archive.
+        written: u64,
+        /// How many problems of each kind there were.
+        #[serde(default)]
+        problems: BTreeMap<String, u64>,
+    },
+    /// There is no archive.
+    Failed {
+        /// Why.
+        message: String,
+    },
+    /// A line of a later version.
+    #[serde(other)]
+    Unknown,
 }

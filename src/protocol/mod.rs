@@ -10,8 +10,8 @@ mod frame;
 mod message;
 
 pub use backup::{
-    BackupMode, BackupPlan, BackupStep, HookAnswer, LEASE_DEFAULT_S, LEASE_MOST_S, QuiesceStage,
-    Quiesced, ScriptPlan,
+    BackupMode, BackupPlan, BackupStep, HookAnswer, LEASE_DEFAULT_S, LEASE_MOST_S, PackLine,
+    QuiesceStage, Quiesced, ScriptPlan,
 };
 pub use evidence::{
     Evidence, EvidenceAnswer, HistoryAnswer, HistoryEntry, HistoryEvent, Pressure, ProcessReport,

@@ -273,6 +273,21 @@ pub(crate) fn send(target: i32, signal: i32) {
     unsafe { libc::kill(target, signal) };
 }
 
+/// Lets everything else go first, the processor and the disk. Where it is not allowed, it is as it was.
+#[expect(unsafe_code, reason = "ioprio_set has no wrapper")]
+pub(crate) fn step_back() {
+    const LOWEST: libc::c_int = 19;
+    /// A process, not a group of them or a user's.
+    const PROCESS: libc::c_int = 1;
+    /// The last of those that get a turn at all: the class for idle times may never get one.
+    const LAST: libc::c_int = (2 << 13) | 7;
+    // SAFETY: both take no pointers; 0 is the caller itself.
+    unsafe {
+        libc::setpriority(libc::PRIO_PROCESS, 0, LOWEST);
+        libc::syscall(libc::SYS_ioprio_set, PROCESS, 0, LAST);
+    }
+}
+
 /// Gives back the pages of code and constants that are mapped, and of the heap what is free.
 ///
 /// They stay in the page cache and come back one by one as they are used. Most never are: what

@@ -6,8 +6,8 @@ use whaleware::spelling::nearest;
 use super::{USAGE, legible, terminal};
 
 /// Every word that can follow `ww-agent`.
-pub(super) const APPLETS: [&str; 9] = [
-    "run", "cfg", "status", "attach", "health", "notify", "check", "version", "help",
+pub(super) const APPLETS: [&str; 10] = [
+    "run", "cfg", "status", "attach", "backup", "health", "notify", "check", "version", "help",
 ];
 
 pub(super) fn main(arguments: &[OsString]) -> u8 {
@@ -20,6 +20,7 @@ pub(super) fn main(arguments: &[OsString]) -> u8 {
         "cfg" => CFG,
         "status" => STATUS,
         "attach" => ATTACH,
+        "backup" => BACKUP,
         "health" => HEALTH,
         "notify" => NOTIFY,
         "check" => CHECK,
@@ -53,6 +54,7 @@ In a running container:
   health    exit 0 when the container is UP and well; for HEALTHCHECK
   notify    for scripts: say how far they are, seen live by everybody who watches
   attach    talk to the agent line by line over stdin and stdout
+  backup    the data, or another directory, as an archive on stdout
 
   version   print the version
   help      this text, or `help APPLET` for more about one
@@ -145,6 +147,33 @@ Options:
   -h, --help  this text
 
 Exit: 0 the connection was closed, 1 no agent answers.
+";
+
+pub(super) const BACKUP: &str = "\
+Writes a directory as an archive to stdout.
+
+Usage: ww-agent backup [--exclude PATTERN]... [--low] [DIR]
+       ww-agent backup --measure [--exclude PATTERN]... [DIR]
+
+From outside:  docker exec CONTAINER /ww/bin/ww-agent backup > data.tar
+
+DIR is /data where it is not given. The archive is a plain tar that any tar reads; with --xattrs
+and --acls GNU tar brings back all of it: owners by number, modes, times to the nanosecond, hard
+links, extended attributes, access control lists, holes, odd names. What is mounted below DIR is
+left out. Services go on: what changes while it is read is told, and the archive is good.
+
+Options:
+  --exclude PATTERN  leave out what matches below DIR: cache, **/*.log, tmp/**
+  --low              let everything else go first: low priority for processor and disk
+  --measure          only print how much it is: {\"type\":\"measured\",\"entries\":N,\"bytes\":N}
+  -h, --help         this text
+
+On stderr there is a JSON object a line, each with a `type`: `progress` (`entries`, `bytes`),
+`problem` (`kind`, `path`, `text`) and at the end `packed` (`entries`, `bytes`, `written`, and of
+all problems how many of each kind) or `failed` (`message`). Only an archive with `packed` is one.
+Where stdin is a pipe, all ends when it does.
+
+Exit: 0 written, 1 not, or not to its end.
 ";
 
 pub(super) const HEALTH: &str = "\

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use whaleware::spelling::nearest;
 
 mod attach;
+mod backup;
 mod cfg;
 mod check;
 mod client;
@@ -63,6 +64,7 @@ pub(crate) fn dispatch(program: &OsStr, arguments: &[OsString]) -> Wanted {
         "attach" => attach::main(Usage::new("ww-agent attach"), arguments),
         "health" => health::main(Usage::new("ww-agent health"), arguments),
         "notify" => notify::main(Usage::new("ww-agent notify"), arguments),
+        "backup" => backup::main(Usage::new("ww-agent backup"), arguments),
         "check" => check::main(Usage::new("ww-agent check"), arguments),
         // The agent's own: nobody else has a use for it.
         "hook-directory" => hookdir::main(Usage::new("ww-agent hook-directory"), arguments),

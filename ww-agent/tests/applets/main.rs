@@ -4,6 +4,7 @@
 
 mod agent;
 mod attach;
+mod backup;
 mod cfg;
 mod check;
 mod notify;

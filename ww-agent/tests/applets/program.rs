@@ -14,7 +14,7 @@ fn every_applet_has_its_help() {
     let program = outcome(ww_agent().arg("--help"));
     assert_eq!(program.code, Some(0));
     for applet in [
-        "run", "cfg", "status", "attach", "health", "notify", "check", "version",
+        "run", "cfg", "status", "attach", "backup", "health", "notify", "check", "version",
     ] {
         assert!(
             program.stdout.contains(&format!("\n  {applet} ")),

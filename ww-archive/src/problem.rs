@@ -49,6 +49,30 @@ pub enum ProblemKind {
 }
 
 impl ProblemKind {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::Vanished,
+        Self::Shrank,
+        Self::Grew,
+        Self::Replaced,
+        Self::Changed,
+        Self::Unreadable,
+        Self::Excluded,
+        Self::MountPoint,
+        Self::Unsupported,
+        Self::DeviceSkipped,
+        Self::OwnerNotSet,
+        Self::AttributeNotSet,
+        Self::TimeNotSet,
+        Self::Missing,
+    ];
+
+    /// The one with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// As it is written in manifests and reports.
     #[must_use]
     pub fn name(self) -> &'static str {

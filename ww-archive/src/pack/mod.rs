@@ -8,6 +8,7 @@ mod content;
 mod encode;
 mod output;
 mod sparse;
+mod writer;
 
 use std::ffi::CStr;
 use std::io::{self, Write};
@@ -23,6 +24,8 @@ use crate::pattern::Patterns;
 use crate::problem::{Problem, ProblemKind, Watch};
 use crate::status::{self, Status};
 use crate::walk::{Access, Found, Visit, Walk};
+
+pub use writer::Writer;
 
 use output::Output;
 

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use ww_archive::pack::{PackError, PackOptions, Packed, pack};
 use ww_archive::read::{Limits, ReadError, Reader};
@@ -142,33 +141,6 @@ pub(crate) fn read_with(
     }
     reader.finish()?;
     Ok(all)
-}
-
-/// Runs a program that must succeed, and gives what it prints.
-pub(crate) fn run(command: &mut Command) -> String {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{command:?}: {}: {said}",
-        output.status
-    );
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// The directory of rsync, getfattr and the others: see `scripts/compare.sh`.
-pub(crate) fn compare(program: &str) -> Command {
-    let place = PathBuf::from(
-        std::env::vars_os()
-            .find(|(name, _)| name == "WW_COMPARE")
-            .expect("WW_COMPARE must name the directory that scripts/compare.sh prints")
-            .1,
-    );
-    let mut command = Command::new(place.join("bin").join(program));
-    command.env("LD_LIBRARY_PATH", place.join("lib"));
-    command
 }
 
 /// A header of an archive made by hand, all fields as they are given.

@@ -13,5 +13,6 @@ mod changing;
 mod comparing;
 mod extracting;
 mod lab;
+mod nasty;
 mod reading;
 mod writing;

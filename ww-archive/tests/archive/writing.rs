@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, mknodat, utimensat};
 use ww_archive::measure::{Measured, measure};
-use ww_archive::pack::{PackError, PackOptions, pack};
+use ww_archive::pack::{PackError, PackOptions, Writer, pack};
 use ww_archive::pattern::Patterns;
 use ww_archive::{Entry, Kind, Segment, Time};
 
@@ -242,4 +242,41 @@ fn an_output_that_fails_is_an_error_and_a_watch_can_stop_it() {
     let stopped = packed(&tree, &options, &mut log);
     assert!(matches!(stopped, Err(PackError::Stopped)), "{stopped:?}");
     assert!(log.bytes < 3_000_000);
+}
+
+#[test]
+fn what_was_read_is_written_again_byte_for_byte() {
+    let scratch = Scratch::new();
+    let tree = scratch.directory("tree");
+    fs::create_dir_all(tree.join("a").join("d".repeat(200)).join("e".repeat(200))).unwrap();
+    for size in [0, 1, 511, 512, 513, 1_000_001] {
+        fs::write(tree.join(format!("a/{size}")), vec![9; size]).unwrap();
+    }
+    fs::hard_link(tree.join("a/513"), tree.join("again")).unwrap();
+    symlink("a", tree.join("link")).unwrap();
+    let holes = File::create(tree.join("holes")).unwrap();
+    holes.write_all_at(b"x", 5_000_000).unwrap();
+    holes.set_len(9_000_000).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(tree.join("socket")).unwrap();
+    let (archive, _) = whole(&tree);
+    let mut again = Vec::new();
+    let mut writer = Writer::new(&mut again);
+    for (entry, content) in read(&archive[..]).unwrap() {
+        writer.entry(&entry).unwrap();
+        writer.content(&content).unwrap();
+        writer.content(b"too much").unwrap();
+    }
+    let written = writer.end().unwrap();
+    assert!(again == archive);
+    assert_eq!(written.written, archive.len() as u64);
+
+    // What is missing is zeros, and the archive is good.
+    let mut short = Vec::new();
+    let mut writer = Writer::new(&mut short);
+    for (entry, _) in read(&archive[..]).unwrap() {
+        writer.entry(&entry).unwrap();
+    }
+    writer.end().unwrap();
+    assert_eq!(short.len(), archive.len());
+    assert_eq!(read(&short[..]).unwrap().len() as u64, written.entries);
 }

@@ -1,7 +1,7 @@
 //! Where containers keep data: what is mounted where, volumes, and directories as the Engine sees
 //! them. And what it takes to make something that only keeps data.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use bollard::errors::Error;
 use bollard::models::VolumeCreateRequest;
@@ -92,6 +92,21 @@ impl Inspected {
     pub(crate) fn placed(&self) -> Vec<Placed> {
         let mounts = self.0["Mounts"].as_array();
         mounts.into_iter().flatten().filter_map(placed).collect()
+    }
+
+    /// Where it has memory mounted.
+    pub(crate) fn in_memory(&self) -> Vec<String> {
+        let mounts = self.0["Mounts"].as_array();
+        let mounts = mounts.into_iter().flatten();
+        let told = mounts
+            .filter(|mount| mount["Type"] == "tmpfs")
+            .filter_map(|mount| mount["Destination"].as_str());
+        let asked = self.0["HostConfig"]["Tmpfs"].as_object();
+        let asked = asked
+            .into_iter()
+            .flat_map(|places| places.keys().map(String::as_str));
+        let all: BTreeSet<String> = told.chain(asked).map(directory).collect();
+        all.into_iter().collect()
     }
 
     /// The containers it was given the volumes of, by the names or ids it was told.
@@ -328,7 +343,10 @@ impl Engine {
 
     /// Reads an archive to its end, which must be one: an Engine ends in silence when it cannot go
     /// on.
-    async fn give(
+    ///
+    /// # Errors
+    /// When it does not arrive whole; who receives is told, too.
+    pub(crate) async fn give(
         &self,
         from: &str,
         path: &str,
@@ -419,7 +437,10 @@ mod tests {
     fn mounts_are_told_by_what_they_lead_to() {
         let name = "0123456789abcdef".repeat(4);
         let one = Inspected(json!({
-            "HostConfig": {"VolumesFrom": ["shop-data:ro", "other"]},
+            "HostConfig": {
+                "VolumesFrom": ["shop-data:ro", "other"],
+                "Tmpfs": {"/t/": "", "/data/tmp": "size=1m"},
+            },
             "Mounts": [
                 {"Type": "bind", "Source": "/srv//shop/", "Destination": "/data/", "RW": true},
                 {"Type": "volume", "Name": name, "Source": "/v/_data", "Destination": "/x", "RW": false},
@@ -434,6 +455,7 @@ mod tests {
         assert!(placed[1].is_anonymous && !placed[1].writable);
         assert!(!placed[2].is_anonymous && placed[2].writable);
         assert_eq!(one.volumes_from(), ["shop-data", "other"]);
+        assert_eq!(one.in_memory(), ["/data/tmp", "/t"]);
     }
 
     #[test]

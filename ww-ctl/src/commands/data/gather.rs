@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use futures::future::join_all;
 use whaleware::spelling::nearest;
 
-use super::local::is_here;
 use super::{Context, shown};
 use crate::data::{DataContainer, Seen, survey};
 use crate::engine::{Backing, Engine, EngineError, Target, Volume};
@@ -40,7 +39,7 @@ impl Host {
     /// When it cannot be asked.
     pub(super) async fn through(target: &Target, engine: Engine) -> Result<Self, EngineError> {
         let (containers, volumes, is_here) =
-            futures::try_join!(engine.all_inspected(), engine.volumes(), is_here(&engine))?;
+            futures::try_join!(engine.all_inspected(), engine.volumes(), engine.is_here())?;
         let seen: Vec<Seen> = containers.iter().map(Seen::of).collect();
         Ok(Self {
             target: target.clone(),

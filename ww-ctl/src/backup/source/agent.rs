@@ -115,20 +115,23 @@ impl Within {
         let keeping = tokio::task::spawn_blocking(move || keep(receive, &into));
         let mut heard = Heard::default();
         let mut lines = Decoder::new();
-        loop {
-            let next = tokio::select! {
-                next = next(&mut streams) => next?,
-                () = gauge.stopped() => return Err(SourceError::Stopped),
-            };
-            match next {
-                Some((Channel::Stdout, piece)) => {
-                    if send.send(piece).await.is_err() {
-                        break;
+        let carry = async {
+            while let Some((channel, piece)) = next(&mut streams).await? {
+                match channel {
+                    Channel::Stdout => {
+                        // Who keeps it says why it takes no more.
+                        if send.send(piece).await.is_err() {
+                            break;
+                        }
                     }
+                    Channel::Stderr => heard.feed(&mut lines, &piece, gauge),
                 }
-                Some((Channel::Stderr, piece)) => heard.feed(&mut lines, &piece, gauge),
-                None => break,
             }
+            Ok::<(), SourceError>(())
+        };
+        tokio::select! {
+            carried = carry => carried?,
+            () = gauge.stopped() => return Err(SourceError::Stopped),
         }
         drop((send, streams));
         let kept = keeping.await.map_err(|_| SourceError::Stopped)?;

@@ -466,6 +466,38 @@ async fn an_agent_that_dies_leaves_no_archive() {
 }
 
 #[tokio::test]
+async fn a_reading_that_is_stopped_leaves_nothing_running() {
+    let mut lab = Lab::new("stopped").await;
+    let (keeper, runner) = (lab.keeper(&[]).await, lab.runner().await);
+    files(&lab.data(), 2, 48 << 20);
+    let [_, agent, _] = lab.ways(&keeper, &runner).await;
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let into = File::from(std::os::fd::OwnedFd::from(writer));
+    let gauge = Gauge::new();
+    let reading = agent.read(&[], into, gauge.clone());
+    let stopping = async {
+        // Nobody takes more than this, so that everything waits.
+        let begun = tokio::task::spawn_blocking(move || {
+            reader.read_exact(&mut [0; 512]).unwrap();
+            reader
+        });
+        let reader = begun.await.unwrap();
+        assert!(docker(&["top", runner.id()]).contains("ww-agent backup"));
+        gauge.stop();
+        reader
+    };
+    let (read, _reader) = tokio::join!(reading, stopping);
+    assert!(matches!(read, Err(SourceError::Stopped)), "{read:?}");
+    let is_gone = async {
+        while docker(&["top", runner.id()]).contains("ww-agent backup") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let gone = tokio::time::timeout(Duration::from_secs(30), is_gone).await;
+    gone.expect("the program in the container to end");
+}
+
+#[tokio::test]
 async fn an_engines_archive_without_an_end_is_read_again() {
     const LARGE: u64 = 256 << 20;
     let mut lab = Lab::new("shrinks").await;

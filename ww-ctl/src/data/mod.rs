@@ -11,4 +11,4 @@ mod survey;
 pub(crate) use owner::{Mode, Owner};
 pub(crate) use record::{Kind, REPOSITORY, Record, Recorded, TAG};
 pub(crate) use root::{Lock, Root, RootError, absolute};
-pub(crate) use survey::{DataContainer, Seen, User, survey};
+pub(crate) use survey::{DataContainer, Seen, Standing, User, survey};

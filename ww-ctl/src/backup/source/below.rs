@@ -34,7 +34,7 @@ pub(crate) fn below(members: &[Inspected], place: &str) -> Below {
 }
 
 /// Whether a place is within another one, and not the same.
-pub(super) fn is_below(inner: &str, outer: &str) -> bool {
+pub(crate) fn is_below(inner: &str, outer: &str) -> bool {
     inside(inner, outer).is_some()
 }
 

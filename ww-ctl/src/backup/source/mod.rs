@@ -26,7 +26,7 @@ use ww_archive::pattern::{PatternError, Patterns};
     reason = "backups, which are to use it, are not there yet"
 )]
 pub(crate) use below::Below;
-pub(crate) use below::below;
+pub(crate) use below::{below, is_below};
 pub(crate) use gauge::Gauge;
 #[expect(
     unused_imports,

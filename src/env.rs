@@ -66,6 +66,8 @@ pub const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
 pub const WW_AUDIT_FILE: &str = "WW_AUDIT_FILE";
 /// Where `ww-ctl data` keeps data on the host, instead of its usual place.
 pub const WW_DATA_ROOT: &str = "WW_DATA_ROOT";
+/// Where `ww-ctl` keeps backups, where nothing else says.
+pub const WW_VAULT: &str = "WW_VAULT";
 /// Who called `sudo`, to name the operator by.
 pub const SUDO_USER: &str = "SUDO_USER";
 /// No colour when set and not empty (<https://no-color.org>).

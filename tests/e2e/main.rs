@@ -10,6 +10,7 @@
 )]
 
 mod audit;
+mod backup;
 mod balancer;
 mod commands;
 mod completion;

@@ -29,6 +29,8 @@ fn every_command_is_used_as_it_is_meant_to_be() {
     let directory = lab.directory("man");
     let manual = directory.to_str().expect("UTF-8");
     let tree = tree.path().to_str().expect("UTF-8").to_owned();
+    let vault = lab.directory("vault");
+    let vault = vault.to_str().expect("UTF-8");
     let both = |one| Some((one, one));
     let result = Some(("results", "resultLine"));
     let uses: Vec<Use<'_>> = vec![
@@ -51,6 +53,11 @@ fn every_command_is_used_as_it_is_meant_to_be() {
         ("restart", vec![name], result),
         ("stop", vec![name], result),
         ("start", vec![name], result),
+        (
+            "backup",
+            vec![name, "--to", vault],
+            Some(("backup", "backupLine")),
+        ),
         ("audit", vec!["-n", "3"], Some(("audit", "auditLine"))),
         ("completions", vec!["zsh"], None),
         ("man", vec![manual], Some(("man", "manLine"))),

@@ -39,6 +39,19 @@ pub(crate) fn ignores(signal: i32) -> bool {
     })
 }
 
+/// Where this program is.
+pub(crate) fn own_path() -> std::io::Result<PathBuf> {
+    std::env::current_exe()
+}
+
+/// The words it was called with, its own name apart.
+pub(crate) fn own_words() -> Vec<String> {
+    let words = std::env::args_os().skip(1);
+    words
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect()
+}
+
 /// The directory this program was called in.
 pub(crate) fn here() -> std::io::Result<PathBuf> {
     std::env::current_dir()

@@ -21,6 +21,10 @@ pub(crate) enum Exit {
     Engine,
     /// Refused: read-only, not confirmed, still in use.
     Refused,
+    /// A backup was published, and something is missing in it.
+    Incomplete,
+    /// A backup is good, and a service is not back.
+    Down,
     /// Another run is at work on the same.
     Locked,
     /// Ended by this signal.
@@ -40,6 +44,8 @@ impl Exit {
             Self::TimedOut => 4,
             Self::Engine => 5,
             Self::Refused => 6,
+            Self::Incomplete => 7,
+            Self::Down => 8,
             Self::Locked => 10,
             Self::Signal(number) => 128_u8.saturating_add(number),
             Self::Program(code) => code,

@@ -4,10 +4,6 @@
 mod cgroup;
 mod direct;
 mod exec;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "backups, which are to use it, are not there yet")
-)]
 mod holding;
 mod process;
 mod session;
@@ -20,11 +16,7 @@ use futures::Stream;
 use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, mpsc};
 
-#[expect(
-    unused_imports,
-    reason = "backups, which are to use it, are not there yet"
-)]
-pub(crate) use holding::{Lease, Quiet, StepError, Told};
+pub(crate) use holding::{Lease, Quiet, StepError};
 pub(crate) use session::{Session, SessionError};
 
 use crate::engine::{Engine, Target};

@@ -1,6 +1,7 @@
 //! The command line as it is written.
 
 mod audit;
+mod backup;
 mod completions;
 mod data;
 mod events;
@@ -18,6 +19,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use whaleware::lifecycle::State;
 
 pub(crate) use audit::{Audit, AuditFilter};
+pub(crate) use backup::Backup;
 pub(crate) use data::{Data, DataCreate, DataLs, DataShow};
 pub(crate) use events::Events;
 pub(crate) use exec::Exec;
@@ -33,7 +35,8 @@ pub(crate) use man::Man;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 failed, or some failed; 2 wrong usage; 3 no such container; 4 timed out;
-5 Engine not reachable; 6 refused; 10 locked by another run; 128+n ended by signal n.";
+5 Engine not reachable; 6 refused; 7 backup incomplete; 8 backup good, a service not back; 10 locked by
+another run; 128+n ended by signal n.";
 
 /// Sees a fleet of whaleware containers live, and acts on it safely.
 #[derive(Debug, Parser)]
@@ -215,6 +218,9 @@ pub(crate) enum Command {
     /// Containers that only say where data lie, for `--volumes-from`
     #[command(subcommand)]
     Data(Data),
+    /// Back up what containers keep, each group that shares data at one moment
+    #[command(after_help = backup::HELP)]
+    Backup(Box<Backup>),
     /// Show who did what
     #[command(
         after_help = "Example: ww-ctl audit --since 24h --filter action=restart\n\n\

@@ -3,6 +3,7 @@
 mod act;
 mod acting;
 mod audit;
+mod backup;
 mod before;
 mod cfg;
 mod completions;
@@ -53,7 +54,11 @@ use crate::output::Output;
 pub(crate) const fn takes_back(command: &Command) -> bool {
     matches!(
         command,
-        Command::Demo(Demo::Up) | Command::Run(_) | Command::Exec(_) | Command::Data(_)
+        Command::Backup(_)
+            | Command::Demo(Demo::Up)
+            | Command::Run(_)
+            | Command::Exec(_)
+            | Command::Data(_)
     )
 }
 
@@ -94,6 +99,7 @@ pub(crate) async fn run(context: &Context, command: &Command) -> Result<Exit, Fa
         Command::Exec(arguments) => exec::run(context, arguments).await,
         Command::Cfg(arguments) => cfg::run(context, arguments).await,
         Command::Data(arguments) => data::run(context, arguments).await,
+        Command::Backup(arguments) => Box::pin(backup::run(context, arguments)).await,
         Command::Audit(arguments) => audit::run(context, arguments),
         Command::Image(arguments) => image::run(context, arguments).await,
         Command::Demo(arguments) => demo::run(context, arguments).await,

@@ -7,7 +7,7 @@ use bollard::errors::Error;
 use bollard::query_parameters::ListContainersOptions;
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::client::Engine;
 use super::error::EngineError;
@@ -123,6 +123,31 @@ impl Inspected {
     /// When Docker starts it again by itself; none where that is not understood.
     pub(crate) fn policy(&self) -> Option<Policy> {
         Policy::read(&self.0["HostConfig"]["RestartPolicy"])
+    }
+
+    /// What it takes to make it again, and the names of its environment variables: their values may be
+    /// secrets, and are left out.
+    pub(crate) fn described(&self) -> (Value, Vec<String>) {
+        let mut config = self.0["Config"].clone();
+        let environment = config.as_object_mut().and_then(|all| all.remove("Env"));
+        let environment = environment.unwrap_or_default();
+        let pairs = environment.as_array().into_iter().flatten();
+        let names = pairs
+            .filter_map(Value::as_str)
+            .map(|pair| pair.split('=').next().unwrap_or_default().to_owned())
+            .collect();
+        let described = json!({
+            "Config": config,
+            "HostConfig": self.0["HostConfig"],
+            "Mounts": self.0["Mounts"],
+            "Networks": self.0["NetworkSettings"]["Networks"],
+        });
+        (described, names)
+    }
+
+    /// How it stands, in Docker's word.
+    pub(crate) fn status(&self) -> String {
+        clean(self.text("/State/Status"), TEXT)
     }
 
     /// Whether it is connected to a network.
@@ -275,7 +300,6 @@ async fn read(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn what_was_never_started_has_no_times() {
@@ -286,6 +310,19 @@ mod tests {
         assert!(!one.was_started());
         assert_eq!(one.finished(), None);
         assert!(one.created().is_some());
+    }
+
+    #[test]
+    fn what_makes_it_again_has_no_values_of_variables() {
+        let one = Inspected(json!({
+            "Config": {"Env": ["PASSWORD=se=cret", "EMPTY"], "Image": "shop:1"},
+            "HostConfig": {"Binds": ["/srv/shop:/data"]},
+        }));
+        let (described, names) = one.described();
+        assert_eq!(names, ["PASSWORD", "EMPTY"]);
+        assert!(!described.to_string().contains("cret"), "{described}");
+        assert_eq!(described["Config"]["Image"], "shop:1");
+        assert_eq!(described["HostConfig"]["Binds"][0], "/srv/shop:/data");
     }
 
     #[test]

@@ -25,6 +25,8 @@ const COMMANDS: &[(&str, &str)] = &[
     ("data create x-data", "twjln"),
     ("data ls", "twjln"),
     ("data show x-data", "twjln"),
+    ("backup x", "twjln"),
+    ("backup --install-timer --print", "t"),
     ("audit", "twjln"),
     ("run x --name y", "twjln"),
     ("run x --name y --print", "twjl"),

@@ -71,6 +71,14 @@ struct Heard {
 }
 
 impl Within {
+    pub(super) fn new(engine: &Engine, id: &str, place: &str) -> Self {
+        Self {
+            engine: engine.clone(),
+            id: id.to_owned(),
+            place: place.to_owned(),
+        }
+    }
+
     /// An older agent has no such applet.
     async fn knows_how(&self) -> Result<(), String> {
         let program = program(vec!["help".into(), "backup".into()]);

@@ -47,7 +47,7 @@ impl Gauge {
         self.stop.clone().drop_guard()
     }
 
-    pub(super) fn add(&self, entries: u64, bytes: u64) {
+    pub(crate) fn add(&self, entries: u64, bytes: u64) {
         self.entries.fetch_add(entries, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }

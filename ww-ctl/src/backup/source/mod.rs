@@ -21,27 +21,9 @@ use std::sync::Arc;
 use ww_archive::pack::PackError;
 use ww_archive::pattern::{PatternError, Patterns};
 
-#[expect(
-    unused_imports,
-    reason = "backups, which are to use it, are not there yet"
-)]
-pub(crate) use below::Below;
-pub(crate) use below::{below, is_below};
+pub(crate) use below::{Below, below, is_below};
 pub(crate) use gauge::Gauge;
-#[expect(
-    unused_imports,
-    reason = "backups, which are to use it, are not there yet"
-)]
-pub(crate) use problems::Noted;
-pub(crate) use problems::Problems;
-#[cfg_attr(
-    not(test),
-    expect(
-        unused_imports,
-        reason = "backups, which are to use it, are not there yet"
-    )
-)]
-pub(crate) use problems::Weight;
+pub(crate) use problems::{Noted, Problems, Weight};
 
 use crate::engine::{Engine, EngineError, Inspected, Placed};
 
@@ -142,6 +124,11 @@ pub(crate) async fn best(
 }
 
 impl Source {
+    /// A directory of a container, by the agent in it, which must run.
+    pub(crate) fn within(engine: &Engine, id: &str, directory: &str) -> Self {
+        Self::Agent(agent::Within::new(engine, id, directory))
+    }
+
     /// What it is called in a manifest.
     pub(crate) const fn name(&self) -> &'static str {
         match self {

@@ -50,9 +50,10 @@ impl Weight {
             ProblemKind::Vanished
             | ProblemKind::Shrank
             | ProblemKind::Grew
-            | ProblemKind::Replaced
             | ProblemKind::Changed => Self::Changed,
-            ProblemKind::Unreadable
+            // Neither what was there before nor what is there now has been read.
+            ProblemKind::Replaced
+            | ProblemKind::Unreadable
             | ProblemKind::Unsupported
             | ProblemKind::Missing
             | ProblemKind::DeviceSkipped

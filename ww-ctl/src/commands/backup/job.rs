@@ -1,0 +1,488 @@
+//! One group's backup, from its plan to its set.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::chosen::Chosen;
+use super::done::{Done, Made};
+use super::hold::{Released, hold, with_missing};
+use super::manifest::{self, Outcome};
+use super::plan::{Plan, plan, unread};
+use super::progress::Progress;
+use super::{Context, apart, stopped};
+use crate::backup::source::{Gauge, Noted, ReadReport, Weight};
+use crate::backup::vault::{
+    Id, Incoming, Lock, Manifest, Part, SealError, SealOptions, Sealed, Vault, VaultError,
+};
+use crate::cli::Backup;
+use crate::engine::chain;
+use crate::exit::{Exit, Failure};
+use crate::fleet::clean;
+use crate::units::{duration, size};
+
+/// How hard is compressed.
+const LEVEL: i32 = 3;
+/// So many of what is missing are named.
+const NAMED: usize = 5;
+
+/// One group's backup.
+pub(super) struct Job<'a> {
+    pub(super) context: &'a Context,
+    pub(super) arguments: &'a Backup,
+    pub(super) chosen: &'a Chosen,
+    /// A signal has come.
+    pub(super) stop: CancellationToken,
+}
+
+/// Something that was read, before it is compressed.
+pub(super) struct Read {
+    /// The archive.
+    pub raw: File,
+    /// What is in it.
+    pub report: ReadReport,
+}
+
+/// The vault, with nobody else at this name.
+struct Place {
+    vault: Vault,
+    lock: Lock,
+}
+
+impl<'a> Job<'a> {
+    pub(super) const fn new(
+        context: &'a Context,
+        arguments: &'a Backup,
+        chosen: &'a Chosen,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            context,
+            arguments,
+            chosen,
+            stop,
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        let name = self.context.name_of(&self.chosen.host, &self.chosen.name());
+        Progress::new(self.context.output, self.context.clock, name)
+    }
+
+    /// Says what would be done.
+    pub(super) async fn tell(&self) -> Done {
+        let mut progress = self.progress();
+        let done = Done::new(self.chosen);
+        let work = plan(self.context, self.arguments, self.chosen, &mut progress);
+        match Box::pin(work).await {
+            Ok(plan) => {
+                let words = plan.words(free(&plan.vault));
+                self.say_bystanders(&mut progress);
+                done.saying(Exit::Done, &format!("would back up {words}"))
+            }
+            Err(failure) => done.failed(failure),
+        }
+    }
+
+    /// Does it. Everything is back when this returns, or it is said what is not.
+    pub(super) async fn run(&self) -> Done {
+        let mut progress = self.progress();
+        let begun = self.context.clock.now().moment;
+        let mut done = match self.make(&mut progress).await {
+            Ok(done) => done,
+            Err(failure) => Done::new(self.chosen).failed(failure),
+        };
+        done.took = self.context.clock.now().moment - begun;
+        done
+    }
+
+    fn say_bystanders(&self, progress: &mut Progress) {
+        let all = &self.chosen.group.bystanders;
+        if !all.is_empty() {
+            let names: Vec<String> = all.iter().map(|name| clean(name, 200)).collect();
+            let names = names.join(", ");
+            progress.say(&format!(
+                "left alone, though a directory above the data is mounted there: {names}"
+            ));
+        }
+    }
+
+    async fn make(&self, progress: &mut Progress) -> Result<Done, Failure> {
+        let work = Box::pin(plan(self.context, self.arguments, self.chosen, progress));
+        let plan = self.stop.run_until_cancelled(work).await;
+        let plan = plan.unwrap_or_else(|| Err(stopped()))?;
+        let place = self.place(&plan.vault).await?;
+        let free = has_room(&place.vault, &plan)?;
+        progress.say(&plan.words(Some(free)));
+        self.say_bystanders(progress);
+        self.is_not_empty(
+            plan.readings
+                .first()
+                .and_then(|one| one.measured)
+                .map(|all| all.entries),
+        )?;
+        let at = self.context.clock.now().wall;
+        let id = Id::new(at);
+        let incoming = place.vault.incoming(&place.lock, &id);
+        let incoming = incoming.map_err(|error| unkept(&error))?;
+        let done = if plan.script().is_some() {
+            Box::pin(self.by_script(&plan, incoming, &id, progress)).await
+        } else {
+            Box::pin(self.by_reading(&plan, incoming, &id, progress)).await
+        };
+        drop(place);
+        done
+    }
+
+    /// Opens the vault, takes the lock, and removes what a call that was killed has left there.
+    async fn place(&self, path: &Path) -> Result<Place, Failure> {
+        let (path, name) = (path.to_owned(), self.chosen.group.name.clone());
+        let opened = apart(move || {
+            let vault = Vault::make(&path)?;
+            let lock = vault.lock(&name)?;
+            let swept = vault.sweep(&lock)?;
+            Ok::<_, VaultError>((Place { vault, lock }, swept))
+        });
+        let (place, swept) = opened.await?.map_err(|error| unkept(&error))?;
+        for one in swept {
+            let words = format!(
+                "removed {}, left by a call that was cut short",
+                clean(&one, 500)
+            );
+            self.context.output.detail(&words);
+        }
+        Ok(place)
+    }
+
+    /// Data that are empty are more often not mounted than meant to be so.
+    fn is_not_empty(&self, entries: Option<u64>) -> Result<(), Failure> {
+        if self.arguments.allow_empty || entries.is_none_or(|entries| entries > 1) {
+            return Ok(());
+        }
+        let place = self.chosen.group.places.first();
+        let place = place.map_or_else(String::new, |one| clean(&one.place, 500));
+        let message = format!("refused to back up nothing: {place} is empty");
+        Err(Failure::new(Exit::Refused, message)
+            .hint("is it mounted? --allow-empty if that is how it should be"))
+    }
+
+    async fn by_reading(
+        &self,
+        plan: &Plan,
+        incoming: Incoming,
+        id: &Id,
+        progress: &mut Progress,
+    ) -> Result<Done, Failure> {
+        let (context, arguments) = (self.context, self.arguments);
+        let begun = context.clock.now().wall;
+        let work = hold(context, arguments, self.chosen, plan, &self.stop, progress);
+        let mut held = Box::pin(work).await?;
+        let read = {
+            let mut work = Box::pin(self.read(plan, &incoming, progress));
+            tokio::select! {
+                biased;
+                read = &mut work => read,
+                words = held.ended() => {
+                    let words = format!("{}: services are up again: {words}", self.chosen.name());
+                    context.output.warn(&words);
+                    work.await
+                }
+            }
+        };
+        let released = held.release(context, arguments, progress).await;
+        say_back(&released, progress);
+        let read = read.map_err(|failure| with_missing(failure, &released.missing))?;
+        let mut tally = Tally::default();
+        for one in &read {
+            tally.add(&one.report);
+        }
+        let (consistency, reason) = manifest::consistency(plan, &released.lapsed);
+        let outcome = Outcome {
+            id: id.clone(),
+            begun,
+            consistency,
+            reason,
+            outage: released.outage,
+            complete: tally.is_complete(),
+        };
+        let (incoming, parts) = self
+            .seal(plan, incoming, read, progress)
+            .await
+            .map_err(|failure| with_missing(failure, &released.missing))?;
+        let manifest = manifest::manifest(self, plan, &outcome, parts).await;
+        let manifest = manifest.map_err(|failure| with_missing(failure, &released.missing))?;
+        self.publish(plan, incoming, manifest, &released, tally)
+            .await
+    }
+
+    /// Reads everything, one after the other, while the group stands still.
+    async fn read(
+        &self,
+        plan: &Plan,
+        incoming: &Incoming,
+        progress: &mut Progress,
+    ) -> Result<Vec<Read>, Failure> {
+        let mut all = Vec::new();
+        for reading in &plan.readings {
+            let raw = incoming.spool().map_err(|error| unkept(&error))?;
+            let into = raw.try_clone().map_err(|error| {
+                Failure::new(Exit::Failed, format!("cannot write to the vault: {error}"))
+            })?;
+            let what = format!("reading {}", clean(&reading.placed.place, 500));
+            let gauge = Gauge::new();
+            let total = reading.measured.map(|one| one.bytes);
+            let work = reading.source.read(&reading.exclude, into, gauge.clone());
+            let work = self.stoppable(&gauge, work);
+            let report = progress.during(&what, Some((&gauge, total)), work).await;
+            let report = report.map_err(|error| self.not_read(&error))?;
+            if all.is_empty() {
+                self.is_not_empty(Some(report.entries))?;
+            }
+            all.push(Read { raw, report });
+        }
+        Ok(all)
+    }
+
+    pub(super) fn not_read(&self, error: &crate::backup::source::SourceError) -> Failure {
+        if self.stop.is_cancelled() {
+            return stopped();
+        }
+        let failure = unread(&self.chosen.name(), error);
+        if chain(error).contains("No space left") {
+            return failure.hint("no room is left in the vault; nothing of this set is kept there");
+        }
+        failure
+    }
+
+    /// Some work with a gauge, which ends as soon as a signal comes.
+    pub(super) fn stoppable<'w, T>(
+        &'w self,
+        gauge: &'w Arc<Gauge>,
+        work: impl Future<Output = T> + 'w,
+    ) -> impl Future<Output = T> + 'w {
+        let mut work = Box::pin(work);
+        async move {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                () = self.stop.cancelled() => gauge.stop(),
+            }
+            work.await
+        }
+    }
+
+    /// Compresses what was read.
+    async fn seal(
+        &self,
+        plan: &Plan,
+        mut incoming: Incoming,
+        read: Vec<Read>,
+        progress: &mut Progress,
+    ) -> Result<(Incoming, Vec<Part>), Failure> {
+        let mut parts = Vec::new();
+        for (reading, read) in plan.readings.iter().zip(read) {
+            let Read { raw, report } = read;
+            let (back, sealed) = self
+                .sealed(incoming, raw, report.bytes, Payload::Data, progress)
+                .await?;
+            incoming = back;
+            parts.push(manifest::part(reading, &report, sealed));
+        }
+        Ok((incoming, parts))
+    }
+
+    pub(super) async fn sealed(
+        &self,
+        incoming: Incoming,
+        raw: File,
+        bytes: u64,
+        payload: Payload,
+        progress: &mut Progress,
+    ) -> Result<(Incoming, Sealed), Failure> {
+        let gauge = Gauge::new();
+        let options = options();
+        let own = gauge.clone();
+        let mut incoming = incoming;
+        let work = apart(move || {
+            let sealed = match payload {
+                Payload::Data => incoming.seal(raw, &options, &own),
+                Payload::Script => incoming.seal_tree(raw, &options, &own),
+            };
+            (incoming, sealed)
+        });
+        let work = self.stoppable(&gauge, work);
+        let (incoming, sealed) = progress
+            .during("compressing", Some((&gauge, Some(bytes))), work)
+            .await?;
+        if self.stop.is_cancelled() {
+            return Err(stopped());
+        }
+        let sealed = sealed.map_err(|error| unsealed(&error))?;
+        Ok((incoming, sealed))
+    }
+
+    /// Gives the set its name, and says what it is worth.
+    pub(super) async fn publish(
+        &self,
+        plan: &Plan,
+        incoming: Incoming,
+        manifest: Manifest,
+        released: &Released,
+        told: Tally,
+    ) -> Result<Done, Failure> {
+        let consistency = manifest.consistency.word();
+        let lapsed = !released.lapsed.is_empty();
+        let set = apart(move || incoming.publish(manifest)).await?;
+        let set = set.map_err(|error| with_missing(unkept(&error), &released.missing))?;
+        let mut done = Done::new(self.chosen);
+        done.outage = released.outage;
+        done.made = Some(Made {
+            id: set.id.to_string(),
+            path: plan
+                .vault
+                .join(&self.chosen.group.name)
+                .join(set.id.to_string()),
+            consistency,
+            bytes: told.bytes,
+            entries: told.entries,
+            kept: set.bytes(),
+            lost: told.lost,
+            changed: told.changed,
+        });
+        if told.lost > 0 {
+            let words = format!(
+                "incomplete, {} are missing: {}",
+                told.lost,
+                told.named.join(", ")
+            );
+            done = done
+                .saying(Exit::Incomplete, &words)
+                .hinting("manifest.json lists what is missing and why");
+        }
+        if lapsed {
+            let words = format!("not still all the time: {}", released.lapsed.join("; "));
+            done = done.saying(Exit::Incomplete, &words);
+        }
+        if !released.missing.is_empty() {
+            let words = format!(
+                "the backup is good, but not back: {}",
+                released.missing.join("; ")
+            );
+            done = done
+                .saying(Exit::Down, &words)
+                .hinting("`ww-ctl show NAME` tells what it is at; `ww-ctl start NAME` starts it");
+        }
+        Ok(done)
+    }
+}
+
+/// What is to be sealed.
+pub(super) enum Payload {
+    /// Data as they lie.
+    Data,
+    /// What a script has written.
+    Script,
+}
+
+/// What there is to be said of what was read.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    bytes: u64,
+    entries: u64,
+    lost: u64,
+    changed: u64,
+    is_incomplete: bool,
+    named: Vec<String>,
+}
+
+impl Tally {
+    /// Whether nothing is missing.
+    pub(super) const fn is_complete(&self) -> bool {
+        !self.is_incomplete
+    }
+
+    /// One more was read.
+    pub(super) fn add(&mut self, report: &ReadReport) {
+        self.bytes = self.bytes.saturating_add(report.bytes);
+        self.entries = self.entries.saturating_add(report.entries);
+        self.lost += report.problems.count(Weight::Lost);
+        self.changed += report.problems.count(Weight::Changed);
+        self.is_incomplete |= report.problems.is_incomplete();
+        let lost = report.problems.listed.iter();
+        let lost = lost.filter(|one| Weight::of(one.kind) == Weight::Lost);
+        let words = |one: &Noted| format!("{} ({})", one.path, one.text);
+        let room = NAMED.saturating_sub(self.named.len());
+        self.named.extend(lost.take(room).map(words));
+    }
+}
+
+/// What is free; enough to hold what is going to be read.
+fn has_room(vault: &Vault, plan: &Plan) -> Result<u64, Failure> {
+    let free = vault.free().map_err(|error| unkept(&error))?;
+    let needs = plan.needs();
+    if free.bytes >= needs {
+        return Ok(free.bytes);
+    }
+    let path = clean(&plan.vault.to_string_lossy(), 500);
+    let (needs, free) = (size(needs), size(free.bytes));
+    let message = format!("{path} has {free} free, and what is read takes {needs} there");
+    Err(Failure::new(Exit::Failed, message)
+        .hint("nothing was stopped; `ww-ctl backups prune` makes room, --to names another vault"))
+}
+
+fn options() -> SealOptions {
+    let threads = std::thread::available_parallelism();
+    SealOptions {
+        level: LEVEL,
+        threads: threads.map_or(1, |threads| u32::try_from(threads.get()).unwrap_or(1)),
+        nice: true,
+    }
+}
+
+fn say_back(released: &Released, progress: &mut Progress) {
+    if let Some(outage) = released.outage.filter(|_| released.missing.is_empty()) {
+        progress.say(&format!("UP again after {}", duration(outage)));
+    }
+    for one in &released.lapsed {
+        progress.warn(&format!("not still all the time: {one}"));
+    }
+    for one in &released.missing {
+        progress.warn(&format!("not back: {one}"));
+    }
+}
+
+/// What is free where a vault is or will be; none where that cannot be told.
+fn free(path: &Path) -> Option<u64> {
+    let vault = Vault::open(path).ok()?;
+    vault.free().ok().map(|space| space.bytes)
+}
+
+/// An error of the vault.
+pub(super) fn unkept(error: &VaultError) -> Failure {
+    let words = clean(&chain(error), 1000);
+    if let VaultError::Locked { .. } = error {
+        return Failure::new(Exit::Locked, words).hint("wait until that has ended");
+    }
+    full(Failure::new(Exit::Failed, words))
+}
+
+fn unsealed(error: &SealError) -> Failure {
+    let words = clean(&chain(error), 1000);
+    full(Failure::new(
+        Exit::Failed,
+        format!("cannot keep what was read: {words}"),
+    ))
+}
+
+/// A disk that is full has a way out.
+fn full(failure: Failure) -> Failure {
+    if failure.message.contains("No space left") {
+        return failure.hint(
+            "nothing of this set is kept, and all others are as they were; `ww-ctl backups prune` \
+             makes room, --to names another vault",
+        );
+    }
+    failure
+}

@@ -319,10 +319,10 @@ fn what_the_images_own_script_writes_is_kept_and_nothing_else_is_done_instead() 
 }
 
 /// A child that is stopped in its tracks.
-pub(crate) struct Frozen(pub(crate) Child);
+struct Frozen(Child);
 
 impl Frozen {
-    pub(crate) fn signal(&self, name: &str) {
+    fn signal(&self, name: &str) {
         let pid = self.0.id().to_string();
         run(Command::new("kill").args([name, &pid])).expect(0);
     }
@@ -429,7 +429,7 @@ impl Drop for Small {
 #[test]
 fn without_room_in_the_vault_nothing_half_is_left_and_services_are_back() {
     let lab = Lab::new("backup");
-    let small = Small::mount(lab.directory("small"), "32m");
+    let small = Small::mount(lab.directory("small"), "128m");
     let vault = Vault::at(&lab, small.0.clone());
     let guest = app(&lab, "app", |_| {});
     vault.backup(&[&guest.name]).expect(0);
@@ -441,8 +441,8 @@ fn without_room_in_the_vault_nothing_half_is_left_and_services_are_back() {
         );
         run(Command::new("sh").args(["-c", &script])).expect(0);
     };
-    // Enough to be read, and not to be compressed besides.
-    random(28_000_000);
+    // Enough to be read, and not to be compressed besides: those who compress hold some 30 MB back.
+    random(110_000_000);
     vault
         .backup(&[&guest.name])
         .expect(1)
@@ -459,7 +459,7 @@ fn without_room_in_the_vault_nothing_half_is_left_and_services_are_back() {
     };
     assert_eq!(downs(&guest), 2);
     // What cannot even be read is told beforehand.
-    random(48_000_000);
+    random(150_000_000);
     vault
         .backup(&[&guest.name])
         .expect(1)

@@ -23,6 +23,7 @@ mod health;
 mod hosts;
 mod idle;
 mod inputs;
+mod killed;
 mod lab;
 mod legacy;
 mod logs;

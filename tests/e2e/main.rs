@@ -30,6 +30,7 @@ mod logs;
 mod orphans;
 mod podman;
 mod proxy;
+mod prune;
 mod pty;
 mod reach;
 mod remapped;

@@ -130,7 +130,7 @@ fn makes(shapes: &Shapes, lab: &Lab, tree: &str, image: &str, name: &str) -> [&'
 }
 
 /// Those about data containers.
-fn keeps_data(shapes: &Shapes, lab: &Lab) -> [&'static str; 3] {
+fn keeps_data(shapes: &Shapes, lab: &Lab) -> [&'static str; 5] {
     let name = lab.named("uses-data");
     let root = lab.directory("kept");
     let root = format!("--root={}", root.display());
@@ -147,7 +147,34 @@ fn keeps_data(shapes: &Shapes, lab: &Lab) -> [&'static str; 3] {
         let shown = ctl("data show", &[&name, "-o", format], &[]).expect(0);
         shapes.document("dataShow", &shown.stdout);
     }
-    ["data create", "data ls", "data show"]
+    // A directory of the host is in no danger.
+    let healthy = ctl("data doctor", &[&name, &root, "-o", "json"], &[]).expect(0);
+    shapes.document("dataDoctor", &healthy.stdout);
+    let keeper = ["create", "--name", &lab.named("old"), "-v", "/data"];
+    let label = ["--label", &lab.label(), lab.base(), "true"];
+    let volume = run(std::process::Command::new("docker")
+        .args(keeper)
+        .args(label))
+    .expect(0);
+    let id = volume.stdout.trim();
+    run(std::process::Command::new("docker").args([
+        "cp",
+        "-a",
+        "/etc/hostname",
+        &format!("{id}:/data/"),
+    ]))
+    .expect(0);
+    let ill = ctl("data doctor", &[&lab.named("old"), "-o", "jsonl"], &[]).expect(1);
+    shapes.lines("dataDoctorLine", &ill.stdout);
+    let adopted = ctl("data adopt", &[&name, &root, "-o", "json"], &[]).expect(0);
+    shapes.document("dataShow", &adopted.stdout);
+    [
+        "data create",
+        "data ls",
+        "data show",
+        "data doctor",
+        "data adopt",
+    ]
 }
 
 /// Those that go on until they are told to end: by a key, and by a signal.

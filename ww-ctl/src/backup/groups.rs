@@ -199,6 +199,7 @@ mod tests {
             created: None,
             labels: Vec::new(),
             placed: placed.collect(),
+            in_memory: Vec::new(),
             volumes_from: Vec::new(),
             has_agent: standing == Standing::Running,
             goes_at_its_end: false,

@@ -31,6 +31,26 @@ pub(crate) enum Data {
     /// Show everything about one
     #[command(after_help = "Example: ww-ctl data show shop-data")]
     Show(DataShow),
+    /// Take over a data container that others made, a directory or a volume; or make one again that is gone
+    #[command(after_help = "Example: ww-ctl data adopt shop-data\n\n\
+        NAME is a container that is gone: made again as it was, from what is remembered in ROOT/.ww-data or\n\
+        by its volume. Or one that others made, or one with a volume: replaced by one of the same name,\n\
+        mounts and labels. Directories stay where they are. Data in volumes are copied to ROOT/NAME, where\n\
+        no prune destroys them; that is refused while anything runs that may write to them. The old\n\
+        container and its volume stay, as NAME.before-adopt, and what uses them goes on with the old\n\
+        volume until it is made again.\n\n\
+        With --from a new one is made of a directory where it is, of one in the trash, which is brought\n\
+        back, or of a copy of a volume. A NAME that begins with / or . is a directory that goes by its\n\
+        own name. Where something fails all is as it was before.")]
+    Adopt(DataAdopt),
+    /// Tell which data the next prune or `rm -v` would destroy, and what to do about it
+    #[command(after_help = "Example: ww-ctl data doctor\n\n\
+        Looks at the volumes of all containers, not only of those that ww-ctl knows, and at data that lie in\n\
+        a container itself. With names, or patterns with * and ?, at these containers and volumes only.\n\
+        Empty volumes are passed over. Also told: data containers whose directory is not there; and what\n\
+        is remembered in the root directory of a container that is gone, and directories there that\n\
+        belong to none, which are in no danger. Exit code 0: nothing is in danger; 1: something is.")]
+    Doctor(DataDoctor),
 }
 
 /// `data create`.
@@ -76,4 +96,29 @@ pub(crate) struct DataShow {
     /// The data container's name
     #[arg(value_name = "NAME")]
     pub name: String,
+}
+
+/// `data doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct DataDoctor {
+    /// Names of containers or volumes, or patterns with * and ?; all when none is given
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// The directory on the host data containers have theirs below [default: /srv/whaleware/data, or `WW_DATA_ROOT`]
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+}
+
+/// `data adopt`.
+#[derive(Debug, Args)]
+pub(crate) struct DataAdopt {
+    /// The data container's name, HOST/NAME where several hosts are asked; or a directory
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// A directory (with a / in it) or a volume that gets a new data container of that name
+    #[arg(long, value_name = "DIR|VOLUME")]
+    pub from: Option<String>,
+    /// The directory on the host below which data are copied, and what is remembered lies [default: /srv/whaleware/data, or `WW_DATA_ROOT`]
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
 }

@@ -20,7 +20,7 @@ use whaleware::lifecycle::State;
 
 pub(crate) use audit::{Audit, AuditFilter};
 pub(crate) use backup::Backup;
-pub(crate) use data::{Data, DataCreate, DataLs, DataShow};
+pub(crate) use data::{Data, DataAdopt, DataCreate, DataDoctor, DataLs, DataShow};
 pub(crate) use events::Events;
 pub(crate) use exec::Exec;
 pub(crate) use logs::Logs;

@@ -64,6 +64,8 @@ const fn forms(command: &Command) -> (&'static str, &'static [Format]) {
         Command::Data(Data::Show(_)) => ("data show", ALL),
         Command::Backup(backup) if backup.install_timer => ("backup --install-timer", ONE),
         Command::Backup(_) => ("backup", ALL),
+        Command::Data(Data::Adopt(_)) => ("data adopt", ALL),
+        Command::Data(Data::Doctor(_)) => ("data doctor", ALL),
         Command::Audit(_) => ("audit", ALL),
         Command::Image(Image::Build(_)) => ("image build", ALL),
         Command::Demo(Demo::Up) => ("demo up", ALL),

@@ -1,6 +1,6 @@
 //! How a data container is described, and what is remembered of it beside its data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,8 @@ pub(crate) const REPOSITORY: &str = "whaleware/data";
 pub(crate) const TAG: &str = "1";
 /// What a data container would run if somebody started it: there is no such program.
 const COMMAND: &str = "never-started:only-for---volumes-from";
+/// How a container's name ends that was replaced by one whose data no prune destroys.
+pub(crate) const BEFORE_ADOPT: &str = ".before-adopt";
 /// The most bytes a record may have.
 pub(super) const LARGEST: u64 = 64 * 1024;
 /// The most mounts and labels of one.
@@ -124,6 +126,21 @@ impl Record {
             owner: None,
             mode: None,
         }
+    }
+
+    /// One whose data are in a volume of its name, told from the volume's labels.
+    pub(crate) fn of_volume(name: &str, labels: &HashMap<String, String>) -> Option<Self> {
+        let label = |what: &str| labels.get(&format!("{LABEL_DATA}.{what}"));
+        let created = label("created")?.parse().ok()?;
+        let mut record = Self::new(name, created, label("by")?);
+        record.labels = labels.clone().into_iter().collect();
+        record.mounts.push(Recorded {
+            place: DATA.to_owned(),
+            kind: Kind::Volume,
+            source: name.to_owned(),
+            read_only: false,
+        });
+        Some(record)
     }
 
     /// Adds a label of the container's own kind.

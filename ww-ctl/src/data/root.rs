@@ -4,6 +4,7 @@
 //! container sees what is in `ROOT/NAME` only, so nothing beside it can be planted by one; still no
 //! link is followed here but the root's own path, once.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -16,9 +17,12 @@ use nix::libc::O_NOFOLLOW;
 
 use super::record::{LARGEST, Record};
 use crate::engine::directory;
+use crate::syntax::is_name;
 
 /// What is remembered of each is in here.
 const STATE: &str = ".ww-data";
+/// How a directory ends there that is not ready yet.
+const STAGED: &str = ".staged";
 
 /// Why something cannot be done in a root directory.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +63,7 @@ pub(crate) enum RootError {
     },
 }
 
-fn system(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RootError {
+pub(super) fn system(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RootError {
     move |source| RootError::System {
         what,
         path: path.to_owned(),
@@ -216,6 +220,83 @@ impl Root {
         self.path.join(STATE).join(format!("{name}.json"))
     }
 
+    /// The names of those that are remembered, as far as they can be read.
+    pub(crate) fn remembered(&self) -> BTreeSet<String> {
+        let names = names(&self.path.join(STATE));
+        names
+            .iter()
+            .filter_map(|name| name.strip_suffix(".json"))
+            .filter(|name| is_name(name))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// The names of the directories that are here, this program's own apart.
+    pub(crate) fn places(&self) -> Vec<String> {
+        let mut names = names(&self.path);
+        names.retain(|name| {
+            is_name(name)
+                && fs::symlink_metadata(self.place(name)).is_ok_and(|found| found.is_dir())
+        });
+        names.sort();
+        names
+    }
+
+    /// Makes an empty directory in which the data of one are made ready. What an earlier run left there goes.
+    ///
+    /// # Errors
+    /// When that cannot be done.
+    pub(crate) fn stage(&self, name: &str) -> Result<PathBuf, RootError> {
+        let path = self.state()?.join(format!("{name}{STAGED}"));
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(system("remove", &path)(error));
+            }
+            _ => {}
+        }
+        let made = DirBuilder::new().mode(0o700).create(&path);
+        made.map_err(system("make", &path))?;
+        Ok(path)
+    }
+
+    /// Gives what was made ready its place.
+    ///
+    /// # Errors
+    /// When something is there.
+    pub(crate) fn settle(&self, stage: &Path, name: &str) -> Result<PathBuf, RootError> {
+        self.vacant(name)?;
+        let place = self.place(name);
+        fs::rename(stage, &place).map_err(system("make", &place))?;
+        let synced = File::open(&self.path).and_then(|root| root.sync_all());
+        synced.map_err(system("write", &self.path))?;
+        Ok(place)
+    }
+
+    /// Makes sure that there are no data of that name: nothing, or an empty directory.
+    ///
+    /// # Errors
+    /// When there are, or something else is.
+    pub(crate) fn vacant(&self, name: &str) -> Result<(), RootError> {
+        let path = self.place(name);
+        let odd = |reason: &str| RootError::Odd {
+            what: "put data into",
+            path: path.clone(),
+            reason: reason.to_owned(),
+        };
+        match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(system("look at", &path)(error)),
+            Ok(found) if !found.is_dir() => Err(odd("it is no directory")),
+            Ok(_) => {
+                let mut entries = fs::read_dir(&path).map_err(system("read", &path))?;
+                match entries.next() {
+                    None => Ok(()),
+                    Some(_) => Err(odd("it is not empty")),
+                }
+            }
+        }
+    }
+
     /// What is remembered of one whose data are here; none where nothing is.
     ///
     /// # Errors
@@ -225,14 +306,11 @@ impl Root {
         let Some(record) = read(&path)? else {
             return Ok(None);
         };
-        let lies = record
-            .data()
-            .is_none_or(|data| record.name != name || Path::new(&data.source) != self.place(name));
-        if lies {
+        if record.name != name {
             return Err(RootError::Odd {
                 what: "believe",
                 path,
-                reason: "it tells of other data".into(),
+                reason: "it tells of another one".into(),
             });
         }
         Ok(Some(record))
@@ -244,8 +322,15 @@ impl Root {
     }
 }
 
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect()
+}
+
 /// A directory for this program alone.
-fn own(path: &Path) -> Result<PathBuf, RootError> {
+pub(super) fn own(path: &Path) -> Result<PathBuf, RootError> {
     match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
             return Err(system("make", path)(error));
@@ -273,7 +358,7 @@ fn is_open_to_others(found: &fs::Metadata) -> bool {
 }
 
 /// Writes a file so that it is there whole or not at all.
-fn write(directory: &Path, name: &OsStr, text: &str) -> Result<(), RootError> {
+pub(super) fn write(directory: &Path, name: &OsStr, text: &str) -> Result<(), RootError> {
     let mut hidden = b".new-".to_vec();
     hidden.extend_from_slice(name.as_bytes());
     let (new, path) = (
@@ -296,7 +381,7 @@ fn write(directory: &Path, name: &OsStr, text: &str) -> Result<(), RootError> {
 }
 
 /// Reads a record, which is nobody else's.
-fn read(path: &Path) -> Result<Option<Record>, RootError> {
+pub(super) fn read(path: &Path) -> Result<Option<Record>, RootError> {
     let opened = OpenOptions::new()
         .read(true)
         .custom_flags(O_NOFOLLOW)

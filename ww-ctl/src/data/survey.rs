@@ -36,6 +36,8 @@ pub(crate) struct Seen {
     pub labels: Vec<(String, String)>,
     /// What is mounted in it.
     pub placed: Vec<Placed>,
+    /// Where it has memory mounted.
+    pub in_memory: Vec<String>,
     /// Whose volumes it was given, by name or id.
     pub volumes_from: Vec<String>,
     /// Whether it has an agent.
@@ -65,6 +67,7 @@ impl Seen {
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))
                 .collect(),
             placed: one.placed(),
+            in_memory: one.in_memory(),
             volumes_from: one.volumes_from().into_iter().map(str::to_owned).collect(),
             has_agent: one.label(LABEL_AGENT).is_some(),
             goes_at_its_end: one.goes_at_its_end(),
@@ -247,6 +250,7 @@ mod tests {
             created: None,
             labels: Vec::new(),
             placed,
+            in_memory: Vec::new(),
             volumes_from: Vec::new(),
             has_agent: false,
             goes_at_its_end: false,

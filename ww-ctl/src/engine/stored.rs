@@ -179,6 +179,13 @@ impl Engine {
             .collect())
     }
 
+    /// Whether `volume prune` destroys volumes that have a name, too, as it is asked by clients that speak
+    /// with this Engine as this program does: newer ones have to be told so.
+    pub(crate) fn prunes_named_volumes(&self) -> bool {
+        let version = self.inner.quick.client_version();
+        (version.major_version, version.minor_version) < (1, 42)
+    }
+
     /// A volume; none where there is none.
     ///
     /// # Errors

@@ -27,6 +27,8 @@ const COMMANDS: &[(&str, &str)] = &[
     ("data show x-data", "twjln"),
     ("backup x", "twjln"),
     ("backup --install-timer --print", "t"),
+    ("data adopt x-data", "twjln"),
+    ("data doctor", "twjln"),
     ("audit", "twjln"),
     ("run x --name y", "twjln"),
     ("run x --name y --print", "twjl"),

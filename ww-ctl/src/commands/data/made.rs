@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{apart, during};
 use crate::data::{Lock, Record, Root, RootError};
@@ -14,8 +14,12 @@ use crate::fleet::clean;
 pub(super) struct Made<'a> {
     engine: &'a Engine,
     lock: Option<Lock>,
-    /// A directory, and whether it was not there before.
-    place: Option<(PathBuf, bool)>,
+    /// Directories, and whether they were not there before.
+    places: Vec<(PathBuf, bool)>,
+    /// Where a directory came from, and where it is now.
+    moved: Option<(PathBuf, PathBuf)>,
+    /// A container that was given another name, and the one it had.
+    aside: Option<(String, String)>,
     volume: Option<String>,
     container: Option<String>,
     helper: Option<String>,
@@ -28,7 +32,9 @@ impl<'a> Made<'a> {
         Self {
             engine,
             lock: None,
-            place: None,
+            places: Vec::new(),
+            moved: None,
+            aside: None,
             volume: None,
             container: None,
             helper: None,
@@ -44,7 +50,44 @@ impl<'a> Made<'a> {
     /// Makes the directory of one.
     pub(super) fn place(&mut self, root: &Root, name: &str) -> Result<(), RootError> {
         let is_new = root.make_place(name)?;
-        self.place = Some((root.place(name), is_new));
+        self.places.push((root.place(name), is_new));
+        Ok(())
+    }
+
+    /// A directory was made, to be filled.
+    pub(super) fn staged(&mut self, stage: PathBuf) {
+        self.places.push((stage, true));
+    }
+
+    /// It was filled, and is at its place now.
+    pub(super) fn settled(&mut self, stage: &Path, place: PathBuf) {
+        self.places.retain(|(path, _)| path != stage);
+        self.places.push((place, true));
+    }
+
+    /// A directory was moved.
+    pub(super) fn brought_back(&mut self, from: PathBuf, to: PathBuf) {
+        self.moved = Some((from, to));
+    }
+
+    /// Gives a container another name.
+    pub(super) async fn set_aside(
+        &mut self,
+        id: &str,
+        to: &str,
+        from: &str,
+    ) -> Result<(), Failure> {
+        self.engine.rename(id, to).await?;
+        self.aside = Some((id.to_owned(), from.to_owned()));
+        Ok(())
+    }
+
+    /// Removes it. Its volumes stay.
+    pub(super) async fn drop_aside(&mut self) -> Result<(), Failure> {
+        if let Some((id, _)) = &self.aside {
+            self.engine.discard(id).await?;
+        }
+        self.aside = None;
         Ok(())
     }
 
@@ -113,7 +156,17 @@ impl<'a> Made<'a> {
         {
             left.push(format!("the volume {name}"));
         }
-        if let Some((place, is_new)) = self.place {
+        if let Some((id, name)) = &self.aside
+            && self.engine.rename(id, name).await.is_err()
+        {
+            left.push(format!("{name} under another name"));
+        }
+        if let Some((from, to)) = &self.moved
+            && fs::rename(to, from).is_err()
+        {
+            left.push(clean(&to.to_string_lossy(), 500));
+        }
+        for (place, is_new) in self.places {
             let path = place.clone();
             let emptied = apart(move || {
                 if is_new {
@@ -132,7 +185,7 @@ impl<'a> Made<'a> {
 }
 
 /// Removes all that is in a directory, which stays.
-fn empty(directory: &std::path::Path) -> std::io::Result<()> {
+fn empty(directory: &Path) -> std::io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {

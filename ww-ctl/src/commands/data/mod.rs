@@ -1,6 +1,9 @@
 //! `data`: containers that only say where data lie.
 
+mod adopt;
+mod copying;
 mod create;
+mod doctor;
 mod gather;
 mod local;
 mod ls;
@@ -32,6 +35,8 @@ pub(super) async fn run(context: &Context, arguments: &Data) -> Result<Exit, Fai
         Data::Create(arguments) => create::run(context, arguments).await,
         Data::Ls(arguments) => ls::run(context, arguments).await,
         Data::Show(arguments) => show::run(context, arguments).await,
+        Data::Adopt(arguments) => adopt::run(context, arguments).await,
+        Data::Doctor(arguments) => doctor::run(context, arguments).await,
     }
 }
 

@@ -97,6 +97,17 @@ pub(crate) struct Journal {
     directory: PathBuf,
 }
 
+/// What is found of others.
+#[derive(Debug, Default)]
+pub(crate) struct Left {
+    /// What calls that have ended have left, oldest first; from now on they are this call's.
+    pub entries: Vec<Entry>,
+    /// What there is to say of files that make no sense.
+    pub odd: Vec<String>,
+    /// How many are under way just now.
+    pub under_way: usize,
+}
+
 /// What is written down of one. It stays until [`Self::end`].
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -135,14 +146,14 @@ impl Journal {
         })
     }
 
-    /// Those that were left by calls that have ended, oldest first; from now on they are this call's. And what
-    /// there is to say of files that make no sense.
+    /// What there is of others.
     ///
     /// # Errors
-    /// When they cannot be looked for.
-    pub(crate) fn left(&self) -> Result<(Vec<Entry>, Vec<String>), JournalError> {
+    /// When it cannot be looked for.
+    pub(crate) fn left(&self) -> Result<Left, JournalError> {
+        let mut left = Left::default();
         if !self.directory.exists() {
-            return Ok((Vec::new(), Vec::new()));
+            return Ok(left);
         }
         let _alone = self.alone(false)?;
         let read = fs::read_dir(&self.directory).map_err(self.failed("read"))?;
@@ -158,22 +169,22 @@ impl Journal {
             }
         }
         paths.sort();
-        let (mut left, mut odd) = (Vec::new(), Vec::new());
         for path in paths {
             let Some(held) = hold(&path).map_err(failed("open", &path))? else {
+                left.under_way += 1;
                 continue;
             };
             match read_from(&held) {
-                Ok(under_way) => left.push(Entry {
+                Ok(under_way) => left.entries.push(Entry {
                     journal: self.clone(),
                     path,
                     held,
                     under_way,
                 }),
-                Err(why) => odd.push(format!("{}: {why}", path.display())),
+                Err(why) => left.odd.push(format!("{}: {why}", path.display())),
             }
         }
-        Ok((left, odd))
+        Ok(left)
     }
 
     /// Keeps others from making files and looking for them.
@@ -312,16 +323,23 @@ mod tests {
     #[test]
     fn only_what_nobody_holds_was_left_and_it_is_taken_once() {
         let (_directory, journal) = journal();
-        assert!(journal.left().unwrap().0.is_empty());
+        assert!(journal.left().unwrap().entries.is_empty());
         let shop = journal.begin(under_way("shop")).unwrap();
         let db = journal.begin(under_way("db")).unwrap();
-        assert!(journal.left().unwrap().0.is_empty());
+        assert!(journal.left().unwrap().entries.is_empty());
         // As the kernel does for a process that is killed.
         drop(shop);
-        let (left, odd) = journal.left().unwrap();
-        assert_eq!((left.len(), odd.len()), (1, 0));
+        let Left {
+            entries: left,
+            odd,
+            under_way: others,
+        } = journal.left().unwrap();
+        assert_eq!((left.len(), odd.len(), others), (1, 0, 1));
         assert_eq!(left[0].under_way, under_way("shop"));
-        assert!(journal.left().unwrap().0.is_empty(), "somebody is at it");
+        assert!(
+            journal.left().unwrap().entries.is_empty(),
+            "somebody is at it"
+        );
         for entry in left {
             entry.end().unwrap();
         }
@@ -336,10 +354,10 @@ mod tests {
         let mut entry = journal.begin(under_way("shop")).unwrap();
         entry.under_way.touched[0].directory = Some("/backup/.ww-hook-1".into());
         entry.rewrite().unwrap();
-        assert!(journal.left().unwrap().0.is_empty());
+        assert!(journal.left().unwrap().entries.is_empty());
         let known = entry.under_way.clone();
         drop(entry);
-        let (left, _) = journal.left().unwrap();
+        let left = journal.left().unwrap().entries;
         assert_eq!(left[0].under_way, known);
     }
 
@@ -357,7 +375,9 @@ mod tests {
             serde_json::to_vec(&later).unwrap(),
         )
         .unwrap();
-        let (left, odd) = journal.left().unwrap();
+        let Left {
+            entries: left, odd, ..
+        } = journal.left().unwrap();
         assert_eq!((left.len(), odd.len()), (0, 3), "{odd:?}");
         assert!(odd[2].contains("version 2"));
         let mut names = files(&journal);

@@ -21,6 +21,8 @@ use crate::fleet::clean;
 
 /// How long is waited for a container that is not UP at first.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long is watched after a signal.
+const LAST: Duration = Duration::from_secs(5);
 /// Between two attempts.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -29,6 +31,8 @@ pub(super) struct Hold<'a> {
     chosen: &'a Chosen,
     quiets: Vec<(Touched, Quiet)>,
     frozen: Vec<Touched>,
+    /// One whose agent has been asked, and has not told how it ended.
+    asked: Option<Touched>,
     entry: Option<Entry>,
     since: Moment,
 }
@@ -99,6 +103,7 @@ pub(super) async fn hold<'a>(
         chosen,
         quiets: Vec::new(),
         frozen: Vec::new(),
+        asked: None,
         entry,
         since: context.clock.now().moment,
     };
@@ -116,31 +121,57 @@ pub(super) async fn hold<'a>(
         let done = progress
             .during(&what, None, stop.run_until_cancelled(work))
             .await;
-        match done.unwrap_or_else(|| Err(super::stopped())) {
+        if !matches!(done, Some(Err(Unstill { unknown: false, .. }))) {
+            hold.asked = Some(one.clone());
+        }
+        match done.unwrap_or_else(|| Err(super::stopped().into())) {
             Ok(quiet) => {
+                hold.asked = None;
                 let (name, until) = (clean(&one.name, 200), quiet.report().until);
                 progress.detail(&format!("{name} is down, until {until} at the latest"));
                 hold.quiets.push((one, quiet));
             }
-            Err(failure) => return Err(hold.give_up(context, arguments, failure, progress).await),
+            Err(Unstill { failure, .. }) => {
+                return Err(hold
+                    .give_up(context, arguments, failure, stop, progress)
+                    .await);
+            }
         }
     }
     for one in paused {
         if let Err(error) = chosen.engine.pause(&one.id).await {
             let failure = Failure::from(error);
-            return Err(hold.give_up(context, arguments, failure, progress).await);
+            return Err(hold
+                .give_up(context, arguments, failure, stop, progress)
+                .await);
         }
         hold.frozen.push(one);
     }
     if stop.is_cancelled() {
         return Err(hold
-            .give_up(context, arguments, super::stopped(), progress)
+            .give_up(context, arguments, super::stopped(), stop, progress)
             .await);
     }
     Ok(hold)
 }
 
-async fn quiesce(engine: &Engine, one: &Touched, lease: Lease<'_>) -> Result<Quiet, Failure> {
+/// Why one does not stand still.
+struct Unstill {
+    failure: Failure,
+    /// Whether its services may have been stopped all the same.
+    unknown: bool,
+}
+
+impl From<Failure> for Unstill {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            unknown: true,
+        }
+    }
+}
+
+async fn quiesce(engine: &Engine, one: &Touched, lease: Lease<'_>) -> Result<Quiet, Unstill> {
     let reach = Reach::new(engine.clone());
     let name = clean(&one.name, 200);
     let deadline = Instant::now() + PATIENCE;
@@ -151,12 +182,18 @@ async fn quiesce(engine: &Engine, one: &Touched, lease: Lease<'_>) -> Result<Qui
             Ok(session) => match session.quiesce(lease, &mut |_: &FromAgent| {}).await {
                 Ok(quiet) => return Ok(quiet),
                 Err(StepError::Refused(_) | StepError::Lapsed(_)) if tries => {}
-                Err(error) => return Err(refused(&name, &error)),
+                Err(error) => {
+                    let unknown = !matches!(error, StepError::Busy(_) | StepError::Refused(_));
+                    let failure = refused(&name, &error);
+                    return Err(Unstill { failure, unknown });
+                }
             },
             Err(ReachError::NotListening) if tries => {}
             Err(error) => {
                 let message = format!("cannot reach the agent of {name}: {error}");
-                return Err(Failure::new(Exit::Failed, message));
+                let failure = Failure::new(Exit::Failed, message);
+                let unknown = false;
+                return Err(Unstill { failure, unknown });
             }
         }
         tokio::time::sleep(AGAIN).await;
@@ -180,9 +217,10 @@ impl Hold<'_> {
         context: &Context,
         arguments: &Backup,
         failure: Failure,
+        stop: &CancellationToken,
         progress: &mut Progress,
     ) -> Failure {
-        let released = self.release(context, arguments, progress).await;
+        let released = self.release(context, arguments, stop, progress).await;
         with_missing(failure, &released.missing)
     }
 
@@ -191,6 +229,7 @@ impl Hold<'_> {
         mut self,
         context: &Context,
         arguments: &Backup,
+        stop: &CancellationToken,
         progress: &mut Progress,
     ) -> Released {
         let engine = &self.chosen.engine;
@@ -211,12 +250,14 @@ impl Hold<'_> {
             }
             resumed.push(one);
         }
+        resumed.extend(self.asked.take());
         let mut all_thawed = true;
         for one in resumed.iter().chain(&self.frozen) {
             let name = clean(&one.name, 200);
             let what = format!("{name} is coming back");
             let coming = is_up(engine, one, arguments.timeout);
-            if let Err(why) = progress.during(&what, None, coming).await {
+            let coming = until_stopped(stop, coming);
+            if let Some(Err(why)) = progress.during(&what, None, coming).await {
                 all_thawed &= one.how != How::Paused;
                 released.missing.push(format!("{name}: {why}"));
             }
@@ -230,6 +271,17 @@ impl Hold<'_> {
         }
         released
     }
+}
+
+/// Watches for some time after a signal, too: what was killed has to be started, and then comes by itself.
+async fn until_stopped<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = Box::pin(work);
+    tokio::select! {
+        biased;
+        done = &mut work => return Some(done),
+        () = stop.cancelled() => {}
+    }
+    tokio::time::timeout(LAST, work).await.ok()
 }
 
 /// A failure, with those that are not back besides.

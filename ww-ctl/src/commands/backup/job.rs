@@ -191,7 +191,7 @@ impl<'a> Job<'a> {
                 }
             }
         };
-        let released = held.release(context, arguments, progress).await;
+        let released = held.release(context, arguments, &self.stop, progress).await;
         say_back(&released, progress);
         let read = read.map_err(|failure| with_missing(failure, &released.missing))?;
         let mut tally = Tally::default();

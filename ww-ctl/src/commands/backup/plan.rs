@@ -17,7 +17,7 @@ use crate::agent::{Reach, StepError};
 use crate::backup::journal::{How, Touched};
 use crate::backup::source::{Below, Measured, Source, below, best};
 use crate::cli::Backup;
-use crate::engine::{Backing, Engine, Inspected, Placed, chain};
+use crate::engine::{Backing, Engine, EngineError, Inspected, Placed, chain};
 use crate::environment::variable;
 use crate::exit::{Exit, Failure};
 use crate::fleet::clean;
@@ -183,27 +183,41 @@ async fn mounted(chosen: &Chosen) -> Result<Option<PathBuf>, Failure> {
         return Ok(None);
     }
     for one in &chosen.members {
-        let placed = one.placed();
-        let Some(placed) = placed.iter().find(|placed| placed.place == BACKUP) else {
-            continue;
-        };
-        let path = match &placed.backing {
-            Backing::Directory(path) => Some(path.clone()),
-            Backing::Volume(name) => engine
-                .volume(name)
-                .await?
-                .and_then(|volume| volume.directory),
-        };
-        let Some(path) = path.map(PathBuf::from) else {
-            continue;
-        };
-        for _ in 0..LOOKS {
-            if let Ok(found) = std::fs::symlink_metadata(&path)
-                && found.is_dir()
-                && engine.sees(one.id(), BACKUP, &found).await?
-            {
-                return Ok(Some(path));
-            }
+        if let Some(path) = at_backup(engine, one).await? {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
+/// The directory of this machine that is mounted at a container's `/backup`, on an Engine of this machine.
+///
+/// # Errors
+/// When the Engine cannot be asked.
+pub(super) async fn at_backup(
+    engine: &Engine,
+    one: &Inspected,
+) -> Result<Option<PathBuf>, EngineError> {
+    let placed = one.placed();
+    let Some(placed) = placed.iter().find(|placed| placed.place == BACKUP) else {
+        return Ok(None);
+    };
+    let path = match &placed.backing {
+        Backing::Directory(path) => Some(path.clone()),
+        Backing::Volume(name) => engine
+            .volume(name)
+            .await?
+            .and_then(|volume| volume.directory),
+    };
+    let Some(path) = path.map(PathBuf::from) else {
+        return Ok(None);
+    };
+    for _ in 0..LOOKS {
+        if let Ok(found) = std::fs::symlink_metadata(&path)
+            && found.is_dir()
+            && engine.sees(one.id(), BACKUP, &found).await?
+        {
+            return Ok(Some(path));
         }
     }
     Ok(None)

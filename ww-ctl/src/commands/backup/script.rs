@@ -3,13 +3,14 @@
 use whaleware::lifecycle::Moment;
 use whaleware::protocol::{FromAgent, HookAnswer};
 
-use super::back::bring_back;
+use super::back::is_up;
 use super::done::Done;
-use super::hold::{Released, write_down};
+use super::hold::{Released, journal, write_down};
 use super::job::{Job, Payload, Tally, unkept};
 use super::manifest::{self, Outcome, consistency};
 use super::plan::{Plan, Treated};
 use super::progress::Progress;
+use super::sweep::remove_written;
 use crate::agent::{Reach, Session, StepError};
 use crate::backup::journal::Entry;
 use crate::backup::source::{Gauge, ReadReport, Source};
@@ -91,18 +92,31 @@ impl Job<'_> {
         Ok((session, directory))
     }
 
-    /// A container that was killed meanwhile is started again.
+    /// A container that was killed meanwhile is started again, and nothing stays of what its script has written.
     async fn bring_back(&self, entry: Entry, progress: &mut Progress) {
         let engine = &self.chosen.engine;
         for touched in &entry.under_way.touched {
-            match bring_back(engine, touched).await {
-                Ok(None) => {}
-                Ok(Some(what)) => progress.warn(&format!("{} {what}", clean(&touched.name, 200))),
-                // The next call tries again.
-                Err(error) => return progress.warn(&error.to_string()),
+            let name = clean(&touched.name, 200);
+            let coming = is_up(engine, touched, self.arguments.timeout);
+            let coming = self.stop.run_until_cancelled(coming);
+            let what = format!("{name} is looked after");
+            if let Some(Err(why)) = progress.during(&what, None, coming).await {
+                progress.warn(&format!("{name} is not UP: {why}"));
+            }
+            if self.is_alone() {
+                remove_written(self.context, engine, touched).await;
             }
         }
         end(entry, progress);
+    }
+
+    /// Whether no other backup is under way from this machine.
+    fn is_alone(&self) -> bool {
+        let left = journal(self.context)
+            .ok()
+            .and_then(|journal| journal.left().ok());
+        // This one is.
+        left.is_some_and(|left| left.under_way <= 1)
     }
 
     async fn session(&self, one: &Treated) -> Result<Session, Failure> {

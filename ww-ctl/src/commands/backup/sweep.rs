@@ -1,13 +1,19 @@
 //! What calls that were killed have left: brought back before anything else is done.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use whaleware::paths::HOOK_DIRECTORY;
 
 use super::Context;
 use super::back::{bring_back, found};
 use super::chosen::Chosen;
 use super::hold::journal;
+use super::plan::at_backup;
 use crate::agent::Reach;
-use crate::backup::journal::{Entry, Touched};
+use crate::backup::journal::{Entry, How, Touched};
 use crate::engine::{Engine, chain};
 use crate::exit::{Exit, Failure};
 use crate::fleet::clean;
@@ -22,25 +28,25 @@ const SHOWN: usize = 200;
 pub(super) async fn sweep(context: &Context, all: &[Chosen]) -> Result<(), Failure> {
     let journal = journal(context)?;
     let left = super::apart(move || journal.left()).await?;
-    let (left, odd) = left.map_err(|error| {
+    let left = left.map_err(|error| {
         let words = clean(&chain(&error), 1000);
         Failure::new(
             Exit::Failed,
             format!("cannot tell what earlier backups have left: {words}"),
         )
     })?;
-    for words in odd {
+    for words in left.odd {
         let words = clean(&words, 1000);
         context
             .output
             .warn(&format!("not understood, and left alone: {words}"));
     }
-    for entry in left {
+    for entry in left.entries {
         let engine = all
             .iter()
             .find(|one| one.identity.id == entry.under_way.engine);
         match engine {
-            Some(one) => settle(context, &one.engine, entry).await,
+            Some(one) => settle(context, &one.engine, entry, left.under_way == 0).await,
             None => context.output.detail(&format!(
                 "a backup of {} on {} was cut short; the next one there brings back what it stopped",
                 clean(&entry.under_way.name, SHOWN),
@@ -51,7 +57,7 @@ pub(super) async fn sweep(context: &Context, all: &[Chosen]) -> Result<(), Failu
     Ok(())
 }
 
-async fn settle(context: &Context, engine: &Engine, entry: Entry) {
+async fn settle(context: &Context, engine: &Engine, entry: Entry, alone: bool) {
     let mut done = true;
     let mut told = BTreeSet::new();
     for one in &entry.under_way.touched {
@@ -69,6 +75,9 @@ async fn settle(context: &Context, engine: &Engine, entry: Entry) {
         }
         if let Some(directory) = &one.directory {
             tidy(context, engine, one, directory).await;
+        }
+        if one.how == How::Hook && alone {
+            remove_written(context, engine, one).await;
         }
     }
     if !told.is_empty() {
@@ -96,4 +105,37 @@ async fn tidy(context: &Context, engine: &Engine, one: &Touched, directory: &str
             .output
             .detail(&format!("{name}: {directory} is still there"));
     }
+}
+
+/// What scripts have written whose container was killed: nobody knows its name then. Only where no other backup is
+/// under way from this machine, or it may be one of theirs.
+pub(super) async fn remove_written(context: &Context, engine: &Engine, one: &Touched) {
+    let place = async {
+        let there = found(engine, one).await.ok().flatten()?;
+        let is_here = engine.is_here().await.ok()?;
+        if !is_here {
+            return None;
+        }
+        at_backup(engine, &there).await.ok().flatten()
+    };
+    let Some(place) = place.await else { return };
+    let removed = super::apart(move || remove_all(&place)).await;
+    if let Ok(Err(error)) = removed {
+        let name = clean(&one.name, SHOWN);
+        let words = format!("{name}: what its script has written is still there: {error}");
+        context.output.detail(&words);
+    }
+}
+
+fn remove_all(place: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(place)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_one = name.to_string_lossy().starts_with(HOOK_DIRECTORY);
+        // A link that somebody has planted is not followed.
+        if is_one && entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }

@@ -9,6 +9,7 @@
 //! * [`measure`]: how much that would be.
 //! * [`read`]: reads such a stream, one that an Engine made, or one of GNU tar, and trusts none of it.
 //! * [`unpack`]: makes a tree of what was read, in a directory that nothing gets out of.
+//! * [`remove`]: removes one, however deep it is.
 //!
 //! Of extended attributes `user.*`, `trusted.*`, `security.capability` and the lists of access control are kept. The
 //! others of `security.` and `system.` are the host's own (labels, measurements): it sets them again by its rules.
@@ -19,6 +20,7 @@ pub mod measure;
 pub mod pack;
 pub mod pattern;
 pub mod read;
+pub mod remove;
 pub mod unpack;
 
 mod attribute;

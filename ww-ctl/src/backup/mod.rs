@@ -3,4 +3,9 @@
 pub(crate) mod groups;
 pub(crate) mod journal;
 pub(crate) mod source;
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "the commands that are to use it are not there yet"
+)]
 pub(crate) mod vault;

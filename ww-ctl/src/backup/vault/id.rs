@@ -1,84 +1,84 @@
-//! What a set is called: when it was begun, and something no other has.
+//! What a backup is called.
 
 use std::fmt;
-use std::str::FromStr;
+use std::io::Read;
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-/// How its time is written.
-const FORMAT: &str = "%Y%m%dT%H%M%SZ";
-
-/// `20261122T161500Z-7f3a`. Those of a name are in the order of their times.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// The time it was begun, to the second, and four digits more: `20261122T161500Z-7f3a`. In order of
+/// names they are in order of time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub(crate) struct Id(String);
 
-/// Why something is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an id is a time and four digits, such as 20261122T161500Z-7f3a")]
-pub(crate) struct IdError;
+/// How long one is.
+const LENGTH: usize = "20261122T161500Z-7f3a".len();
+/// How the time is written in it.
+const TIME: &str = "%Y%m%dT%H%M%SZ";
 
 impl Id {
     /// A new one.
-    pub(crate) fn new(at: Timestamp) -> Self {
+    ///
+    /// # Errors
+    /// When the system has no random bytes.
+    pub(crate) fn new(now: Timestamp) -> std::io::Result<Self> {
         let mut tail = [0; 2];
-        // Two that begin in the same second are kept apart by the lock; it is for those of two machines.
-        if ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut tail).is_err() {
-            let [.., one, two] = std::process::id().to_be_bytes();
-            tail = [one, two];
+        std::fs::File::open("/dev/urandom")?.read_exact(&mut tail)?;
+        Ok(Self::with_tail(now, u16::from_be_bytes(tail)))
+    }
+
+    fn with_tail(now: Timestamp, tail: u16) -> Self {
+        Self(format!("{}-{tail:04x}", now.strftime(TIME)))
+    }
+
+    /// The one that is written like this.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (_, tail) = text.split_once("Z-")?;
+        let lower = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if text.len() != LENGTH || tail.len() != 4 || !tail.bytes().all(lower) {
+            return None;
         }
-        let [one, two] = tail;
-        Self(format!("{}-{one:02x}{two:02x}", at.strftime(FORMAT)))
+        let id = Self(text.to_owned());
+        // Written again it must be the same: nothing has two names.
+        let same = id.read_time()?.strftime(TIME).to_string();
+        text.starts_with(&same).then_some(id)
     }
 
-    /// When it was begun, to the second.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "what is to list sets is not there yet")
-    )]
-    pub(crate) fn time(&self) -> Option<Timestamp> {
-        time(&self.0)
+    fn read_time(&self) -> Option<Timestamp> {
+        let (time, _) = self.0.split_once('-')?;
+        let civil = jiff::civil::DateTime::strptime(TIME, time).ok()?;
+        Some(civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
     }
-}
 
-fn time(text: &str) -> Option<Timestamp> {
-    let (time, _) = text.split_once('-')?;
-    let civil = DateTime::strptime(FORMAT, time).ok()?;
-    Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp())
-}
+    /// When it was begun.
+    pub(crate) fn time(&self) -> Timestamp {
+        self.read_time().unwrap_or(Timestamp::UNIX_EPOCH)
+    }
 
-impl FromStr for Id {
-    type Err = IdError;
-
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        let tail = text.split_once('-').map(|(_, tail)| tail).ok_or(IdError)?;
-        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        let is_one = text.len() == 21
-            && tail.len() == 4
-            && tail.bytes().all(is_digit)
-            && time(text).is_some();
-        is_one.then(|| Self(text.to_owned())).ok_or(IdError)
+    /// As it is written.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
 impl fmt::Display for Id {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(&self.0)
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
     }
 }
 
-impl Serialize for Id {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+impl TryFrom<String> for Id {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text).ok_or_else(|| "it is no name of a backup".to_owned())
     }
 }
 
-impl<'de> Deserialize<'de> for Id {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+impl From<Id> for String {
+    fn from(id: Id) -> Self {
+        id.0
     }
 }
 
@@ -88,21 +88,22 @@ mod tests {
 
     #[test]
     fn it_says_when_and_nothing_else_is_one() {
-        let at: Timestamp = "2026-11-22T16:15:00.7Z".parse().unwrap();
-        let id = Id::new(at);
-        assert!(id.to_string().starts_with("20261122T161500Z-"));
-        assert_eq!(id.to_string().parse::<Id>().unwrap(), id);
-        assert_eq!(id.time().unwrap().as_second(), at.as_second());
-        for odd in [
+        let now: Timestamp = "2026-11-22T16:15:00.7Z".parse().unwrap();
+        let id = Id::with_tail(now, 0x7f3a);
+        assert_eq!(id.to_string(), "20261122T161500Z-7f3a");
+        assert_eq!(id.time().to_string(), "2026-11-22T16:15:00Z");
+        assert_eq!(Id::parse("20261122T161500Z-7f3a"), Some(id));
+        for text in [
             "",
-            "20261122T161500Z",
-            "20261122T161500Z-7F3A",
-            "20261122T161500Z-7f3a0",
+            "20261122T161500Z-7f3",
+            "20261122T161500Z-7F3a",
             "20261322T161500Z-7f3a",
-            "../20261122T16150-7f3a",
-            ".incoming-161500Z-7f3",
+            "20261122T161500Z-7f3a/",
+            "../../../../etc/passw",
+            "20261122T161500Z_7f3a",
+            ".incoming-20261122T16",
         ] {
-            assert!(odd.parse::<Id>().is_err(), "{odd}");
+            assert_eq!(Id::parse(text), None, "{text}");
         }
     }
 }

@@ -1,98 +1,159 @@
-//! A set on its way: it has its name only when all of it is on the disk.
+//! A backup that is being written: nobody sees it before all of it is there.
 
 use std::fs::File;
-use std::io::Write;
-use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::os::fd::AsFd;
 
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use ww_archive::read::{Limits, Reader};
+use ww_archive::unpack::{UnpackOptions, unpack};
+use ww_archive::{Entry, Problem, Watch};
 
-use super::files::{directory, empty, file};
-use super::{INCOMING, Id, MANIFEST, Manifest, Set, VaultError};
+use super::error::VaultError;
+use super::id::Id;
+use super::manifest::{Manifest, Payload};
+use super::place::Place;
+use super::seal::{self, SealError, SealOptions, Sealed, nicely};
+use super::set::{MANIFEST, Set};
+use crate::backup::source::Gauge;
 
-/// A set on its way. It is removed when it is dropped.
+/// What one is called until it is complete.
+pub(super) const INCOMING: &str = ".incoming-";
+/// What a script wrote, as it wrote it.
+pub(super) const HOOK: &str = "hook";
+
+/// A backup that is being written. Dropped, it is gone.
 #[derive(Debug)]
 pub(crate) struct Incoming {
-    pub(super) path: PathBuf,
-    parent: Arc<OwnedFd>,
-    pub(super) directory: OwnedFd,
+    /// The directory of all backups of the same.
+    above: Place,
+    place: Place,
     name: String,
     id: Id,
-    /// How many archives are in it.
-    pub(super) archives: u32,
     published: bool,
 }
 
 impl Incoming {
-    pub(super) fn new(path: &Path, parent: Arc<OwnedFd>, id: Id) -> Result<Self, VaultError> {
-        let name = format!("{INCOMING}{id}");
-        let path = path.join(&name);
-        let made = rustix::fs::mkdirat(&*parent, &name, Mode::RWXU);
-        made.map_err(|error| VaultError::at("make", &path)(error.into()))?;
-        let directory = directory(&*parent, &name).map_err(VaultError::at("open", &path))?;
+    pub(super) fn new(above: &Place, name: &str, id: &Id) -> Result<Self, VaultError> {
+        let place = above.make_new(&hidden(id))?;
         Ok(Self {
-            path,
-            parent,
-            directory,
-            name,
-            id,
-            archives: 0,
+            above: above.clone(),
+            place,
+            name: name.to_owned(),
+            id: id.clone(),
             published: false,
         })
     }
 
-    /// A file without a name in the vault's file system, for what is read. It goes with its last descriptor.
+    /// What it is going to be called.
+    pub(crate) fn id(&self) -> &Id {
+        &self.id
+    }
+
+    /// Whose it is.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A file for a raw archive, in the vault's file system. It has no name, so it is gone with the last that has it
+    /// open.
     ///
     /// # Errors
     /// When there can be none.
     pub(crate) fn spool(&self) -> Result<File, VaultError> {
-        const NAME: &str = "spool";
-        let mode = Mode::RUSR | Mode::WUSR;
-        let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
-        if let Ok(unnamed) = rustix::fs::openat(&self.directory, ".", flags, mode) {
-            return Ok(File::from(unnamed));
-        }
-        // Some file systems have none.
-        let failed = VaultError::at("make a file in", &self.path);
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
-        let named = file(&self.directory, NAME, flags).map_err(&failed)?;
-        let gone = rustix::fs::unlinkat(&self.directory, NAME, AtFlags::empty());
-        gone.map_err(|error| failed(error.into()))?;
-        Ok(named)
+        self.place.unnamed()
     }
 
-    /// Gives it its name, once all of it is on the disk.
+    /// Compresses a raw archive into it, and lists what is in it. The number is that of the part, from 1.
     ///
     /// # Errors
-    /// When that cannot be done: there is no set then.
-    pub(crate) fn publish(mut self, manifest: Manifest) -> Result<Set, VaultError> {
-        let path = self.path.join(MANIFEST);
-        let failed = VaultError::at("write", &path);
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-        let mut open = file(&self.directory, MANIFEST, flags).map_err(&failed)?;
-        let mut text =
-            serde_json::to_vec_pretty(&manifest).map_err(|error| failed(error.into()))?;
-        text.push(b'\n');
-        open.write_all(&text)
-            .and_then(|()| open.sync_all())
-            .map_err(&failed)?;
-        let failed = VaultError::at("publish", &self.path);
-        let id = self.id.to_string();
-        rustix::fs::fsync(&self.directory)
-            .and_then(|()| {
-                let both = (&*self.parent, &*self.parent);
-                let keep = RenameFlags::NOREPLACE;
-                rustix::fs::renameat_with(both.0, &self.name, both.1, &id, keep)
-            })
-            .map_err(|error| failed(error.into()))?;
-        // From here on it is there, whether that is on the disk or not.
-        self.published = true;
-        rustix::fs::fsync(&*self.parent).map_err(|error| failed(error.into()))?;
-        Ok(Set {
-            id: self.id.clone(),
-            manifest,
+    /// When the archive is not whole, or there is no room.
+    pub(crate) fn seal(
+        &self,
+        raw: File,
+        number: usize,
+        options: &SealOptions,
+        gauge: &Gauge,
+    ) -> Result<Sealed, SealError> {
+        let payload = file_name("data", "tar.zst", number, options);
+        let files = file_name("files", "jsonl.zst", number, options);
+        let sealed = nicely(options.nice, || {
+            seal::seal(&self.place, (&payload, &files), raw, options, gauge)
+        });
+        sealed.map_err(VaultError::system("write", self.place.path()))?
+    }
+
+    /// The same with what a script wrote: as files, so that one can use them without any tool, unless it is encrypted.
+    ///
+    /// # Errors
+    /// When the archive is not whole, or there is no room.
+    pub(crate) fn seal_tree(
+        &self,
+        mut raw: File,
+        number: usize,
+        options: &SealOptions,
+        gauge: &Gauge,
+    ) -> Result<Sealed, SealError> {
+        let files = file_name("files", "jsonl.zst", number, options);
+        if !options.encrypt_to.is_empty() {
+            let payload = file_name("hook", "tar.zst", number, options);
+            let sealed = nicely(options.nice, || {
+                seal::seal(&self.place, (&payload, &files), raw, options, gauge)
+            });
+            return sealed.map_err(VaultError::system("write", self.place.path()))?;
+        }
+        let (files, sha256, counts) = seal::list(&self.place, &files, &mut raw, options, gauge)?;
+        let tree = self.place.make_new(HOOK)?;
+        let failed = || VaultError::system("read", self.place.path());
+        std::io::Seek::rewind(&mut raw).map_err(failed())?;
+        let unpacked = unpack(
+            Reader::new(&raw, Limits::default()),
+            tree.fd().as_fd(),
+            &UnpackOptions {
+                devices: false,
+                only: None,
+                owners: rustix::process::geteuid().is_root(),
+            },
+            &mut Unheeding(gauge),
+        )?;
+        Ok(Sealed {
+            payload: Payload {
+                file: HOOK.to_owned(),
+                bytes: unpacked.bytes,
+                sha256,
+                raw_bytes: unpacked.bytes,
+                encrypted: false,
+            },
+            files,
+            counts,
         })
+    }
+
+    /// Gives it its name: from here on it is a backup. All of it is on the disk by then.
+    ///
+    /// # Errors
+    /// When it cannot be done; then it is gone.
+    pub(crate) fn publish(mut self, manifest: &Manifest) -> Result<Set, VaultError> {
+        let odd = |reason: &str| VaultError::Odd {
+            what: "publish",
+            path: self.place.path().to_owned(),
+            reason: reason.to_owned(),
+        };
+        if manifest.name != self.name || manifest.id != self.id {
+            return Err(odd("its manifest tells of another one"));
+        }
+        let text = manifest.text().map_err(|error| odd(&error.to_string()))?;
+        self.place.write(MANIFEST, &text)?;
+        let name = self.id.to_string();
+        self.above.rename(&hidden(&self.id), &name)?;
+        self.published = true;
+        // Whoever can write to the vault may have put something else there.
+        if !self.above.below(&name)?.is(&self.place)? {
+            return Err(VaultError::Odd {
+                what: "publish",
+                path: self.above.path().join(&name),
+                reason: "something else was put in its place meanwhile".to_owned(),
+            });
+        }
+        Set::open_at(&self.above, &self.name, &self.id)
     }
 }
 
@@ -100,7 +161,39 @@ impl Drop for Incoming {
     fn drop(&mut self) {
         if !self.published {
             // What cannot be removed now is swept by the next run.
-            let _left = empty(&self.parent, &self.name);
+            let _left = self.above.remove(&hidden(&self.id));
         }
+    }
+}
+
+fn hidden(id: &Id) -> String {
+    format!("{INCOMING}{id}")
+}
+
+fn file_name(stem: &str, extension: &str, number: usize, options: &SealOptions) -> String {
+    let number = match number {
+        0 | 1 => String::new(),
+        more => format!("-{more}"),
+    };
+    let age = if options.encrypt_to.is_empty() {
+        ""
+    } else {
+        ".age"
+    };
+    format!("{stem}{number}.{extension}{age}")
+}
+
+/// What a script wrote is listed already; what cannot be put back here is in the list.
+struct Unheeding<'a>(&'a Gauge);
+
+impl Watch for Unheeding<'_> {
+    fn entry(&mut self, _: &Entry) {}
+
+    fn bytes(&mut self, _: u64) {}
+
+    fn problem(&mut self, _: Problem) {}
+
+    fn is_over(&self) -> bool {
+        self.0.is_stopped()
     }
 }

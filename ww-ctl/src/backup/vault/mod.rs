@@ -1,100 +1,84 @@
-//! The vault: a directory with a directory a name, and in it a directory a set.
+//! Where backups are kept: `VAULT/NAME/ID/`, a directory for each.
 //!
-//! Whoever can write there may be hostile: a container that has its vault at `/backup` plants what it likes. So
-//! everything below is opened by descriptors, and no link is followed.
+//! A vault is a directory of this machine. Often it is mounted in the containers whose backups it has, so that their own
+//! scripts can write to it: whatever is found in it may have been put there by one of them. See [`place`].
 
-mod files;
+mod age;
+mod digest;
+mod error;
 mod id;
 mod incoming;
+mod listed;
 mod manifest;
+mod place;
+mod reader;
 mod seal;
+mod set;
+#[cfg(test)]
+mod tests;
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use nix::fcntl::{Flock, FlockArg};
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::fstatvfs;
 
+pub(crate) use digest::{Digesting, Sha256, hex, sha256};
+pub(crate) use error::VaultError;
 pub(crate) use id::Id;
 pub(crate) use incoming::Incoming;
+pub(crate) use listed::{Content, KindOf, Line, Octets, read as read_line};
 pub(crate) use manifest::{
-    BackingKind, Consistency, EngineInfo, Manifest, Member, Part, PartBacking, PartKind,
-    ProblemTold, ProblemsTold, Role, SCHEMA,
+    BackingKind, BackingOf, Consistency, Counts, EngineOf, Manifest, Member, Part, PartKind,
+    Payload, ProblemTold, ProblemsTold, Repository, Role,
 };
+pub(crate) use place::Place;
+pub(crate) use reader::{files, reader};
 pub(crate) use seal::{SealError, SealOptions, Sealed};
+pub(crate) use set::{How, Set, Verifications, Verified};
 
 use crate::fleet::clean;
 use crate::syntax::is_name;
-use files::{directory, empty, file, names};
+use incoming::INCOMING;
 
-/// What the name of a set begins with that is not complete.
-const INCOMING: &str = ".incoming-";
-/// What the name of a set begins with that is on its way out.
-const REMOVING: &str = ".removing-";
-/// Held while sets of a name are made or removed.
+/// Held by who changes the backups of one name.
 const LOCK: &str = ".lock";
-/// What a set says of itself.
-const MANIFEST: &str = "manifest.json";
-/// The most bytes of that.
-const LARGEST: u64 = 16 << 20;
+/// What a backup is called while it is removed.
+const REMOVING: &str = ".removing-";
 /// The most bytes read of who holds a lock.
 const HOLDER: u64 = 200;
+/// The newest one, as one asks for it.
+const LATEST: &str = "latest";
 
-/// Why the vault does not do what it should.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum VaultError {
-    /// Another run is at work on the same name.
-    #[error("another run is at work on {name} in the vault: {by}")]
-    Locked {
-        /// The name.
-        name: String,
-        /// Who it is.
-        by: String,
-    },
-    /// It is no name of a container.
-    #[error("`{0}` cannot be a name in the vault")]
-    Name(String),
-    /// Something in it is not what it should be.
-    #[error("cannot {what} {}", .path.display())]
-    System {
-        /// What was tried.
-        what: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why it failed.
-        source: io::Error,
-    },
-}
-
-impl VaultError {
-    fn at(what: &'static str, path: &Path) -> impl Fn(io::Error) -> Self + use<> {
-        let path = path.to_owned();
-        move |source| Self::System {
-            what,
-            path: path.clone(),
-            source,
-        }
-    }
-}
-
-/// An open vault.
+/// A directory with backups.
 #[derive(Debug, Clone)]
 pub(crate) struct Vault {
-    path: PathBuf,
-    root: Arc<OwnedFd>,
+    place: Place,
 }
 
-/// Held by one run at a time for a name.
+/// Held while the backups of one name are changed.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    #[expect(dead_code, reason = "it is only held")]
-    held: Flock<File>,
-    directory: Arc<OwnedFd>,
-    path: PathBuf,
+    name: String,
+    place: Place,
+    _held: Flock<File>,
+}
+
+/// What is found where backups are.
+#[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are of the large one")]
+pub(crate) enum Listed {
+    /// One that was complete when it was written.
+    Set(Set),
+    /// One that cannot be used any more.
+    Broken {
+        /// What it is called.
+        id: Id,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What is free.
@@ -102,84 +86,181 @@ pub(crate) struct Lock {
 pub(crate) struct Space {
     /// Bytes.
     pub bytes: u64,
-}
-
-/// A set that is complete.
-#[derive(Debug, Clone)]
-pub(crate) struct Set {
-    /// Its id.
-    pub id: Id,
-    /// What it says of itself.
-    pub manifest: Manifest,
-}
-
-impl Set {
-    /// The bytes of its payloads.
-    pub(crate) fn bytes(&self) -> u64 {
-        let parts = self.manifest.parts.iter();
-        let bytes = parts.map(|part| part.payload.bytes.saturating_add(part.files.bytes));
-        bytes.fold(0, u64::saturating_add)
-    }
+    /// Files; none where the file system does not count them.
+    pub files: Option<u64>,
 }
 
 impl Vault {
-    /// Opens one that is there.
+    /// The one at this path.
     ///
     /// # Errors
     /// When there is none.
     pub(crate) fn open(path: &Path) -> Result<Self, VaultError> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = rustix::fs::open(path, flags, Mode::empty());
-        let root = root.map_err(|error| VaultError::at("open the vault", path)(error.into()))?;
         Ok(Self {
-            path: path.to_owned(),
-            root: Arc::new(root),
+            place: Place::at(path)?,
         })
     }
 
-    /// Opens it, and makes it where there is none.
+    /// The one at this path; it is made where it is not there, for nobody else to look into.
     ///
     /// # Errors
-    /// When that cannot be done.
+    /// When it cannot be made.
     pub(crate) fn make(path: &Path) -> Result<Self, VaultError> {
-        let mut builder = DirBuilder::new();
-        let made = builder.recursive(true).mode(0o700).create(path);
-        made.map_err(VaultError::at("make the vault", path))?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(VaultError::system("make", path))?;
         Self::open(path)
     }
 
-    /// Keeps others from the sets of a name, and makes the name's directory where there is none.
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        self.place.path()
+    }
+
+    /// Whose backups are in it, in order.
     ///
     /// # Errors
-    /// [`VaultError::Locked`] at once when another run has it.
+    /// When it cannot be read.
+    pub(crate) fn names(&self) -> Result<Vec<String>, VaultError> {
+        let names = self.place.names()?.into_iter();
+        let names = names.filter(|(name, kind)| {
+            is_name(name)
+                && matches!(
+                    kind,
+                    rustix::fs::FileType::Directory | rustix::fs::FileType::Unknown
+                )
+        });
+        Ok(names.map(|(name, _)| name).collect())
+    }
+
+    /// The backups of one name, oldest first; none where there never was one.
+    ///
+    /// # Errors
+    /// When they cannot be read. One of them that cannot is told as broken.
+    pub(crate) fn listed(&self, name: &str) -> Result<Vec<Listed>, VaultError> {
+        let above = match self.place.below(name) {
+            Err(VaultError::System { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Ok(Vec::new());
+            }
+            above => above?,
+        };
+        let names = above.names()?.into_iter();
+        let ids = names.filter_map(|(name, _)| Id::parse(&name));
+        let listed = ids.map(|id| match Set::open_at(&above, name, &id) {
+            Ok(set) => Listed::Set(set),
+            Err(VaultError::Broken { reason, .. }) => Listed::Broken { id, reason },
+            Err(error) => Listed::Broken {
+                id,
+                reason: crate::engine::chain(&error),
+            },
+        });
+        Ok(listed.collect())
+    }
+
+    /// Those of one name that can be used, oldest first.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(crate) fn sets(&self, name: &str) -> Result<Vec<Set>, VaultError> {
+        let listed = self.listed(name)?.into_iter();
+        let sets = listed.filter_map(|one| match one {
+            Listed::Set(set) => Some(set),
+            Listed::Broken { .. } => None,
+        });
+        Ok(sets.collect())
+    }
+
+    /// The one that goes by `NAME/ID`, an id, the end of one, or `NAME` or `NAME/latest` for the newest of a name.
+    ///
+    /// # Errors
+    /// When there is none, more than one, or it cannot be used any more.
+    pub(crate) fn find(&self, reference: &str) -> Result<Set, VaultError> {
+        let names = self.names()?;
+        let (names, wanted) = match reference.split_once('/') {
+            Some((name, wanted)) => {
+                let names = names.into_iter().filter(|known| known == name);
+                (names.collect(), wanted)
+            }
+            None if names.iter().any(|name| name == reference) => {
+                (vec![reference.to_owned()], LATEST)
+            }
+            None => (names, reference),
+        };
+        let mut found = Vec::new();
+        let mut known = 0;
+        for name in &names {
+            let listed = self.listed(name)?;
+            known += listed.len();
+            if wanted == LATEST {
+                let newest = listed.into_iter().rev();
+                let mut sets = newest.filter(|one| matches!(one, Listed::Set(_)));
+                found.extend(sets.next().map(|one| (name.clone(), one)));
+            } else if !wanted.is_empty() {
+                let own = listed.into_iter();
+                let own = own.filter(|one| one.id().as_str().ends_with(wanted));
+                found.extend(own.map(|one| (name.clone(), one)));
+            }
+        }
+        let vault = self.path().to_owned();
+        let reference = reference.to_owned();
+        if found.len() > 1 {
+            let found = found
+                .iter()
+                .map(|(name, one)| format!("{name}/{}", one.id()));
+            return Err(VaultError::Ambiguous {
+                reference,
+                vault,
+                found: found.collect(),
+            });
+        }
+        match found.pop() {
+            Some((_, Listed::Set(set))) => Ok(set),
+            Some((name, Listed::Broken { id, reason })) => Err(VaultError::Broken {
+                reference: format!("{name}/{id}"),
+                vault,
+                reason,
+            }),
+            None => Err(VaultError::Absent {
+                reference,
+                vault,
+                known: match known {
+                    0 => String::new(),
+                    1 => ": there is one other".to_owned(),
+                    more => format!(": there are {more} others"),
+                },
+            }),
+        }
+    }
+
+    /// Keeps others from changing the backups of one name until it is dropped.
+    ///
+    /// # Errors
+    /// [`VaultError::Locked`] at once when somebody else does.
     pub(crate) fn lock(&self, name: &str) -> Result<Lock, VaultError> {
         if !is_name(name) {
-            return Err(VaultError::Name(clean(name, 200)));
+            return Err(VaultError::Odd {
+                what: "keep backups of",
+                path: clean(name, 200).into(),
+                reason: "it cannot be the name of a container".to_owned(),
+            });
         }
-        let path = self.path.join(name);
-        match rustix::fs::mkdirat(&*self.root, name, Mode::RWXU) {
-            Ok(()) => rustix::fs::fsync(&*self.root)
-                .map_err(|error| VaultError::at("sync", &self.path)(error.into()))?,
-            Err(rustix::io::Errno::EXIST) => {}
-            Err(error) => return Err(VaultError::at("make", &path)(error.into())),
-        }
-        let directory = directory(&*self.root, name).map_err(VaultError::at("open", &path))?;
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK;
-        let lock = path.join(LOCK);
-        let open = file(&directory, LOCK, flags).map_err(VaultError::at("open", &lock))?;
-        let mut held = match Flock::lock(open, FlockArg::LockExclusiveNonblock) {
+        let place = self.place.make(name)?;
+        let path = place.path().join(LOCK);
+        let mut held = match Flock::lock(place.lockable(LOCK)?, FlockArg::LockExclusiveNonblock) {
             Ok(held) => held,
             Err((file, nix::errno::Errno::EWOULDBLOCK)) => {
                 let mut by = Vec::new();
                 let _unread = file.take(HOLDER).read_to_end(&mut by);
                 return Err(VaultError::Locked {
                     name: name.to_owned(),
+                    vault: self.path().to_owned(),
                     by: clean(String::from_utf8_lossy(&by).trim(), 200),
                 });
             }
-            Err((_, error)) => return Err(VaultError::at("lock", &lock)(error.into())),
+            Err((_, error)) => {
+                return Err(VaultError::system("lock", path)(io::Error::from(error)));
+            }
         };
-        // Who it is is a courtesy, and a disk that is full must not keep anybody from removing sets.
+        // Who it is is a courtesy, and a disk that is full must not keep anybody from removing backups.
         let by = format!(
             "process {} of {}\n",
             std::process::id(),
@@ -187,163 +268,73 @@ impl Vault {
         );
         let _full = held.set_len(0).and_then(|()| held.write_all(by.as_bytes()));
         Ok(Lock {
-            held,
-            directory: Arc::new(directory),
-            path,
+            name: name.to_owned(),
+            place,
+            _held: held,
         })
     }
 
-    /// Removes what runs that were killed have left under a name; what that was.
+    /// What is free in its file system.
     ///
     /// # Errors
-    /// When something cannot be removed.
-    #[expect(clippy::unused_self, reason = "the lock is of this vault")]
-    pub(crate) fn sweep(&self, lock: &Lock) -> Result<Vec<String>, VaultError> {
-        let failed = VaultError::at("tidy up", &lock.path);
+    /// When the system does not say.
+    pub(crate) fn free(&self) -> Result<Space, VaultError> {
+        let found =
+            fstatvfs(self.place.fd()).map_err(VaultError::system("look at", self.path()))?;
+        Ok(Space {
+            bytes: found.f_bavail.saturating_mul(found.f_frsize),
+            files: (found.f_files > 0).then_some(found.f_favail),
+        })
+    }
+}
+
+impl Lock {
+    /// Whose backups.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Removes what a run that was killed has left, and tells what it was.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub(crate) fn sweep(&self) -> Result<Vec<String>, VaultError> {
         let mut swept = Vec::new();
-        for name in names(&lock.directory).map_err(&failed)? {
+        for (name, _) in self.place.names()? {
             if name.starts_with(INCOMING) || name.starts_with(REMOVING) {
-                remove(&lock.directory, &name).map_err(&failed)?;
+                self.place.remove(&name)?;
                 swept.push(name);
             }
         }
         Ok(swept)
     }
 
-    /// Begins a set.
+    /// Begins a backup.
     ///
     /// # Errors
-    /// When its directory cannot be made.
-    #[expect(clippy::unused_self, reason = "the lock is of this vault")]
-    pub(crate) fn incoming(&self, lock: &Lock, id: &Id) -> Result<Incoming, VaultError> {
-        Incoming::new(&lock.path, lock.directory.clone(), id.clone())
+    /// When it cannot be begun.
+    pub(crate) fn incoming(&self, id: &Id) -> Result<Incoming, VaultError> {
+        Incoming::new(&self.place, &self.name, id)
     }
 
-    /// What is free for whoever asks.
+    /// Removes a backup, broken or not. Interrupted, it is none any more and goes with the next [`Self::sweep`].
     ///
     /// # Errors
-    /// When the file system does not tell.
-    pub(crate) fn free(&self) -> Result<Space, VaultError> {
-        let told = rustix::fs::fstatvfs(&*self.root);
-        let told = told.map_err(|error| VaultError::at("look at", &self.path)(error.into()))?;
-        Ok(Space {
-            bytes: told.f_bavail.saturating_mul(told.f_frsize),
-        })
+    /// When it cannot be removed.
+    pub(crate) fn remove(&self, id: &Id) -> Result<(), VaultError> {
+        let hidden = format!("{REMOVING}{id}");
+        self.place.remove(&hidden)?;
+        self.place.rename(id.as_str(), &hidden)?;
+        self.place.remove(&hidden)
     }
+}
 
-    /// The complete sets of a name, oldest first.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "what is to list sets is not there yet")
-    )]
-    ///
-    /// # Errors
-    /// When the name's directory cannot be read. Where there is none, there are no sets.
-    pub(crate) fn complete(&self, name: &str) -> Result<Vec<Set>, VaultError> {
-        let path = self.path.join(name);
-        if !is_name(name) {
-            return Err(VaultError::Name(clean(name, 200)));
+impl Listed {
+    /// What it is called.
+    pub(crate) const fn id(&self) -> &Id {
+        match self {
+            Self::Set(set) => &set.id,
+            Self::Broken { id, .. } => id,
         }
-        let directory = match directory(&*self.root, name) {
-            Ok(directory) => directory,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(VaultError::at("open", &path)(error)),
-        };
-        let mut ids: Vec<Id> = names(&directory)
-            .map_err(VaultError::at("read", &path))?
-            .iter()
-            .filter_map(|name| name.parse().ok())
-            .collect();
-        ids.sort();
-        Ok(ids
-            .into_iter()
-            .filter_map(|id| read(&directory, id))
-            .collect())
-    }
-}
-
-/// A set, if it is one.
-fn read(directory: &OwnedFd, id: Id) -> Option<Set> {
-    let set = files::directory(directory, &id.to_string()).ok()?;
-    let open = file(&set, MANIFEST, OFlags::RDONLY | OFlags::NONBLOCK).ok()?;
-    let mut text = Vec::new();
-    open.take(LARGEST).read_to_end(&mut text).ok()?;
-    let manifest: Manifest = serde_json::from_slice(&text).ok()?;
-    (manifest.id == id && manifest.schema <= SCHEMA).then_some(Set { id, manifest })
-}
-
-/// Removes something, whatever it is.
-fn remove(directory: &OwnedFd, name: &str) -> io::Result<()> {
-    match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
-        Ok(()) | Err(rustix::io::Errno::NOENT) => return Ok(()),
-        Err(rustix::io::Errno::ISDIR | rustix::io::Errno::PERM) => {}
-        Err(error) => return Err(error.into()),
-    }
-    empty(directory, name)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::symlink;
-
-    use super::*;
-
-    fn vault() -> (tempfile::TempDir, Vault) {
-        let directory = tempfile::tempdir().unwrap();
-        let vault = Vault::make(&directory.path().join("a/vault")).unwrap();
-        (directory, vault)
-    }
-
-    #[test]
-    fn one_run_at_a_time_has_a_name() {
-        let (_directory, vault) = vault();
-        let lock = vault.lock("shop").unwrap();
-        let refused = vault.lock("shop").unwrap_err();
-        assert!(refused.to_string().contains("process "), "{refused}");
-        assert!(vault.lock("db").is_ok());
-        drop(lock);
-        assert!(vault.lock("shop").is_ok());
-        for name in ["", ".", "..", "a/b", ".lock"] {
-            assert!(
-                matches!(vault.lock(name), Err(VaultError::Name(_))),
-                "{name}"
-            );
-        }
-    }
-
-    #[test]
-    fn links_that_somebody_has_planted_are_not_followed() {
-        let (directory, vault) = vault();
-        let other = directory.path().join("other");
-        std::fs::create_dir(&other).unwrap();
-        std::fs::write(other.join("precious"), "x").unwrap();
-        symlink(&other, vault.path.join("shop")).unwrap();
-        assert!(vault.lock("shop").is_err());
-        assert!(vault.complete("shop").is_err());
-
-        std::fs::create_dir(vault.path.join("db")).unwrap();
-        symlink(other.join("precious"), vault.path.join("db/.lock")).unwrap();
-        assert!(vault.lock("db").is_err());
-        std::fs::remove_file(vault.path.join("db/.lock")).unwrap();
-        let lock = vault.lock("db").unwrap();
-        symlink(&other, vault.path.join("db/.incoming-x")).unwrap();
-        std::fs::create_dir(vault.path.join("db/.removing-y")).unwrap();
-        symlink(&other, vault.path.join("db/.removing-y/link")).unwrap();
-        assert_eq!(vault.sweep(&lock).unwrap().len(), 2);
-        assert_eq!(std::fs::read(other.join("precious")).unwrap(), b"x");
-        assert_eq!(vault.path.join("db").read_dir().unwrap().count(), 1);
-    }
-
-    #[test]
-    fn what_does_not_say_what_it_is_is_no_set() {
-        let (_directory, vault) = vault();
-        assert!(vault.complete("shop").unwrap().is_empty());
-        drop(vault.lock("shop").unwrap());
-        let set = vault.path.join("shop/20261122T161500Z-7f3a");
-        std::fs::create_dir(&set).unwrap();
-        assert!(vault.complete("shop").unwrap().is_empty());
-        std::fs::write(set.join(MANIFEST), "{}").unwrap();
-        assert!(vault.complete("shop").unwrap().is_empty());
-        assert!(vault.free().unwrap().bytes > 0);
     }
 }

@@ -1,453 +1,343 @@
-//! What was read becomes files of a set: compressed, with a list of all that is in it, everything hashed, in one go.
+//! From a raw archive to what lies in a vault: compressed, digested, listed, encrypted if wanted.
+//!
+//! The archive is read once. What is read goes to the compressor as it is, whose threads work meanwhile, and is looked
+//! through entry by entry besides: what cannot be read again by then is no backup.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
-use std::os::fd::AsFd;
+use std::io::{self, Read, Write};
+use std::num::NonZero;
 
-use ring::digest::{Context as Digest, SHA256};
-use rustix::fs::OFlags;
-use serde_json::{Map, Value, json};
+use rustix::process::setpriority_process;
+use ww_archive::pack::PackError;
 use ww_archive::read::{Limits, ReadError, Reader};
-use ww_archive::unpack::{UnpackError, UnpackOptions, unpack};
-use ww_archive::{Entry, Kind, Problem, Watch};
+use ww_archive::unpack::UnpackError;
+use ww_archive::{Entry, Kind};
+use zstd::stream::raw::CParameter;
 use zstd::stream::write::Encoder;
 
-use super::files::{directory, file};
-use super::incoming::Incoming;
+use super::age::Encrypting;
+use super::digest::Digesting;
+use super::error::{VaultError, is_full};
+use super::listed::{Content, Line};
 use super::manifest::{Counts, Payload};
+use super::place::Place;
 use crate::backup::source::Gauge;
 
-/// So much is taken at a time.
+/// What of a file is looked at at once.
 const PIECE: usize = 256 * 1024;
-/// The priority of those who compress: everything else comes first.
-const LOW: i32 = 10;
-/// What a script has written is below this.
-const HOOK: &str = "hook";
+/// What one thread compresses at a time: with less the ratio suffers, with more the memory.
+const JOB: u32 = 4 << 20;
+/// More threads than this are not asked for.
+const THREADS: usize = 4;
+/// How far the others go before.
+const NICENESS: i32 = 10;
 
-/// Why it did not become a file.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SealError {
-    /// It is no archive, or not all of it.
-    #[error("what was read is no whole archive")]
-    Archive(#[from] ReadError),
-    /// What a script has written cannot be laid out.
-    #[error("cannot keep what the script has written")]
-    Tree(#[from] UnpackError),
-    /// It has no place.
-    #[error("cannot {what} {name}")]
-    Output {
-        /// What was tried.
-        what: &'static str,
-        /// On which file of the set.
-        name: String,
-        /// Why it failed.
-        source: io::Error,
-    },
-    /// It was stopped on request.
-    #[error("it was stopped")]
-    Stopped,
-}
-
-/// How it becomes one.
+/// How a backup is written.
 #[derive(Debug, Clone)]
 pub(crate) struct SealOptions {
-    /// How hard is compressed.
+    /// How hard it is compressed, as `zstd` has it.
     pub level: i32,
-    /// By how many threads.
-    pub threads: u32,
-    /// Whether everything else comes first.
+    /// Whom it is encrypted to; nobody means it is not.
+    pub encrypt_to: Vec<String>,
+    /// Whether everything else on the machine goes first.
     pub nice: bool,
 }
 
-/// What it became.
+impl Default for SealOptions {
+    fn default() -> Self {
+        Self {
+            level: 3,
+            encrypt_to: Vec::new(),
+            nice: true,
+        }
+    }
+}
+
+/// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sealed {
-    /// The archive, or the directory.
+    /// The content.
     pub payload: Payload,
-    /// The list.
+    /// The list of files.
     pub files: Payload,
-    /// How much of what.
+    /// How many of what.
     pub counts: Counts,
 }
 
-impl Incoming {
-    /// Compresses an archive, lists what is in it and hashes both, reading it once.
-    ///
-    /// # Errors
-    /// When it is no whole archive, or there is no room for it.
-    pub(crate) fn seal(
-        &mut self,
-        raw: File,
-        options: &SealOptions,
-        gauge: &Gauge,
-    ) -> Result<Sealed, SealError> {
-        self.archives += 1;
-        let number = match self.archives {
-            1 => String::new(),
-            number => format!("-{number}"),
-        };
-        let names = [
-            format!("data{number}.tar.zst"),
-            format!("files{number}.jsonl.zst"),
-        ];
-        let this: &Self = self;
-        apart(options, || {
-            let [data, files] = &names;
-            let archive = Output::new(this, data, options, options.threads)?;
-            let list = Output::new(this, files, options, 0)?;
-            let mut work = Work {
-                counts: Counts::default(),
-                list,
-                gauge,
-            };
-            let (archive, raw_bytes) = work.through(raw, Some(archive))?;
-            let payload = match archive {
-                Some(archive) => archive.end(raw_bytes)?,
-                None => return Err(SealError::Stopped),
-            };
-            work.end(payload)
-        })
+/// Why it was not written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SealError {
+    /// What was read is no archive that could be read again.
+    #[error("what was read is no whole archive")]
+    Archive(#[from] ReadError),
+    /// It cannot be put into the vault.
+    #[error("cannot write {file} into the vault")]
+    Write {
+        /// Which file of it.
+        file: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// What a script wrote cannot be put into the vault.
+    #[error("cannot put what the script wrote into the vault")]
+    Unpack(#[from] UnpackError),
+    /// What is in the vault cannot be read again.
+    #[error("cannot read what was written")]
+    Pack(#[from] PackError),
+    /// Something in the vault is not as it should be.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// It was stopped on request.
+    #[error("the writing was stopped")]
+    Stopped,
+}
+
+impl SealError {
+    fn write(file: &str) -> impl FnOnce(io::Error) -> Self {
+        let file = file.to_owned();
+        move |source| Self::Write { file, source }
     }
 
-    /// The same for what a script has written: it is laid out as it was, and listed.
-    ///
-    /// # Errors
-    /// The same.
-    pub(crate) fn seal_tree(
-        &mut self,
-        raw: File,
-        options: &SealOptions,
-        gauge: &Gauge,
-    ) -> Result<Sealed, SealError> {
-        let this: &Self = self;
-        apart(options, || {
-            let copy = raw.try_clone().map_err(output("read", HOOK))?;
-            let list = Output::new(this, "files.jsonl.zst", options, 0)?;
-            let mut work = Work {
-                counts: Counts::default(),
-                list,
-                gauge,
-            };
-            let (_, raw_bytes) = work.through(raw, None)?;
-            rewind(&copy)?;
-            let fresh = rustix::fs::mkdirat(&this.directory, HOOK, rustix::fs::Mode::RWXU);
-            fresh.map_err(|error| output("make", HOOK)(error.into()))?;
-            let target = directory(&this.directory, HOOK).map_err(output("open", HOOK))?;
-            let reader = Reader::new(BufReader::with_capacity(PIECE, copy), Limits::default());
-            let mut watch = Watching(gauge);
-            unpack(
-                reader,
-                target.as_fd(),
-                &UnpackOptions::default(),
-                &mut watch,
-            )?;
-            let payload = Payload {
-                file: HOOK.to_owned(),
-                bytes: work.counts.bytes,
-                sha256: String::new(),
-                raw_bytes,
-                encrypted: false,
-            };
-            work.end(payload)
-        })
+    /// Whether there is no room left in the vault.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            Self::Vault(error) => error.is_full(),
+            // What is compressed is written while the archive is read.
+            Self::Write { source, .. } | Self::Archive(ReadError::Input { source, .. }) => {
+                is_full(source)
+            }
+            Self::Unpack(error) => {
+                let cause = std::error::Error::source(error);
+                let cause = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
+                cause.is_some_and(is_full)
+            }
+            Self::Archive(_) | Self::Pack(_) | Self::Stopped => false,
+        }
     }
 }
 
-/// On a thread of its own: its priority, and that of those it starts, is no other's.
-fn apart<T: Send>(
-    options: &SealOptions,
-    work: impl FnOnce() -> Result<T, SealError> + Send,
-) -> Result<T, SealError> {
+/// Runs something so that everything else on the machine goes first.
+pub(super) fn nicely<T: Send>(nice: bool, work: impl FnOnce() -> T + Send) -> io::Result<T> {
     std::thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            if options.nice {
-                let _as_before = rustix::process::setpriority_process(None, LOW);
+        let worker = scope.spawn(move || {
+            if nice {
+                // Of this thread, and of those it starts. Where it is refused it goes on as it is.
+                let _refused = setpriority_process(None, NICENESS);
             }
             work()
         });
-        thread.join().unwrap_or(Err(SealError::Stopped))
+        worker
+            .join()
+            .map_err(|_| io::Error::other("the thread that wrote ended before its time"))
     })
 }
 
-fn output(what: &'static str, name: &str) -> impl Fn(io::Error) -> SealError + use<> {
-    let name = name.to_owned();
-    move |source| SealError::Output {
-        what,
-        name: name.clone(),
-        source,
-    }
+/// Writes a raw archive into the vault, from its beginning, and the list of what is in it.
+pub(super) fn seal(
+    place: &Place,
+    names: (&str, &str),
+    mut raw: File,
+    options: &SealOptions,
+    gauge: &Gauge,
+) -> Result<Sealed, SealError> {
+    let failed = || SealError::write(names.0);
+    io::Seek::rewind(&mut raw).map_err(failed())?;
+    let mut list = Output::new(place, names.1, options, false)?;
+    let mut tee = Tee {
+        from: raw,
+        out: Output::new(place, names.0, options, true)?,
+    };
+    let counts = index(&mut tee, &mut list, names.1, gauge)?;
+    Ok(Sealed {
+        payload: tee.out.end()?,
+        files: list.end()?,
+        counts,
+    })
 }
 
-fn rewind(mut raw: &File) -> Result<(), SealError> {
-    let back = raw.seek(SeekFrom::Start(0));
-    back.map(drop)
-        .map_err(output("read again", "what was read"))
+/// Writes the list of what is in a raw archive into the vault, from the archive's beginning; what was listed, its
+/// SHA-256 before it was compressed, and how much it is.
+pub(super) fn list(
+    place: &Place,
+    name: &str,
+    raw: &mut File,
+    options: &SealOptions,
+    gauge: &Gauge,
+) -> Result<(Payload, String, Counts), SealError> {
+    io::Seek::rewind(raw).map_err(SealError::write(name))?;
+    let mut list = Digesting::new(Output::new(place, name, options, false)?);
+    let counts = index(raw, &mut list, name, gauge)?;
+    let (list, _, digest) = list.end();
+    Ok((list.end()?, digest, counts))
 }
 
-/// Reads an archive once, for all who want to know of it.
-struct Work<'a> {
-    counts: Counts,
-    list: Output,
-    gauge: &'a Gauge,
-}
-
-impl Work<'_> {
-    /// Lists and counts all of it; what is read is written as it is, too. How many bytes it had.
-    fn through(
-        &mut self,
-        raw: File,
-        archive: Option<Output>,
-    ) -> Result<(Option<Output>, u64), SealError> {
-        rewind(&raw)?;
-        let mut tee = Tee {
-            raw,
-            archive,
-            failed: None,
-        };
-        let mut reader = Reader::new(&mut tee, Limits::default());
-        let listed = self.list(&mut reader);
-        let bytes = reader.position();
-        let ended = listed.and_then(|()| Ok(reader.finish()?));
-        if let Some(error) = tee.failed {
-            return Err(error);
-        }
-        ended?;
-        Ok((tee.archive, bytes))
-    }
-
-    fn list(&mut self, reader: &mut Reader<&mut Tee>) -> Result<(), SealError> {
-        let mut piece = vec![0; PIECE];
-        while let Some(entry) = reader.next()? {
-            if self.gauge.is_stopped() {
-                return Err(SealError::Stopped);
-            }
-            let mut digest = Digest::new(&SHA256);
+/// Reads an archive to its end, and writes down what is in it.
+pub(super) fn index<R: Read>(
+    from: R,
+    list: &mut dyn Write,
+    name: &str,
+    gauge: &Gauge,
+) -> Result<Counts, SealError> {
+    let mut reader = Reader::new(from, Limits::default());
+    let mut counts = Counts::default();
+    let mut piece = vec![0; PIECE];
+    while let Some(entry) = reader.next()? {
+        let mut line = Line::of(&entry);
+        let mut bytes = 0;
+        if entry.kind == Kind::File {
+            let mut content = Content::of(&entry);
             loop {
-                let taken = match reader.read(&mut piece) {
-                    Ok(0) => break,
-                    Ok(taken) => taken,
-                    Err(error) => return Err(output("read", "what was read")(error)),
-                };
-                digest.update(&piece[..taken]);
-                self.gauge.add(0, taken as u64);
+                if gauge.is_stopped() {
+                    return Err(SealError::Stopped);
+                }
+                let taken = reader
+                    .read(&mut piece)
+                    .map_err(|error| unwrap(error, name))?;
+                if taken == 0 {
+                    break;
+                }
+                content.add(&piece[..taken]);
+                bytes += taken as u64;
+                gauge.add(0, taken as u64);
             }
-            self.count(&entry);
-            let is_file = entry.kind == Kind::File;
-            let hash = is_file.then(|| hexadecimal(digest.finish().as_ref()));
-            let mut line = Value::Object(line(&entry, hash)).to_string();
-            line.push('\n');
-            self.list.write(line.as_bytes())?;
-            self.gauge.add(1, 0);
+            content.end(&mut line);
+        } else if gauge.is_stopped() {
+            return Err(SealError::Stopped);
         }
-        Ok(())
+        count(&mut counts, &entry, bytes);
+        gauge.add(1, 0);
+        line.write(list).map_err(SealError::write(name))?;
     }
+    reader.finish()?;
+    Ok(counts)
+}
 
-    fn count(&mut self, entry: &Entry) {
-        let counts = &mut self.counts;
-        counts.entries += 1;
-        counts.bytes = counts.bytes.saturating_add(entry.stored());
-        *match &entry.kind {
-            Kind::File => &mut counts.files,
-            Kind::Directory => &mut counts.directories,
-            Kind::Symlink { .. } => &mut counts.symlinks,
-            Kind::HardLink { .. } => &mut counts.hard_links,
-            Kind::Fifo => &mut counts.fifos,
-            Kind::Socket => &mut counts.sockets,
-            Kind::CharacterDevice { .. } | Kind::BlockDevice { .. } => &mut counts.devices,
-        } += 1;
-    }
-
-    fn end(self, payload: Payload) -> Result<Sealed, SealError> {
-        let raw_bytes = self.list.taken;
-        Ok(Sealed {
-            payload,
-            files: self.list.end(raw_bytes)?,
-            counts: self.counts,
-        })
+/// The archive's own error, which came through a reader.
+fn unwrap(error: io::Error, name: &str) -> SealError {
+    match error.downcast::<ReadError>() {
+        Ok(error) => error.into(),
+        Err(error) => SealError::write(name)(error),
     }
 }
 
-/// Gives on what it reads.
+fn count(counts: &mut Counts, entry: &Entry, bytes: u64) {
+    counts.entries += 1;
+    counts.bytes += bytes;
+    let own = match &entry.kind {
+        Kind::File => &mut counts.files,
+        Kind::Directory => &mut counts.directories,
+        Kind::Symlink { .. } => &mut counts.symlinks,
+        Kind::HardLink { .. } => &mut counts.hard_links,
+        Kind::Fifo => &mut counts.fifos,
+        Kind::Socket => &mut counts.sockets,
+        Kind::CharacterDevice { .. } | Kind::BlockDevice { .. } => &mut counts.devices,
+    };
+    *own += 1;
+}
+
+/// What is read is written elsewhere, too.
 struct Tee {
-    raw: File,
-    archive: Option<Output>,
-    failed: Option<SealError>,
+    from: File,
+    out: Output,
 }
 
 impl Read for Tee {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let taken = self.raw.read(buffer)?;
-        if let Some(archive) = &mut self.archive
-            && let Err(error) = archive.write(&buffer[..taken])
-        {
-            self.failed = Some(error);
-            return Err(io::Error::other("what is read has no place"));
-        }
+        let taken = self.from.read(buffer)?;
+        self.out.write_all(&buffer[..taken])?;
         Ok(taken)
     }
 }
 
-/// A file of the set that is compressed, and hashed as it is written.
+/// A compressed file of the vault that is being written.
 struct Output {
-    encoder: Encoder<'static, Hashing>,
     name: String,
-    taken: u64,
+    encoder: Encoder<'static, Sink>,
+    /// How much was given.
+    raw_bytes: u64,
 }
 
-struct Hashing {
-    file: BufWriter<File>,
-    digest: Digest,
-    bytes: u64,
-}
-
-impl Write for Hashing {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        self.file.write_all(piece)?;
-        self.digest.update(piece);
-        self.bytes += piece.len() as u64;
-        Ok(piece.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
+/// Where compressed bytes go: they are digested where they reach the file.
+enum Sink {
+    Plain(Digesting<File>),
+    Encrypted(Encrypting<Digesting<File>>),
 }
 
 impl Output {
     fn new(
-        incoming: &Incoming,
+        place: &Place,
         name: &str,
         options: &SealOptions,
-        threads: u32,
+        threaded: bool,
     ) -> Result<Self, SealError> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-        let open = file(&incoming.directory, name, flags).map_err(output("make", name))?;
-        let hashing = Hashing {
-            file: BufWriter::with_capacity(PIECE, open),
-            digest: Digest::new(&SHA256),
-            bytes: 0,
+        let failed = || SealError::write(name);
+        let file = Digesting::new(place.create(name)?);
+        let sink = if options.encrypt_to.is_empty() {
+            Sink::Plain(file)
+        } else {
+            Sink::Encrypted(Encrypting::new(&options.encrypt_to, file).map_err(failed())?)
         };
-        let encoder = (|| {
-            let mut encoder = Encoder::new(hashing, options.level)?;
-            encoder.include_checksum(true)?;
-            if threads > 1 {
-                encoder.multithread(threads)?;
-            }
-            Ok(encoder)
-        })();
+        let mut encoder = Encoder::new(sink, options.level).map_err(failed())?;
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        if threaded && threads > 1 {
+            let threads = u32::try_from(threads.min(THREADS)).unwrap_or(1);
+            encoder.multithread(threads).map_err(failed())?;
+            encoder
+                .set_parameter(CParameter::JobSize(JOB))
+                .map_err(failed())?;
+        }
         Ok(Self {
-            encoder: encoder.map_err(output("begin", name))?,
             name: name.to_owned(),
-            taken: 0,
+            encoder,
+            raw_bytes: 0,
         })
     }
 
-    fn write(&mut self, piece: &[u8]) -> Result<(), SealError> {
-        self.taken += piece.len() as u64;
-        let written = self.encoder.write_all(piece);
-        written.map_err(output("write", &self.name))
-    }
-
-    /// It is on the disk when this returns.
-    fn end(self, raw_bytes: u64) -> Result<Payload, SealError> {
-        let failed = output("write", &self.name);
-        let hashing = self.encoder.finish().map_err(&failed)?;
-        let file = hashing.file.into_inner();
-        let file = file.map_err(|error| failed(error.into_error()))?;
-        file.sync_all().map_err(&failed)?;
+    /// Ends it, and makes it last.
+    fn end(self) -> Result<Payload, SealError> {
+        let failed = || SealError::write(&self.name);
+        let sink = self.encoder.finish().map_err(failed())?;
+        let encrypted = matches!(sink, Sink::Encrypted(_));
+        let file = match sink {
+            Sink::Plain(file) => file,
+            Sink::Encrypted(child) => child.end().map_err(failed())?,
+        };
+        let (file, bytes, sha256) = file.end();
+        file.sync_all().map_err(failed())?;
         Ok(Payload {
             file: self.name,
-            bytes: hashing.bytes,
-            sha256: hexadecimal(hashing.digest.finish().as_ref()),
-            raw_bytes,
-            encrypted: false,
+            bytes,
+            sha256,
+            raw_bytes: self.raw_bytes,
+            encrypted,
         })
     }
 }
 
-struct Watching<'a>(&'a Gauge);
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.encoder.write(bytes)?;
+        self.raw_bytes += taken as u64;
+        Ok(taken)
+    }
 
-impl Watch for Watching<'_> {
-    fn entry(&mut self, _entry: &Entry) {}
-
-    fn bytes(&mut self, _count: u64) {}
-
-    fn problem(&mut self, _problem: Problem) {}
-
-    fn is_over(&self) -> bool {
-        self.0.is_stopped()
+    fn flush(&mut self) -> io::Result<()> {
+        self.encoder.flush()
     }
 }
 
-/// What the list says of an entry. `sha256` is of what is stored of a file: holes are told in `segments`.
-fn line(entry: &Entry, hash: Option<String>) -> Map<String, Value> {
-    let mut line = Map::new();
-    put(&mut line, "path", &entry.path);
-    let kind = match &entry.kind {
-        Kind::File => "file",
-        Kind::Directory => "directory",
-        Kind::Symlink { target } => {
-            put(&mut line, "target", target);
-            "symlink"
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => file.write(bytes),
+            Self::Encrypted(child) => child.write(bytes),
         }
-        Kind::HardLink { target } => {
-            put(&mut line, "target", target);
-            "hard_link"
-        }
-        Kind::Fifo => "fifo",
-        Kind::Socket => "socket",
-        Kind::CharacterDevice { major, minor } => {
-            line.insert("device".into(), json!([major, minor]));
-            "character_device"
-        }
-        Kind::BlockDevice { major, minor } => {
-            line.insert("device".into(), json!([major, minor]));
-            "block_device"
-        }
-    };
-    line.insert("kind".into(), json!(kind));
-    line.insert("mode".into(), json!(format!("{:04o}", entry.mode)));
-    line.insert("uid".into(), json!(entry.uid));
-    line.insert("gid".into(), json!(entry.gid));
-    line.insert(
-        "mtime".into(),
-        json!([entry.mtime.seconds, entry.mtime.nanos]),
-    );
-    line.insert("size".into(), json!(entry.size));
-    if let Some(segments) = &entry.segments {
-        let segments = segments.iter().map(|one| [one.offset, one.length]);
-        line.insert("segments".into(), json!(segments.collect::<Vec<_>>()));
     }
-    if !entry.xattrs.is_empty() {
-        let all: Vec<Value> = entry
-            .xattrs
-            .iter()
-            .map(|one| json!([word(&one.name), hexadecimal(&one.value)]))
-            .collect();
-        line.insert("xattrs".into(), Value::Array(all));
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(file) => file.flush(),
+            Self::Encrypted(child) => child.flush(),
+        }
     }
-    if let Some(hash) = hash {
-        line.insert("sha256".into(), json!(hash));
-    }
-    line
-}
-
-/// Bytes that are no text get a name of their own, and digits.
-fn put(line: &mut Map<String, Value>, name: &str, bytes: &[u8]) {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => line.insert(name.to_owned(), json!(text)),
-        Err(_) => line.insert(format!("{name}_hex"), json!(hexadecimal(bytes))),
-    };
-}
-
-fn word(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits
-        .map(|digit| char::from(DIGITS[usize::from(digit)]))
-        .collect()
 }

@@ -23,8 +23,6 @@ use crate::exit::{Exit, Failure};
 use crate::fleet::clean;
 use crate::units::{duration, size};
 
-/// How hard is compressed.
-const LEVEL: i32 = 3;
 /// So many of what is missing are named.
 const NAMED: usize = 5;
 
@@ -124,8 +122,10 @@ impl<'a> Job<'a> {
                 .map(|all| all.entries),
         )?;
         let at = self.context.clock.now().wall;
-        let id = Id::new(at);
-        let incoming = place.vault.incoming(&place.lock, &id);
+        let id = Id::new(at).map_err(|error| {
+            Failure::new(Exit::Failed, format!("cannot name the backup: {error}"))
+        })?;
+        let incoming = place.lock.incoming(&id);
         let incoming = incoming.map_err(|error| unkept(&error))?;
         let done = if plan.script().is_some() {
             Box::pin(self.by_script(&plan, incoming, &id, progress)).await
@@ -142,7 +142,7 @@ impl<'a> Job<'a> {
         let opened = apart(move || {
             let vault = Vault::make(&path)?;
             let lock = vault.lock(&name)?;
-            let swept = vault.sweep(&lock)?;
+            let swept = lock.sweep()?;
             Ok::<_, VaultError>((Place { vault, lock }, swept))
         });
         let (place, swept) = opened.await?.map_err(|error| unkept(&error))?;
@@ -282,10 +282,16 @@ impl<'a> Job<'a> {
         progress: &mut Progress,
     ) -> Result<(Incoming, Vec<Part>), Failure> {
         let mut parts = Vec::new();
-        for (reading, read) in plan.readings.iter().zip(read) {
+        for (number, (reading, read)) in plan.readings.iter().zip(read).enumerate() {
             let Read { raw, report } = read;
             let (back, sealed) = self
-                .sealed(incoming, raw, report.bytes, Payload::Data, progress)
+                .sealed(
+                    incoming,
+                    raw,
+                    report.bytes,
+                    Payload::Data(number + 1),
+                    progress,
+                )
                 .await?;
             incoming = back;
             parts.push(manifest::part(reading, &report, sealed));
@@ -302,13 +308,12 @@ impl<'a> Job<'a> {
         progress: &mut Progress,
     ) -> Result<(Incoming, Sealed), Failure> {
         let gauge = Gauge::new();
-        let options = options();
+        let options = SealOptions::default();
         let own = gauge.clone();
-        let mut incoming = incoming;
         let work = apart(move || {
             let sealed = match payload {
-                Payload::Data => incoming.seal(raw, &options, &own),
-                Payload::Script => incoming.seal_tree(raw, &options, &own),
+                Payload::Data(number) => incoming.seal(raw, number, &options, &own),
+                Payload::Script => incoming.seal_tree(raw, 1, &options, &own),
             };
             (incoming, sealed)
         });
@@ -334,7 +339,7 @@ impl<'a> Job<'a> {
     ) -> Result<Done, Failure> {
         let consistency = manifest.consistency.word();
         let lapsed = !released.lapsed.is_empty();
-        let set = apart(move || incoming.publish(manifest)).await?;
+        let set = apart(move || incoming.publish(&manifest)).await?;
         let set = set.map_err(|error| with_missing(unkept(&error), &released.missing))?;
         let mut done = Done::new(self.chosen);
         done.outage = released.outage;
@@ -381,7 +386,7 @@ impl<'a> Job<'a> {
 /// What is to be sealed.
 pub(super) enum Payload {
     /// Data as they lie.
-    Data,
+    Data(usize),
     /// What a script has written.
     Script,
 }
@@ -430,15 +435,6 @@ fn has_room(vault: &Vault, plan: &Plan) -> Result<u64, Failure> {
     let message = format!("{path} has {free} free, and what is read takes {needs} there");
     Err(Failure::new(Exit::Failed, message)
         .hint("nothing was stopped; `ww-ctl backups prune` makes room, --to names another vault"))
-}
-
-fn options() -> SealOptions {
-    let threads = std::thread::available_parallelism();
-    SealOptions {
-        level: LEVEL,
-        threads: threads.map_or(1, |threads| u32::try_from(threads.get()).unwrap_or(1)),
-        nice: true,
-    }
 }
 
 fn say_back(released: &Released, progress: &mut Progress) {

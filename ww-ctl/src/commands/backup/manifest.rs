@@ -9,8 +9,8 @@ use super::job::Job;
 use super::plan::{Plan, Reading, Treated, Treatment};
 use crate::backup::source::ReadReport;
 use crate::backup::vault::{
-    BackingKind, Consistency, EngineInfo, Id, Manifest, Member, Part, PartBacking, PartKind,
-    ProblemTold, ProblemsTold, Role, SCHEMA, Sealed,
+    BackingKind, BackingOf, Consistency, EngineOf, Id, Manifest, Member, Part, PartKind,
+    ProblemTold, ProblemsTold, Role, Sealed,
 };
 use crate::engine::{Backing, Engine};
 use crate::environment;
@@ -96,7 +96,7 @@ pub(super) fn part(reading: &Reading, report: &ReadReport, sealed: Sealed) -> Pa
     Part {
         kind: PartKind::Data,
         place: clean(&reading.placed.place, TEXT),
-        backing: PartBacking {
+        backing: BackingOf {
             kind,
             source: clean(source, TEXT),
         },
@@ -157,29 +157,27 @@ pub(super) async fn manifest(
     for one in &plan.members {
         containers.push(member(&chosen.engine, one).await?);
     }
-    Ok(Manifest {
-        schema: SCHEMA,
-        id: outcome.id.clone(),
-        name: chosen.group.name.clone(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        begun: outcome.begun,
-        ended: job.context.clock.now().wall,
-        consistency: outcome.consistency,
-        reason: outcome.reason.clone(),
-        outage_ms: outcome
-            .outage
-            .map(|outage| u64::try_from(outage.as_millis()).unwrap_or(u64::MAX)),
-        complete: outcome.complete,
-        host: environment::hostname(),
-        engine: EngineInfo {
-            id: chosen.identity.id.clone(),
-            version: chosen.identity.version.clone(),
-            endpoint: chosen.identity.endpoint.clone(),
-        },
-        containers,
-        parts,
-        repository: None,
-    })
+    let mut manifest = Manifest::new(
+        outcome.id.clone(),
+        &chosen.group.name,
+        outcome.begun,
+        outcome.consistency,
+    );
+    manifest.ended = job.context.clock.now().wall;
+    manifest.reason.clone_from(&outcome.reason);
+    manifest.outage_ms = outcome
+        .outage
+        .map(|outage| u64::try_from(outage.as_millis()).unwrap_or(u64::MAX));
+    manifest.complete = outcome.complete;
+    manifest.host = environment::hostname();
+    manifest.engine = EngineOf {
+        id: chosen.identity.id.clone(),
+        version: chosen.identity.version.clone(),
+        endpoint: chosen.identity.endpoint.clone(),
+    };
+    manifest.containers = containers;
+    manifest.parts = parts;
+    Ok(manifest)
 }
 
 /// A member as it was, and what it takes to make it again; the values of its variables are left out.

@@ -14,7 +14,7 @@ use super::sweep::remove_written;
 use crate::agent::{Reach, Session, StepError};
 use crate::backup::journal::Entry;
 use crate::backup::source::{Gauge, ReadReport, Source};
-use crate::backup::vault::{BackingKind, Id, Incoming, Part, PartBacking, PartKind, Sealed};
+use crate::backup::vault::{BackingKind, BackingOf, Id, Incoming, Part, PartKind, Sealed};
 use crate::exit::{Exit, Failure};
 use crate::fleet::clean;
 use crate::units::duration;
@@ -220,7 +220,7 @@ fn part(directory: &str, source: &Source, report: &ReadReport, sealed: Sealed) -
     Part {
         kind: PartKind::Hook,
         place: clean(directory, 1024),
-        backing: PartBacking {
+        backing: BackingOf {
             kind: BackingKind::Directory,
             source: clean(directory, 1024),
         },

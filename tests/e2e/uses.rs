@@ -58,6 +58,26 @@ fn every_command_is_used_as_it_is_meant_to_be() {
             vec![name, "--to", vault],
             Some(("backup", "backupLine")),
         ),
+        (
+            "backups ls",
+            vec![name, "--from", vault],
+            Some(("backups", "backupsLine")),
+        ),
+        (
+            "backups show",
+            vec![name, "--from", vault],
+            both("backupsShow"),
+        ),
+        (
+            "backups verify",
+            vec!["--all", "--full", "--from", vault],
+            Some(("backupsVerify", "backupsVerifyLine")),
+        ),
+        (
+            "backups prune",
+            vec!["--keep-last=1", "--yes", "--from", vault],
+            Some(("backupsPrune", "backupsPruneLine")),
+        ),
         ("audit", vec!["-n", "3"], Some(("audit", "auditLine"))),
         ("completions", vec!["zsh"], None),
         ("man", vec![manual], Some(("man", "manLine"))),

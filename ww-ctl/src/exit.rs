@@ -25,6 +25,8 @@ pub(crate) enum Exit {
     Incomplete,
     /// A backup is good, and a service is not back.
     Down,
+    /// A backup is not what it was, or cannot be.
+    Unverified,
     /// Another run is at work on the same.
     Locked,
     /// Ended by this signal.
@@ -46,6 +48,7 @@ impl Exit {
             Self::Refused => 6,
             Self::Incomplete => 7,
             Self::Down => 8,
+            Self::Unverified => 9,
             Self::Locked => 10,
             Self::Signal(number) => 128_u8.saturating_add(number),
             Self::Program(code) => code,

@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod backups;
 mod completions;
 mod data;
 mod events;
@@ -20,6 +21,7 @@ use whaleware::lifecycle::State;
 
 pub(crate) use audit::{Audit, AuditFilter};
 pub(crate) use backup::Backup;
+pub(crate) use backups::{Backups, BackupsLs, BackupsPrune, BackupsShow, BackupsVerify, From};
 pub(crate) use data::{Data, DataAdopt, DataCreate, DataDoctor, DataLs, DataShow};
 pub(crate) use events::Events;
 pub(crate) use exec::Exec;
@@ -35,8 +37,8 @@ pub(crate) use man::Man;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 failed, or some failed; 2 wrong usage; 3 no such container; 4 timed out;
-5 Engine not reachable; 6 refused; 7 backup incomplete; 8 backup good, a service not back; 10 locked by
-another run; 128+n ended by signal n.";
+5 Engine not reachable; 6 refused; 7 backup incomplete; 8 backup good, a service not back; 9 verify
+failed; 10 locked by another run; 128+n ended by signal n.";
 
 /// Sees a fleet of whaleware containers live, and acts on it safely.
 #[derive(Debug, Parser)]
@@ -221,6 +223,9 @@ pub(crate) enum Command {
     /// Back up what containers keep, each group that shares data at one moment
     #[command(after_help = backup::HELP)]
     Backup(Box<Backup>),
+    /// What is in a directory of backups
+    #[command(subcommand)]
+    Backups(Backups),
     /// Show who did what
     #[command(
         after_help = "Example: ww-ctl audit --since 24h --filter action=restart\n\n\

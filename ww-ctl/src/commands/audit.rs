@@ -179,6 +179,7 @@ fn word(exit: u8) -> String {
         4 => "timed out".into(),
         5 => "Engine not reachable".into(),
         6 => "refused".into(),
+        9 => "verify failed".into(),
         130 => "interrupted".into(),
         129.. => format!("ended by signal {}", exit - 128),
         _ => format!("exit code {exit}"),

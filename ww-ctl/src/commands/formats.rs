@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use crate::cli::{Command, Data, Demo, Format, Image};
+use crate::cli::{Backups, Command, Data, Demo, Format, Image};
 use crate::exit::{Exit, Failure};
 
 use Format::{Json, Jsonl, Name, Table, Wide};
@@ -66,6 +66,10 @@ const fn forms(command: &Command) -> (&'static str, &'static [Format]) {
         Command::Backup(_) => ("backup", ALL),
         Command::Data(Data::Adopt(_)) => ("data adopt", ALL),
         Command::Data(Data::Doctor(_)) => ("data doctor", ALL),
+        Command::Backups(Backups::Ls(_)) => ("backups ls", ALL),
+        Command::Backups(Backups::Show(_)) => ("backups show", ALL),
+        Command::Backups(Backups::Verify(_)) => ("backups verify", ALL),
+        Command::Backups(Backups::Prune(_)) => ("backups prune", ALL),
         Command::Audit(_) => ("audit", ALL),
         Command::Image(Image::Build(_)) => ("image build", ALL),
         Command::Demo(Demo::Up) => ("demo up", ALL),

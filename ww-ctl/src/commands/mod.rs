@@ -4,6 +4,7 @@ mod act;
 mod acting;
 mod audit;
 mod backup;
+mod backups;
 mod before;
 mod cfg;
 mod completions;
@@ -100,6 +101,7 @@ pub(crate) async fn run(context: &Context, command: &Command) -> Result<Exit, Fa
         Command::Cfg(arguments) => cfg::run(context, arguments).await,
         Command::Data(arguments) => data::run(context, arguments).await,
         Command::Backup(arguments) => Box::pin(backup::run(context, arguments)).await,
+        Command::Backups(arguments) => backups::run(context, arguments).await,
         Command::Audit(arguments) => audit::run(context, arguments),
         Command::Image(arguments) => image::run(context, arguments).await,
         Command::Demo(arguments) => demo::run(context, arguments).await,

@@ -6,7 +6,7 @@ use crate::{all, ctl};
 fn help_of_every_command() {
     let mut all = all();
     // Those that only gather others.
-    all.extend(["", "image", "demo", "data"].map(str::to_owned));
+    all.extend(["", "image", "demo", "data", "backups"].map(str::to_owned));
     for command in all {
         let mut arguments: Vec<&str> = command.split_whitespace().collect();
         arguments.push("--help");

@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod backups;
 mod bad_engines;
 #[path = "../../../tests/e2e/commands.rs"]
 mod commands;
@@ -40,6 +41,7 @@ fn tool() -> Command {
         "DOCKER_CERT_PATH",
         "NO_COLOR",
         "COLUMNS",
+        "WW_VAULT",
     ] {
         command.env_remove(variable);
     }

@@ -12,10 +12,12 @@ mod listed;
 mod manifest;
 mod place;
 mod reader;
+mod retention;
 mod seal;
 mod set;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read, Write};
@@ -36,8 +38,10 @@ pub(crate) use manifest::{
 };
 pub(crate) use place::Place;
 pub(crate) use reader::{files, reader};
+pub(crate) use retention::{Aged, Keep, Reason, plan};
 pub(crate) use seal::{SealError, SealOptions, Sealed};
 pub(crate) use set::{How, Set, Verifications, Verified};
+pub(crate) use verify::{Depth, Verdict, verify};
 
 use crate::fleet::clean;
 use crate::syntax::is_name;

@@ -31,7 +31,7 @@ fn raw(incoming: &Incoming, tree: &Path) -> File {
     raw
 }
 
-fn tree(directory: &Path) -> std::path::PathBuf {
+pub(super) fn tree(directory: &Path) -> std::path::PathBuf {
     let tree = directory.join("tree");
     fs::create_dir_all(tree.join("below")).unwrap();
     fs::write(tree.join("a"), vec![7; 300_000]).unwrap();
@@ -64,11 +64,11 @@ fn part(sealed: Sealed, kind: PartKind) -> Part {
     }
 }
 
-fn id(text: &str) -> Id {
+pub(super) fn id(text: &str) -> Id {
     Id::parse(text).unwrap()
 }
 
-fn publish(vault: &Vault, name: &str, id: &Id, tree: &Path) -> Set {
+pub(super) fn publish(vault: &Vault, name: &str, id: &Id, tree: &Path) -> Set {
     let lock = vault.lock(name).unwrap();
     let incoming = lock.incoming(id).unwrap();
     let raw = raw(&incoming, tree);

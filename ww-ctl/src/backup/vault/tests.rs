@@ -79,6 +79,18 @@ pub(super) fn publish(vault: &Vault, name: &str, id: &Id, tree: &Path) -> Set {
     incoming.publish(&manifest).unwrap()
 }
 
+pub(super) fn publish_hook(vault: &Vault, name: &str, id: &Id, tree: &Path) -> Set {
+    let lock = vault.lock(name).unwrap();
+    let incoming = lock.incoming(id).unwrap();
+    let raw = raw(&incoming, tree);
+    let options = SealOptions::default();
+    let sealed = incoming.seal_tree(raw, 1, &options, &Gauge::new()).unwrap();
+    assert_eq!(sealed.payload.file, "hook");
+    let mut manifest = Manifest::new(id.clone(), name, id.time(), Consistency::Hook);
+    manifest.parts.push(part(sealed, PartKind::Hook));
+    incoming.publish(&manifest).unwrap()
+}
+
 fn digest(path: &Path) -> String {
     sha256(&fs::read(path).unwrap())
 }
@@ -272,16 +284,7 @@ fn what_a_script_wrote_lies_there_as_files() {
     let directory = tempfile::tempdir().unwrap();
     let tree = tree(directory.path());
     let vault = Vault::make(&directory.path().join("vault")).unwrap();
-    let one = id("20261122T161500Z-7f3a");
-    let lock = vault.lock("shop").unwrap();
-    let incoming = lock.incoming(&one).unwrap();
-    let raw = raw(&incoming, &tree);
-    let options = SealOptions::default();
-    let sealed = incoming.seal_tree(raw, 1, &options, &Gauge::new()).unwrap();
-    assert_eq!(sealed.payload.file, "hook");
-    let mut manifest = Manifest::new(one.clone(), "shop", one.time(), Consistency::Hook);
-    manifest.parts.push(part(sealed, PartKind::Hook));
-    let set = incoming.publish(&manifest).unwrap();
+    let set = publish_hook(&vault, "shop", &id("20261122T161500Z-7f3a"), &tree);
     let hook = set.place().path().join("hook");
     assert_eq!(fs::read_to_string(hook.join("below/b")).unwrap(), "b");
     assert!(set.tree().is_ok());

@@ -2,10 +2,12 @@
 //!
 //! Quickly: each file has the size and the SHA-256 that the manifest says, and the manifest, when it was read, the one it
 //! says of itself; so any byte that changed is found. Fully: all of it is decoded as for a restore, and each entry
-//! compared with the list of files: what can be read is what was read then.
+//! compared with the list of files: what can be read is what was read then. What lies there as files is compared with its
+//! list either way.
 
 #[cfg(test)]
 mod tests;
+mod tree;
 
 use std::io::{self, BufRead, Read, Write};
 use std::path::Path;
@@ -85,7 +87,11 @@ pub(crate) fn verify(
         let is_same = verdict.faults.len() == before;
         let is_deep = depth == Depth::Full || part.payload.file == HOOK;
         if is_same && is_deep {
-            decoded(set, at, part, identity, gauge, &mut verdict)?;
+            if part.payload.file == HOOK {
+                tree::compare(set, at, gauge, &mut verdict)?;
+            } else {
+                decoded(set, at, part, identity, gauge, &mut verdict)?;
+            }
         }
     }
     Ok(verdict)
@@ -273,7 +279,11 @@ impl<R: BufRead> Write for Comparing<R> {
 }
 
 fn shown(line: &Line) -> String {
-    match String::from_utf8_lossy(&line.path.0) {
+    shown_path(&line.path.0)
+}
+
+fn shown_path(path: &[u8]) -> String {
+    match String::from_utf8_lossy(path) {
         root if root.is_empty() => "the directory itself".to_owned(),
         path => clean(&path, TEXT),
     }

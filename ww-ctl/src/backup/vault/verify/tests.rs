@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::backup::vault::tests::{id, publish, tree};
+use crate::backup::vault::tests::{id, publish, publish_hook, tree};
 use crate::backup::vault::{How, Set, Vault, Verified};
 
 /// Numbers that are hard to foresee, and can be had again.
@@ -197,4 +197,50 @@ fn it_ends_when_it_is_told_to() {
     gauge.stop();
     let verdict = verify(&scene.set().unwrap(), Depth::Full, None, &gauge);
     assert!(matches!(verdict, Err(SealError::Stopped)));
+}
+
+#[test]
+fn what_a_script_wrote_is_compared_file_by_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let tree = tree(directory.path());
+    let vault = Vault::make(&directory.path().join("vault")).unwrap();
+    let set = publish_hook(&vault, "shop", &id("20261122T161500Z-7f3a"), &tree);
+    let at = set.place().path().join("hook");
+    let faults = |depth| verify(&set, depth, None, &Gauge::new()).unwrap().faults;
+    for depth in [Depth::Quick, Depth::Full] {
+        assert_eq!(faults(depth), Vec::<String>::new());
+    }
+    flip(&at.join("a"), 100, 1);
+    // It has two names.
+    assert_eq!(
+        faults(Depth::Quick),
+        [
+            "hook: a is not as it is listed",
+            "hook: below/again is not as it is listed"
+        ]
+    );
+    flip(&at.join("a"), 100, 1);
+    flip(&at.join("holey"), 5 << 20, 1);
+    assert_eq!(faults(Depth::Quick), ["hook: holey is not as it is listed"]);
+    flip(&at.join("holey"), 5 << 20, 1);
+    assert_eq!(
+        faults(Depth::Full),
+        Vec::<String>::new(),
+        "holes are gone, and are none"
+    );
+    fs::remove_file(at.join("below/b")).unwrap();
+    symlink("/etc/passwd", at.join("below/b")).unwrap();
+    fs::write(at.join("new"), "").unwrap();
+    assert_eq!(
+        faults(Depth::Quick),
+        [
+            "hook: below/b is not as it is listed",
+            "hook: new is not listed"
+        ]
+    );
+    let elsewhere = directory.path().join("elsewhere");
+    fs::rename(&at, &elsewhere).unwrap();
+    symlink(&elsewhere, &at).unwrap();
+    let found = faults(Depth::Quick);
+    assert!(found[0].starts_with("hook cannot be read"), "{found:?}");
 }

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and its laboratory with it"
 )]
 
+mod aside;
 mod audit;
 mod backup;
 mod balancer;

@@ -150,7 +150,7 @@ fn makes(shapes: &Shapes, lab: &Lab, tree: &str, image: &str, name: &str) -> [&'
 }
 
 /// Those about data containers.
-fn keeps_data(shapes: &Shapes, lab: &Lab) -> [&'static str; 5] {
+fn keeps_data(shapes: &Shapes, lab: &Lab) -> [&'static str; 7] {
     let name = lab.named("uses-data");
     let root = lab.directory("kept");
     let root = format!("--root={}", root.display());
@@ -188,12 +188,22 @@ fn keeps_data(shapes: &Shapes, lab: &Lab) -> [&'static str; 5] {
     shapes.lines("dataDoctorLine", &ill.stdout);
     let adopted = ctl("data adopt", &[&name, &root, "-o", "json"], &[]).expect(0);
     shapes.document("dataShow", &adopted.stdout);
+    let copy = lab.named("copy-data");
+    let cloned = ctl("data clone", &[&name, &copy, &root, "-o", "json"], &[]).expect(0);
+    shapes.document("dataShow", &cloned.stdout);
+    let words = [&copy, "--without-backup", "--yes", &root, "-o", "jsonl"];
+    let removed = ctl("data rm", &words, &[]).expect(0);
+    shapes.lines("dataTrashLine", &removed.stdout);
+    let trash = ctl("data ls", &["--trash", &root, "-o", "json"], &[]).expect(0);
+    shapes.document("dataTrash", &trash.stdout);
     [
         "data create",
         "data ls",
         "data show",
         "data doctor",
         "data adopt",
+        "data clone",
+        "data rm",
     ]
 }
 

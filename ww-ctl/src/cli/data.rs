@@ -43,6 +43,23 @@ pub(crate) enum Data {
         back, or of a copy of a volume. A NAME that begins with / or . is a directory that goes by its\n\
         own name. Where something fails all is as it was before.")]
     Adopt(DataAdopt),
+    /// Copy the data of one into a new one
+    #[command(
+        after_help = "Example: ww-ctl data clone shop-data shop-trial-data\n\n\
+        What may write to the data is held still by its agent meanwhile, and up again at once; one without\n\
+        an agent has to be stopped first. With --live nothing is stopped, and what changes meanwhile is\n\
+        told. Owners, permissions, times, links and all else are kept, and both sides counted. The copy\n\
+        lies in ROOT/NEW, whatever the other one lies in. Exit code 8: copied, and services are not back."
+    )]
+    Clone(DataClone),
+    /// Put the data of one into the trash, and remove its container
+    #[command(after_help = "Example: ww-ctl data rm shop-data\n\n\
+        Refused while any container has the data mounted, running or not, and without a backup that was\n\
+        verified: in --vault, in WW_VAULT, or in a directory that a container has at /backup. Nothing is\n\
+        destroyed: ROOT/NAME is moved to ROOT/.trash/NAME-TIME, from where `data adopt NAME --from` brings\n\
+        it back. `data ls --trash` shows what is there. --purge removes it for good, NAME being a data\n\
+        container's or one of the trash; --empty-trash removes all; both are confirmed first.")]
+    Rm(DataRm),
     /// Tell which data the next prune or `rm -v` would destroy, and what to do about it
     #[command(after_help = "Example: ww-ctl data doctor\n\n\
         Looks at the volumes of all containers, not only of those that ww-ctl knows, and at data that lie in\n\
@@ -88,6 +105,12 @@ pub(crate) struct DataLs {
     /// How much the data are, which has to be counted; only on this machine
     #[arg(long)]
     pub size: bool,
+    /// What is in the trash instead, on this machine
+    #[arg(long, conflicts_with_all = ["names", "size"])]
+    pub trash: bool,
+    /// The directory on the host whose trash that is [default: /srv/whaleware/data, or `WW_DATA_ROOT`]
+    #[arg(long, value_name = "DIR", requires = "trash")]
+    pub root: Option<PathBuf>,
 }
 
 /// `data show`.
@@ -119,6 +142,46 @@ pub(crate) struct DataAdopt {
     #[arg(long, value_name = "DIR|VOLUME")]
     pub from: Option<String>,
     /// The directory on the host below which data are copied, and what is remembered lies [default: /srv/whaleware/data, or `WW_DATA_ROOT`]
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+}
+
+/// `data clone`.
+#[derive(Debug, Args)]
+pub(crate) struct DataClone {
+    /// The data container whose data are copied
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The new one, on the same host
+    #[arg(value_name = "NEW")]
+    pub new: String,
+    /// Copy with the services up, whatever changes meanwhile
+    #[arg(long)]
+    pub live: bool,
+    /// The directory on the host below which the new one gets its own [default: /srv/whaleware/data, or `WW_DATA_ROOT`]
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+}
+
+/// `data rm`.
+#[derive(Debug, Args)]
+pub(crate) struct DataRm {
+    /// The data container's name
+    #[arg(value_name = "NAME", required_unless_present = "empty_trash")]
+    pub name: Option<String>,
+    /// The vault that has a backup of it
+    #[arg(long, value_name = "DIR")]
+    pub vault: Option<PathBuf>,
+    /// Go on without one that was verified; confirmed first
+    #[arg(long, conflicts_with = "vault")]
+    pub without_backup: bool,
+    /// Remove for good what is in the trash of it
+    #[arg(long, conflicts_with_all = ["vault", "without_backup"])]
+    pub purge: bool,
+    /// Remove for good all that is in the trash
+    #[arg(long, conflicts_with_all = ["name", "vault", "without_backup", "purge"])]
+    pub empty_trash: bool,
+    /// The directory on the host data containers have theirs below [default: /srv/whaleware/data, or `WW_DATA_ROOT`]
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 }

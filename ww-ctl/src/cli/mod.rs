@@ -22,7 +22,9 @@ use whaleware::lifecycle::State;
 pub(crate) use audit::{Audit, AuditFilter};
 pub(crate) use backup::Backup;
 pub(crate) use backups::{Backups, BackupsLs, BackupsPrune, BackupsShow, BackupsVerify, From};
-pub(crate) use data::{Data, DataAdopt, DataCreate, DataDoctor, DataLs, DataShow};
+pub(crate) use data::{
+    Data, DataAdopt, DataClone, DataCreate, DataDoctor, DataLs, DataRm, DataShow,
+};
 pub(crate) use events::Events;
 pub(crate) use exec::Exec;
 pub(crate) use logs::Logs;

@@ -65,6 +65,8 @@ const fn forms(command: &Command) -> (&'static str, &'static [Format]) {
         Command::Backup(backup) if backup.install_timer => ("backup --install-timer", ONE),
         Command::Backup(_) => ("backup", ALL),
         Command::Data(Data::Adopt(_)) => ("data adopt", ALL),
+        Command::Data(Data::Clone(_)) => ("data clone", ALL),
+        Command::Data(Data::Rm(_)) => ("data rm", ALL),
         Command::Data(Data::Doctor(_)) => ("data doctor", ALL),
         Command::Backups(Backups::Ls(_)) => ("backups ls", ALL),
         Command::Backups(Backups::Show(_)) => ("backups show", ALL),

@@ -24,10 +24,6 @@ pub(crate) struct Trash {
     entry: String,
 }
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "`data rm`, which is to use it, is not there yet")
-)]
 impl Trash {
     /// The directory at this path, if it is in the trash of a root.
     pub(crate) fn of(place: &Path) -> Option<Self> {

@@ -28,6 +28,8 @@ const COMMANDS: &[(&str, &str)] = &[
     ("backup x", "twjln"),
     ("backup --install-timer --print", "t"),
     ("data adopt x-data", "twjln"),
+    ("data clone x-data y-data", "twjln"),
+    ("data rm x-data", "twjln"),
     ("data doctor", "twjln"),
     ("backups ls", "twjln"),
     ("backups show x", "twjln"),

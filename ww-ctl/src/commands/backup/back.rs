@@ -68,7 +68,7 @@ fn was_killed(one: &Inspected) -> bool {
 ///
 /// # Errors
 /// When it cannot come back, or not in time, with the reason in words.
-pub(super) async fn is_up(
+pub(in crate::commands) async fn is_up(
     engine: &Engine,
     touched: &Touched,
     limit: Duration,

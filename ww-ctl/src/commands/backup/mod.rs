@@ -13,6 +13,8 @@ mod script;
 mod sweep;
 mod timer;
 
+pub(super) use back::is_up;
+
 use tokio_util::sync::CancellationToken;
 
 use self::chosen::{Chosen, choose};

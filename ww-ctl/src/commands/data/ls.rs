@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::gather::hosts;
 use super::row::{Row, users};
-use super::{Context, shown};
+use super::{Context, root_path, shown, trash};
 use crate::cli::{DataLs, Format};
 use crate::commands::record;
 use crate::exit::{Exit, Failure};
@@ -15,6 +15,13 @@ use crate::table::{self, Cell, Column};
 use crate::units::size;
 
 pub(super) async fn run(context: &Context, arguments: &DataLs) -> Result<Exit, Failure> {
+    if arguments.trash {
+        let root = root_path(arguments.root.as_deref())?;
+        let all = trash::all(&root).await?;
+        let none = format!("nothing is in the trash of {}", root.display());
+        trash::print(context, &all, &none)?;
+        return Ok(Exit::Done);
+    }
     let (hosts, exit) = hosts(context).await?;
     let mut rows = Vec::new();
     for host in &hosts {

@@ -1,6 +1,8 @@
 //! `data`: containers that only say where data lie.
 
 mod adopt;
+mod backed;
+mod clone;
 mod copying;
 mod create;
 mod doctor;
@@ -9,8 +11,10 @@ mod local;
 mod ls;
 mod made;
 mod measure;
+mod rm;
 mod row;
 mod show;
+mod trash;
 
 use std::path::{Path, PathBuf};
 
@@ -36,6 +40,8 @@ pub(super) async fn run(context: &Context, arguments: &Data) -> Result<Exit, Fai
         Data::Ls(arguments) => ls::run(context, arguments).await,
         Data::Show(arguments) => show::run(context, arguments).await,
         Data::Adopt(arguments) => adopt::run(context, arguments).await,
+        Data::Clone(arguments) => clone::run(context, arguments).await,
+        Data::Rm(arguments) => rm::run(context, arguments).await,
         Data::Doctor(arguments) => doctor::run(context, arguments).await,
     }
 }

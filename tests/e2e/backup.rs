@@ -493,3 +493,109 @@ fn a_second_backup_of_the_same_waits_for_nobody_and_a_signal_brings_everything_b
     guest.reaches("UP");
     vault.backup(&[&guest.name]).expect(0);
 }
+
+#[test]
+fn how_it_went_is_there_for_those_who_were_asleep() {
+    let lab = Lab::new("backup");
+    let vault = Vault::new(&lab);
+    let guest = app(&lab, "app", |_| {});
+    let name = guest.name.as_str();
+    let metrics = lab.directory("metrics").join("ww.prom");
+    let path = metrics.to_str().expect("UTF-8");
+    vault.backup(&[name, "--metrics-file", path]).expect(0);
+    let value = |metric: &str| {
+        let text = std::fs::read_to_string(&metrics).expect("metrics");
+        let line = format!("{metric}{{host=\"local\",name=\"{name}\"}} ");
+        let value = text.lines().find_map(|one| one.strip_prefix(&line));
+        value.expect(metric).parse::<f64>().expect("a number")
+    };
+    let success = value("ww_backup_last_success_timestamp_seconds");
+    assert!(success > 1e9 && value("ww_backup_outage_seconds") > 0.0);
+    assert!(value("ww_backup_exit_code") < 0.5);
+    // One that fails takes nothing away.
+    let file = lab.directory("journal").join("file");
+    std::fs::write(&file, "").expect("a file");
+    let nowhere = file.join("vault");
+    let nowhere = nowhere.to_str().expect("UTF-8");
+    vault
+        .backup(&[name, "--metrics-file", path, "--to", nowhere])
+        .expect(1);
+    assert!((value("ww_backup_exit_code") - 1.0).abs() < 0.5);
+    assert!((value("ww_backup_last_success_timestamp_seconds") - success).abs() < 0.5);
+
+    let root = lab.directory("root");
+    let units = lab.directory("root/etc/systemd/system");
+    let destdir = format!("--destdir={}", root.display());
+    let options = [name, "--to", "/srv/b c", "--install-timer", &destdir];
+    let shown = vault
+        .backup(&[&options[..], &["--print"]].concat())
+        .expect(0);
+    let command = format!("ww-ctl backup {name} --to \"/srv/b c\"\n");
+    assert!(shown.stdout.contains(&command), "{}", shown.stdout);
+    vault.backup(&options).expect(6).says(&["not confirmed"]);
+    assert_eq!(std::fs::read_dir(&units).expect("a directory").count(), 0);
+    let written = vault.backup(&[&options[..], &["--yes"]].concat()).expect(0);
+    assert!(
+        written
+            .stdout
+            .contains("systemctl enable --now ww-backup.timer")
+    );
+    let read = |name: &str| std::fs::read_to_string(units.join(name)).expect("a unit");
+    assert!(read("ww-backup.service").contains(&command));
+    assert!(read("ww-backup.timer").contains("OnCalendar=*-*-* 03:00:00"));
+    let all = ["ww-backup.service", "ww-backup.timer"].map(|name| units.join(name));
+    let verified = run(Command::new("systemd-analyze").arg("verify").args(all));
+    assert!(
+        !verified.stderr.contains("ww-backup"),
+        "{}",
+        verified.stderr
+    );
+}
+
+#[test]
+fn a_container_that_plants_links_in_its_vault_gets_nothing_out_of_it() {
+    let lab = Lab::new("backup");
+    let tree = lab.tree("app");
+    tree.all_scripts();
+    let out = lab.directory("out");
+    let mount = format!("{}:/backup", out.display());
+    let guest = lab.start("app", &lab.image(&tree), &["-v", &mount], &[]);
+    guest.reaches("UP");
+    let vault = Vault::at(&lab, out.clone());
+    let precious = lab.directory("precious");
+    std::fs::write(precious.join("file"), "as it was").expect("a file");
+    let host = precious.to_str().expect("UTF-8");
+    let untouched = || {
+        let all = std::fs::read_dir(&precious).expect("a directory");
+        assert_eq!(all.count(), 1);
+        let text = std::fs::read_to_string(precious.join("file")).expect("a file");
+        assert_eq!(text, "as it was");
+    };
+    let plant = |target: &str, link: &str| {
+        let link = format!("/backup/{link}");
+        docker(["exec", &guest.name, "ln", "-s", target, &link]).expect(0);
+    };
+    // In the place of its directory, and of the files in it.
+    plant(host, &guest.name);
+    vault.backup(&[&guest.name]).expect(1);
+    untouched();
+    docker([
+        "exec",
+        &guest.name,
+        "rm",
+        &format!("/backup/{}", guest.name),
+    ])
+    .expect(0);
+    let directory = format!("/backup/{}", guest.name);
+    docker(["exec", &guest.name, "mkdir", &directory]).expect(0);
+    plant(&format!("{host}/file"), &format!("{}/.lock", guest.name));
+    vault.backup(&[&guest.name]).expect(1);
+    untouched();
+    docker(["exec", &guest.name, "rm", &format!("{directory}/.lock")]).expect(0);
+    plant(host, &format!("{}/.incoming-x", guest.name));
+    vault.backup(&[&guest.name]).expect(0);
+    untouched();
+    assert_eq!(vault.sets(&guest.name).len(), 1);
+    vault.is_tidy(&guest.name);
+    guest.reaches("UP");
+}

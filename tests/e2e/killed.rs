@@ -144,9 +144,12 @@ impl Stage {
     /// All that the container has besides the agent itself.
     fn workers(&self) -> Vec<String> {
         let listed = run(Command::new("docker").args(["top", &self.app.name, "-eo", "pid,args"]));
-        let lines = listed.stdout.lines().skip(2);
+        let agent = self.app.inspect("{{.State.Pid}}");
+        let lines = listed.stdout.lines().skip(1);
         let pids = lines.filter_map(|line| line.split_whitespace().next());
-        pids.map(str::to_owned).collect()
+        pids.filter(|pid| *pid != agent)
+            .map(str::to_owned)
+            .collect()
     }
 
     fn kill_container(&self) {

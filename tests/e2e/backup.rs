@@ -407,10 +407,10 @@ fn what_changes_while_it_is_read_is_in_the_manifest_and_what_is_missing_in_the_c
 }
 
 /// A small file system in memory.
-struct Small(PathBuf);
+pub(crate) struct Small(pub(crate) PathBuf);
 
 impl Small {
-    fn mount(path: PathBuf, size: &str) -> Self {
+    pub(crate) fn mount(path: PathBuf, size: &str) -> Self {
         let options = format!("size={size}");
         run(Command::new("mount")
             .args(["-t", "tmpfs", "-o", &options, "ww-test"])

@@ -28,6 +28,9 @@ mod killed;
 mod lab;
 mod legacy;
 mod logs;
+#[path = "../../ww-archive/tests/archive/nasty.rs"]
+#[expect(clippy::unwrap_used, reason = "shared with the tests of archives")]
+mod nasty;
 mod orphans;
 mod podman;
 mod proxy;
@@ -36,6 +39,7 @@ mod pty;
 mod reach;
 mod remapped;
 mod restart;
+mod restore;
 mod rolling;
 mod run;
 mod schema;

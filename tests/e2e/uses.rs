@@ -78,6 +78,11 @@ fn every_command_is_used_as_it_is_meant_to_be() {
             vec!["--keep-last=1", "--yes", "--from", vault],
             Some(("backupsPrune", "backupsPruneLine")),
         ),
+        (
+            "restore",
+            vec![name, name, "--from", vault, "--yes"],
+            Some(("restore", "restore")),
+        ),
         ("audit", vec!["-n", "3"], Some(("audit", "auditLine"))),
         ("completions", vec!["zsh"], None),
         ("man", vec![manual], Some(("man", "manLine"))),

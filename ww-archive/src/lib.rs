@@ -10,12 +10,14 @@
 //! * [`read`]: reads such a stream, one that an Engine made, or one of GNU tar, and trusts none of it.
 //! * [`unpack`]: makes a tree of what was read, in a directory that nothing gets out of.
 //! * [`remove`]: removes one, however deep it is.
+//! * [`look`]: one file of a tree, as an archive would tell of it.
 //!
 //! Of extended attributes `user.*`, `trusted.*`, `security.capability` and the lists of access control are kept. The
 //! others of `security.` and `system.` are the host's own (labels, measurements): it sets them again by its rules.
 //!
 //! Nothing here knows of an asynchronous runtime, reads a clock or an environment variable; both binaries use it.
 
+pub mod look;
 pub mod measure;
 pub mod pack;
 pub mod pattern;

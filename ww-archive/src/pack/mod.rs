@@ -7,7 +7,7 @@
 mod content;
 mod encode;
 mod output;
-mod sparse;
+pub(crate) mod sparse;
 mod writer;
 
 use std::ffi::CStr;

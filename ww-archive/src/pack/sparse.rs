@@ -13,7 +13,7 @@ use crate::status::Status;
 const MOST: usize = 64 * 1024;
 
 /// Where the data lie, if there are holes.
-pub(super) fn segments(file: BorrowedFd<'_>, status: &Status) -> Option<Vec<Segment>> {
+pub(crate) fn segments(file: BorrowedFd<'_>, status: &Status) -> Option<Vec<Segment>> {
     if status.size == 0 || status.blocks.saturating_mul(BLOCK_LENGTH) >= status.size {
         return None;
     }

@@ -124,10 +124,6 @@ impl Session {
     ///
     /// # Errors
     /// When it could not be run, or was ended before its time.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "restoring, which is to use it, is not there yet")
-    )]
     pub(crate) async fn restore(
         &mut self,
         directory: &str,

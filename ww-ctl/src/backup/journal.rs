@@ -48,6 +48,18 @@ pub(crate) struct UnderWay {
     pub name: String,
     /// The containers that run, and what is done to each.
     pub touched: Vec<Touched>,
+    /// What is exchanged meanwhile, where it is a restore.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<Exchange>,
+}
+
+/// Trees that are exchanged, all or none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Exchange {
+    /// The ones in use.
+    pub trees: Vec<PathBuf>,
+    /// All were exchanged: it is not to be taken back any more.
+    pub done: bool,
 }
 
 /// A container that runs.
@@ -74,6 +86,8 @@ pub(crate) enum How {
     Paused,
     /// Its script runs.
     Hook,
+    /// It is stopped.
+    Stopped,
 }
 
 impl UnderWay {
@@ -87,6 +101,7 @@ impl UnderWay {
             host: host.to_owned(),
             name: name.to_owned(),
             touched: Vec::new(),
+            exchange: None,
         }
     }
 }
@@ -123,6 +138,13 @@ impl Journal {
     pub(crate) fn beside(audit: &Path) -> Self {
         Self {
             directory: audit.with_file_name("backups-under-way"),
+        }
+    }
+
+    /// The same for restores.
+    pub(crate) fn of_restores(audit: &Path) -> Self {
+        Self {
+            directory: audit.with_file_name("restores-under-way"),
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod groups;
 pub(crate) mod journal;
+pub(crate) mod restore;
 pub(crate) mod source;
 #[expect(
     dead_code,

@@ -9,6 +9,7 @@ mod events;
 mod exec;
 mod logs;
 mod man;
+mod restore;
 mod run;
 mod upgrade;
 
@@ -28,6 +29,7 @@ pub(crate) use data::{
 pub(crate) use events::Events;
 pub(crate) use exec::Exec;
 pub(crate) use logs::Logs;
+pub(crate) use restore::Restore;
 pub(crate) use run::Run;
 pub(crate) use upgrade::Upgrade;
 
@@ -228,6 +230,9 @@ pub(crate) enum Command {
     /// What is in a directory of backups
     #[command(subcommand)]
     Backups(Backups),
+    /// Put data back as they were in a backup, and back again
+    #[command(after_help = restore::HELP)]
+    Restore(Box<Restore>),
     /// Show who did what
     #[command(
         after_help = "Example: ww-ctl audit --since 24h --filter action=restart\n\n\

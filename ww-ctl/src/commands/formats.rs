@@ -72,6 +72,7 @@ const fn forms(command: &Command) -> (&'static str, &'static [Format]) {
         Command::Backups(Backups::Show(_)) => ("backups show", ALL),
         Command::Backups(Backups::Verify(_)) => ("backups verify", ALL),
         Command::Backups(Backups::Prune(_)) => ("backups prune", ALL),
+        Command::Restore(_) => ("restore", ALL),
         Command::Audit(_) => ("audit", ALL),
         Command::Image(Image::Build(_)) => ("image build", ALL),
         Command::Demo(Demo::Up) => ("demo up", ALL),

@@ -25,6 +25,7 @@ mod man;
 mod outcome;
 mod record;
 mod restart;
+mod restore;
 mod rolling;
 mod run;
 #[cfg(test)]
@@ -56,6 +57,7 @@ pub(crate) const fn takes_back(command: &Command) -> bool {
     matches!(
         command,
         Command::Backup(_)
+            | Command::Restore(_)
             | Command::Demo(Demo::Up)
             | Command::Run(_)
             | Command::Exec(_)
@@ -102,6 +104,7 @@ pub(crate) async fn run(context: &Context, command: &Command) -> Result<Exit, Fa
         Command::Data(arguments) => data::run(context, arguments).await,
         Command::Backup(arguments) => Box::pin(backup::run(context, arguments)).await,
         Command::Backups(arguments) => backups::run(context, arguments).await,
+        Command::Restore(arguments) => Box::pin(restore::run(context, arguments)).await,
         Command::Audit(arguments) => audit::run(context, arguments),
         Command::Image(arguments) => image::run(context, arguments).await,
         Command::Demo(arguments) => demo::run(context, arguments).await,

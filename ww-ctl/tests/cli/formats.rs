@@ -26,6 +26,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("data ls", "twjln"),
     ("data show x-data", "twjln"),
     ("backup x", "twjln"),
+    ("restore x y", "twjln"),
     ("backup --install-timer --print", "t"),
     ("data adopt x-data", "twjln"),
     ("data clone x-data y-data", "twjln"),

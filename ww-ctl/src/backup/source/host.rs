@@ -77,6 +77,22 @@ pub(super) async fn find(
     }))
 }
 
+/// Where it is on this machine, once it is proven that it is there and the users have the same numbers.
+///
+/// # Errors
+/// When the Engine cannot be asked.
+pub(crate) async fn place(
+    engine: &Engine,
+    members: &[Inspected],
+    data: &Placed,
+) -> Result<Result<PathBuf, String>, SourceError> {
+    if let Err(reason) = find(engine, members, data).await? {
+        return Ok(Err(reason));
+    }
+    let nowhere = "where its driver does not keep it";
+    Ok(directory(engine, data).await?.ok_or_else(|| nowhere.into()))
+}
+
 /// Whether a container has it mounted. The Engine goes by the path anew whenever it is asked, even where one that
 /// runs has another directory from before; so that one's own view is looked at.
 async fn is_had(

@@ -23,6 +23,7 @@ use ww_archive::pattern::{PatternError, Patterns};
 
 pub(crate) use below::{Below, below, is_below};
 pub(crate) use gauge::Gauge;
+pub(crate) use host::place;
 pub(crate) use problems::{Noted, Problems, Weight};
 
 use crate::engine::{Engine, EngineError, Inspected, Placed};

@@ -24,7 +24,7 @@ const TEXT: usize = 512;
 ///
 /// # Errors
 /// When the Engine cannot be asked.
-pub(super) async fn found(
+pub(in crate::commands) async fn found(
     engine: &Engine,
     touched: &Touched,
 ) -> Result<Option<Inspected>, EngineError> {
@@ -41,7 +41,7 @@ pub(super) async fn found(
 ///
 /// # Errors
 /// When it cannot be done.
-pub(super) async fn bring_back(
+pub(in crate::commands) async fn bring_back(
     engine: &Engine,
     touched: &Touched,
 ) -> Result<Option<&'static str>, EngineError> {

@@ -1,6 +1,6 @@
 //! `backup`: a group of containers is made to stand still, read, let go on, and what was read is kept.
 
-mod back;
+pub(super) mod back;
 mod chosen;
 mod done;
 mod hold;
@@ -8,7 +8,7 @@ mod job;
 mod manifest;
 mod metrics;
 mod plan;
-mod progress;
+pub(super) mod progress;
 mod script;
 mod sweep;
 mod timer;

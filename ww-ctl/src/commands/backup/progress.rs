@@ -15,7 +15,7 @@ const NOW_AND_THEN: Duration = Duration::from_secs(60);
 const BAR: u64 = 20;
 
 /// Tells what one group's backup is at.
-pub(super) struct Progress {
+pub(in crate::commands) struct Progress {
     output: Output,
     clock: Clock,
     name: String,
@@ -24,7 +24,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// For the group of this name.
-    pub(super) const fn new(output: Output, clock: Clock, name: String) -> Self {
+    pub(in crate::commands) const fn new(output: Output, clock: Clock, name: String) -> Self {
         Self {
             output,
             clock,
@@ -34,25 +34,25 @@ impl Progress {
     }
 
     /// Tells a line of its own.
-    pub(super) fn say(&mut self, words: &str) {
+    pub(in crate::commands) fn say(&mut self, words: &str) {
         self.clear();
         self.output.say(&format!("{}: {words}", self.name));
     }
 
     /// Tells something that must not be missed.
-    pub(super) fn warn(&mut self, words: &str) {
+    pub(in crate::commands) fn warn(&mut self, words: &str) {
         self.clear();
         self.output.warn(&format!("{}: {words}", self.name));
     }
 
     /// Tells how something is done, to those who asked for it.
-    pub(super) fn detail(&mut self, words: &str) {
+    pub(in crate::commands) fn detail(&mut self, words: &str) {
         self.clear();
         self.output.detail(&format!("{}: {words}", self.name));
     }
 
     /// Does some work and shows how far it is, where that is known: of so many bytes in all.
-    pub(super) fn during<'a, T>(
+    pub(in crate::commands) fn during<'a, T>(
         &'a mut self,
         what: &'a str,
         gauge: Option<(&'a Gauge, Option<u64>)>,

@@ -24,6 +24,16 @@ const USUAL_MODE: u32 = 0o755;
 
 pub(super) async fn run(context: &Context, arguments: &DataCreate) -> Result<Exit, Failure> {
     context.may_change("create a data container")?;
+    let (target, engine) = make(context, arguments).await?;
+    let (_, name) = place(context, &arguments.name)?;
+    tell(context, target, engine, name).await
+}
+
+/// Makes one, without a word.
+pub(super) async fn make<'a>(
+    context: &'a Context,
+    arguments: &DataCreate,
+) -> Result<(&'a Target, Engine), Failure> {
     let (target, name) = place(context, &arguments.name)?;
     let mut interrupts = Interrupts::hear(context.output)?;
     let engine = interrupts
@@ -57,7 +67,8 @@ pub(super) async fn run(context: &Context, arguments: &DataCreate) -> Result<Exi
         return Err(with_what_is_left(failure, &left));
     }
     entry.end(Exit::Done, "");
-    tell(context, target, engine, name).await
+    drop(made);
+    Ok((target, engine))
 }
 
 /// What could not be taken back has to be known.

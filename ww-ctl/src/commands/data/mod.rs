@@ -46,11 +46,28 @@ pub(super) async fn run(context: &Context, arguments: &Data) -> Result<Exit, Fai
     }
 }
 
+/// Makes a data container with a directory, and nothing in it.
+///
+/// # Errors
+/// When it cannot be made: nothing of it is left then.
+pub(super) async fn make(context: &Context, name: &str) -> Result<(), Failure> {
+    let arguments = crate::cli::DataCreate {
+        name: name.to_owned(),
+        root: None,
+        volume: false,
+        owner: None,
+        mode: None,
+        seed: None,
+        labels: Vec::new(),
+    };
+    create::make(context, &arguments).await.map(drop)
+}
+
 /// On which host, and under which name, a data container is to be made.
 ///
 /// # Errors
 /// When the name cannot be one, or it is not clear which host is meant.
-fn place<'a>(context: &'a Context, wanted: &'a str) -> Result<(&'a Target, &'a str), Failure> {
+fn place<'a, 'b>(context: &'a Context, wanted: &'b str) -> Result<(&'a Target, &'b str), Failure> {
     let (host, name) = match wanted.rsplit_once('/') {
         Some((host, name)) => (Some(host), name),
         None => (None, wanted),

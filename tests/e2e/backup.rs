@@ -211,6 +211,31 @@ fn those_that_do_not_run_are_taken_as_they_are_and_stay_so() {
     assert_eq!(manifest(&set)["outage_ms"], Value::Null);
     assert_eq!(guest.inspect("{{.State.Status}}"), "exited");
 
+    // By a program that is called as `age` is; with a recipient that is none nothing is begun.
+    let bin = lab.directory("bin");
+    let path = format!("{}:/usr/bin:/bin", bin.display());
+    let encrypted = |recipient: &str| {
+        let mut command = vault.command(&[&guest.name, "--encrypt-to", recipient]);
+        run(command.env("PATH", &path))
+    };
+    let age = "#!/bin/sh\n[ \"$2\" = age1good ] || { echo 'age: error: malformed' >&2; exit 1; }\n\
+        echo age-encryption.org/v1; exec cat\n";
+    Tree::at(&bin).file("age", 0o755, age);
+    encrypted("age1bad").expect(2).says(&["malformed"]);
+    encrypted("age1good").expect(0);
+    let sets = vault.sets(&guest.name);
+    assert_eq!(sets.len(), 2);
+    let is_new = |one: &&PathBuf| **one != set;
+    let set = sets.iter().find(is_new).expect("a new set").clone();
+    let told = manifest(&set);
+    let payload = &told["parts"][0]["payload"];
+    assert_eq!(
+        (&payload["encrypted"], &payload["file"]),
+        (&true.into(), &"data.tar.zst.age".into())
+    );
+    std::fs::remove_file(bin.join("age")).expect("a program");
+    std::fs::remove_dir_all(&set).expect("a set");
+
     // Without a place for it nothing is done; nor with nothing in it.
     let mut lost = vault.command(&[&guest.name]);
     run(lost.env_remove("WW_VAULT"))

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::Names;
 use crate::units::parse_duration;
@@ -49,6 +50,9 @@ pub(crate) struct Backup {
     /// Take data that are empty for what they should be
     #[arg(long)]
     pub allow_empty: bool,
+    /// Encrypt to this recipient of `age`, which must be installed; may be repeated
+    #[arg(long, value_name = "RECIPIENT", value_parser = NonEmptyStringValueParser::new())]
+    pub encrypt_to: Vec<String>,
     /// How long services may be down: after that they come back, whatever has been read
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_duration)]
     pub max_down: Duration,

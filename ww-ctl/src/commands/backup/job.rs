@@ -308,7 +308,10 @@ impl<'a> Job<'a> {
         progress: &mut Progress,
     ) -> Result<(Incoming, Sealed), Failure> {
         let gauge = Gauge::new();
-        let options = SealOptions::default();
+        let options = SealOptions {
+            encrypt_to: self.arguments.encrypt_to.clone(),
+            ..SealOptions::default()
+        };
         let own = gauge.clone();
         let work = apart(move || {
             let sealed = match payload {

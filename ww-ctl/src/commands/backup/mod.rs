@@ -3,6 +3,7 @@
 pub(super) mod back;
 mod chosen;
 mod done;
+mod encrypt;
 mod hold;
 mod job;
 mod manifest;
@@ -34,6 +35,9 @@ pub(super) async fn run(context: &Context, arguments: &Backup) -> Result<Exit, F
         context.may_change("back up")?;
     }
     let mut interrupts = Interrupts::hear(context.output)?;
+    interrupts
+        .or(encrypt::check(&arguments.encrypt_to))
+        .await??;
     let (all, exit) = interrupts
         .or(Box::pin(choose(context, arguments)))
         .await??;

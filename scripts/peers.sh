@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prints a directory whose bin/ has the supervisors that the agent is measured beside: peers.sh [TARGET]
-# tini, dumb-init, s6-svscan and bash. The system's own where it has them, else Debian's packages unpacked below TARGET (default: target),
+# tini, dumb-init, s6-svscan, bash and restic. The system's own where it has them, else Debian's packages unpacked below TARGET (default: target),
 # which touches nothing of the system. What is unpacked finds its libraries in lib/ beside bin/, by LD_LIBRARY_PATH.
 set -eu
 
@@ -21,6 +21,7 @@ programs_of() {
     dumb-init) echo dumb-init ;;
     s6) echo s6-svscan s6-supervise ;;
     bash) echo bash ;;
+    restic) echo restic ;;
   esac
 }
 
@@ -78,7 +79,7 @@ unpack() {
 }
 
 mkdir -p "$peers/bin" "$peers/lib"
-for package in tini dumb-init s6 bash; do
+for package in tini dumb-init s6 bash restic; do
   has_all "$package" || link_system "$package" || unpack "$package"
 done
 echo "$peers"

@@ -2,12 +2,16 @@
 
 use std::ffi::{OsStr, OsString};
 use std::future::Future;
+use std::path::Path;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use clap_complete::engine::CompletionCandidate;
 use futures::future::join_all;
+use whaleware::env;
 use whaleware::lifecycle::State;
 
+use crate::backup::vault::Vault;
 use crate::clock::Clock;
 use crate::engine::{self, EndpointError, Engine, EngineError, Named, Scope, Target, resolve};
 use crate::environment;
@@ -39,6 +43,8 @@ pub(super) enum Wanted {
     Images,
     /// Images with an agent.
     AgentImages,
+    /// Backups of a vault.
+    Backups,
 }
 
 impl Wanted {
@@ -58,6 +64,8 @@ impl Wanted {
 pub(super) struct Line {
     hosts: Vec<String>,
     contexts: Vec<String>,
+    /// Where backups are.
+    vaults: Vec<String>,
 }
 
 impl Line {
@@ -73,6 +81,11 @@ impl Line {
                 (&mut line.hosts, rest)
             } else if let Some(rest) = option(word, "-c", "--context") {
                 (&mut line.contexts, rest)
+            } else if let Some(rest) = word
+                .strip_prefix("--from")
+                .filter(|rest| rest.is_empty() || rest.starts_with('='))
+            {
+                (&mut line.vaults, rest.trim_start_matches('='))
             } else {
                 continue;
             };
@@ -98,6 +111,7 @@ impl Line {
             Wanted::AllNames => self.names(wanted, Scope::Everything),
             Wanted::Images => plain(self.images(Scope::Everything)),
             Wanted::AgentImages => plain(self.images(Scope::Agents)),
+            Wanted::Backups => self.backups(),
         };
         words.retain(|(word, _)| word.starts_with(current) && is_harmless(word));
         words.sort();
@@ -125,7 +139,8 @@ impl Line {
                 | Wanted::Filters
                 | Wanted::Goals
                 | Wanted::Images
-                | Wanted::AgentImages => true,
+                | Wanted::AgentImages
+                | Wanted::Backups => true,
             })
             .map(|(host, one)| {
                 let help = is_harmless(&one.image).then(|| one.image.clone());
@@ -181,6 +196,19 @@ impl Line {
         found.into_iter().map(|(_, name)| name).collect()
     }
 
+    /// The backups of the vault that was named last, each with how it was made; none where it cannot be read in time.
+    fn backups(&self) -> Vec<(String, Option<String>)> {
+        let named = self.vaults.last().cloned();
+        let Some(path) = named.or_else(|| environment::variable(env::WW_VAULT)) else {
+            return Vec::new();
+        };
+        let (tell, told) = mpsc::sync_channel(1);
+        // A file system that hangs is left behind.
+        std::thread::spawn(move || tell.send(backups(Path::new(&path))));
+        let found = told.recv_timeout(PATIENCE).ok();
+        found.flatten().unwrap_or_default()
+    }
+
     /// The names of Docker's contexts.
     #[expect(clippy::unused_self, reason = "one of the things a line can ask for")]
     fn contexts(&self) -> Vec<String> {
@@ -194,6 +222,19 @@ impl Line {
     fn targets(&self) -> Vec<Target> {
         resolved(&self.hosts, &self.contexts).unwrap_or_default()
     }
+}
+
+fn backups(path: &Path) -> Option<Vec<(String, Option<String>)>> {
+    let vault = Vault::open(path).ok()?;
+    let mut all = Vec::new();
+    for name in vault.names().ok()? {
+        let sets = vault.sets(&name).unwrap_or_default().into_iter();
+        all.extend(sets.map(|set| {
+            let class = set.manifest.consistency.word();
+            (set.reference(), Some(class.to_owned()))
+        }));
+    }
+    Some(all)
 }
 
 /// What follows an option in the same word; empty when its value is the next word.
@@ -306,6 +347,7 @@ mod tests {
             let expected = Line {
                 hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
                 contexts: contexts.iter().map(|&name| name.to_owned()).collect(),
+                vaults: Vec::new(),
             };
             assert_eq!(line(words), expected, "{words}");
         }

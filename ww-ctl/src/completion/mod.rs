@@ -83,6 +83,7 @@ fn decorate(command: clap::Command, name: &str, line: &Arc<Line>) -> clap::Comma
                     Wanted::Filters
                 }
                 "STATE" => Wanted::Goals,
+                "BACKUP" => Wanted::Backups,
                 "IMAGE" if is_base(&argument) => Wanted::Images,
                 "IMAGE" => Wanted::AgentImages,
                 "DIR" => return argument.value_hint(ValueHint::DirPath),

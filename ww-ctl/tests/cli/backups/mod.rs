@@ -180,3 +180,14 @@ fn what_is_broken_or_incomplete_does_not_count() {
     kept.ends(&["prune", "--keep-last", "1", "--yes"], 0);
     assert_eq!(kept.ids("shop"), [ONE, FOUR, "20261122T171500Z-0005"]);
 }
+
+#[test]
+fn a_shell_is_told_which_ones_there_are() {
+    let kept = shop();
+    let mut command = crate::tool();
+    command.env("WW_COMPLETE", "fish");
+    command.args(["--", "ww-ctl", "backups", "show", "--from"]);
+    command.arg(kept.path()).arg("shop/20261122");
+    let ran = crate::run(&mut command);
+    assert_eq!(ran.stdout, format!("shop/{FOUR}\tsvcdown\n"), "{ran:?}");
+}

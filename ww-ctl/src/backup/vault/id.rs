@@ -18,14 +18,31 @@ const LENGTH: usize = "20261122T161500Z-7f3a".len();
 const TIME: &str = "%Y%m%dT%H%M%SZ";
 
 impl Id {
-    /// A new one.
+    /// A new one. Of one second it comes after all that there are, given the last of them.
     ///
     /// # Errors
     /// When the system has no random bytes.
-    pub(crate) fn new(now: Timestamp) -> std::io::Result<Self> {
+    pub(super) fn new(now: Timestamp, last: Option<&Self>) -> std::io::Result<Self> {
         let mut tail = [0; 2];
         std::fs::File::open("/dev/urandom")?.read_exact(&mut tail)?;
-        Ok(Self::with_tail(now, u16::from_be_bytes(tail)))
+        Ok(Self::with_tail(now, u16::from_be_bytes(tail)).after(last))
+    }
+
+    /// This, or where it would not come after the last of its second, the next after that.
+    fn after(self, last: Option<&Self>) -> Self {
+        let Some(last) = last.filter(|last| last.time() == self.time() && **last >= self) else {
+            return self;
+        };
+        match last.tail().and_then(|tail| tail.checked_add(1)) {
+            Some(tail) => Self::with_tail(last.time(), tail),
+            // That many in one second are none that anybody makes.
+            None => Self::with_tail(last.time() + jiff::SignedDuration::from_secs(1), 0),
+        }
+    }
+
+    fn tail(&self) -> Option<u16> {
+        let (_, tail) = self.0.split_once('-')?;
+        u16::from_str_radix(tail, 16).ok()
     }
 
     fn with_tail(now: Timestamp, tail: u16) -> Self {
@@ -85,6 +102,21 @@ impl From<Id> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_one_second_the_later_comes_after() {
+        let now: Timestamp = "2026-11-22T16:15:00.7Z".parse().unwrap();
+        let id = |tail| Id::with_tail(now, tail);
+        assert_eq!(id(5).after(None), id(5));
+        assert_eq!(id(5).after(Some(&id(4))), id(5));
+        assert_eq!(id(5).after(Some(&id(5))), id(6));
+        assert_eq!(id(5).after(Some(&id(0x7fff))), id(0x8000));
+        let over = id(5).after(Some(&id(0xffff)));
+        assert_eq!(over.as_str(), "20261122T161501Z-0000");
+        // A clock that was set back is not followed: an id says when.
+        let ahead = Id::parse("20261122T161501Z-ffff").unwrap();
+        assert_eq!(id(5).after(Some(&ahead)), id(5));
+    }
 
     #[test]
     fn it_says_when_and_nothing_else_is_one() {

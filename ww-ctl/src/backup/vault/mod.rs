@@ -24,6 +24,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
+use jiff::Timestamp;
 use nix::fcntl::{Flock, FlockArg};
 use rustix::fs::fstatvfs;
 
@@ -311,6 +312,19 @@ impl Lock {
             }
         }
         Ok(swept)
+    }
+
+    /// A name for a backup that is begun now. It comes after those there are: the newest is the last by name.
+    ///
+    /// # Errors
+    /// When those there are cannot be listed, or the system has no random bytes.
+    pub(crate) fn id(&self, now: Timestamp) -> Result<Id, VaultError> {
+        let names = self.place.names()?;
+        let ids = names.iter().filter_map(|(name, _)| Id::parse(name));
+        // Those of an hour that is yet to come have nothing to do with this one.
+        let last = ids.filter(|id| id.time() <= now).max();
+        Id::new(now, last.as_ref())
+            .map_err(VaultError::system("name a backup in", self.place.path()))
     }
 
     /// Begins a backup.

@@ -122,9 +122,7 @@ impl<'a> Job<'a> {
                 .map(|all| all.entries),
         )?;
         let at = self.context.clock.now().wall;
-        let id = Id::new(at).map_err(|error| {
-            Failure::new(Exit::Failed, format!("cannot name the backup: {error}"))
-        })?;
+        let id = place.lock.id(at).map_err(|error| unkept(&error))?;
         let incoming = place.lock.incoming(&id);
         let incoming = incoming.map_err(|error| unkept(&error))?;
         let done = if plan.script().is_some() {

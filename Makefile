@@ -8,7 +8,7 @@ AGENT := $(TARGET)/agent/ww-agent
 CTL := $(TARGET)/release/ww-ctl
 SHARE = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: all demo test bench soak soak-agent soak-archive soak-backup soak-fuzz soak-matrix soak-restore soak-upgrade soak-vault soak-wrap fuzz install lint doc clean agent ctl engine
+.PHONY: all demo test bench soak soak-agent soak-archive soak-backup soak-databases soak-fuzz soak-matrix soak-restore soak-upgrade soak-vault soak-wrap fuzz install lint doc clean agent ctl engine
 .DEFAULT_GOAL := all
 
 all: agent ctl
@@ -38,14 +38,14 @@ doc:
 test: engine lint doc agent
 	WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" WW_BASH="$$(scripts/static.sh bash)" \
 	  WW_SSHD="$$(scripts/sshd.sh)" WW_HAPROXY="$$(scripts/haproxy.sh)" WW_PODMAN="$$(scripts/podman.sh)" \
-	  WW_COMPARE="$$(scripts/compare.sh)" scripts/test.sh
+	  WW_COMPARE="$$(scripts/compare.sh)" WW_DATABASES="$$(scripts/databases.sh)" scripts/test.sh
 
 bench: engine agent ctl
 	WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" WW_BASH="$$(scripts/static.sh bash)" \
 	  WW_PEERS="$$(scripts/peers.sh)" \
 	  cargo bench --locked --workspace --bench '*'
 
-soak: soak-agent soak-matrix soak-wrap soak-upgrade soak-backup soak-restore soak-vault soak-archive soak-fuzz
+soak: soak-agent soak-matrix soak-wrap soak-upgrade soak-backup soak-databases soak-restore soak-vault soak-archive soak-fuzz
 
 # Ten minutes for each target, all at once. Needs a C++ compiler beside Rust.
 fuzz soak-fuzz:
@@ -80,6 +80,12 @@ soak-restore: engine agent
 	cargo build --locked -p ww-ctl --bin ww-ctl
 	WW_SOAK=1 WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" WW_BASH="$$(scripts/static.sh bash)" \
 	  WW_COMPARE="$$(scripts/compare.sh)" cargo test --locked --test e2e -- --nocapture restore::killed
+
+# PostgreSQL and MariaDB, written to all the time: 50 backups of each, each started anew and checked by the database.
+soak-databases: engine agent
+	cargo build --locked -p ww-ctl --bin ww-ctl
+	WW_SOAK=1 WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" WW_BASH="$$(scripts/static.sh bash)" \
+	  WW_DATABASES="$$(scripts/databases.sh)" cargo test --locked --test e2e -- --nocapture databases::
 
 # A byte that changed, at 500 places of a backup: each is found.
 soak-vault:

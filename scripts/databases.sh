@@ -1,7 +1,7 @@
 #!/bin/sh
 # Prints a directory that is the root of a container with PostgreSQL and MariaDB: databases.sh [TARGET]
 # The one named by WW_DATABASES, else one below TARGET (default: target): Debian's packages and the libraries they need, unpacked there, which
-# touches nothing of the system. Without a shell: that is the test's. What is printed has a user db, 1000.
+# touches nothing of the system, with busybox for what scripts call. It has a user db, 1000.
 set -eu
 
 target=${1:-${CARGO_TARGET_DIR:-target}}
@@ -12,6 +12,7 @@ fi
 mkdir -p "$target"
 target=$(cd "$target" && pwd)
 place=$target/databases
+here=$(cd "$(dirname "$0")" && pwd)
 
 give_up() {
   echo "databases.sh: no databases: $1; name a root directory that has Debian's postgresql-15 and mariadb-server with WW_DATABASES" >&2
@@ -63,6 +64,12 @@ unpack() {
   chmod 1777 "$root/tmp"
   printf 'root:x:0:0::/root:/bin/sh\ndb:x:1000:1000::/data:/bin/sh\n' > "$root/etc/passwd"
   printf 'root:x:0:\ndb:x:1000:\n' > "$root/etc/group"
+  # What their own scripts, and a test's, call.
+  cp "$("$here/static.sh" busybox "$target")" "$root/usr/bin/busybox"
+  for name in sh su mkdir chown chmod cat yes sleep sed rm touch basename dirname hostname ls expr id whoami grep test tr cut head \
+    uname env kill ln mv cp date true false tee; do
+    [ -e "$root/usr/bin/$name" ] || ln -s busybox "$root/usr/bin/$name"
+  done
   rm -rf "$place"
   mv "$root" "$place"
 }

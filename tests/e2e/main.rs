@@ -16,6 +16,7 @@ mod balancer;
 mod commands;
 mod completion;
 mod data;
+mod databases;
 mod demo;
 mod engine;
 mod events;

@@ -131,15 +131,15 @@ fn backed_up(name: &str, vault: &Path) -> (PathBuf, u64) {
     (path.into(), one["outage_ms"].as_u64().expect("an outage"))
 }
 
-/// The set in a place of its own, with the image that made it on it: UP only after the database's own check.
+/// The backup in a place of its own, with the image that made it on it: UP only after the database's own check.
 fn proven(lab: &Lab, image: &str, set: &Path, what: &str) -> u64 {
     let place = lab.directory(what);
-    let archive = set.join("data.tar.zst");
-    let words = ["--zstd", "--numeric-owner", "-p", "-x", "-f"];
-    run(Command::new("tar")
-        .args(words)
-        .arg(&archive)
-        .arg("-C")
+    let id = set.file_name().and_then(|id| id.to_str()).expect("an id");
+    let vault = set.ancestors().nth(2).expect("a vault");
+    run(ww_ctl_command()
+        .args(["restore", id, "--yes", "--from"])
+        .arg(vault)
+        .arg("--into-dir")
         .arg(&place))
     .expect(0);
     let mount = format!("{}:/data", place.display());

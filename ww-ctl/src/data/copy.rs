@@ -126,7 +126,7 @@ pub(crate) fn copy(
             text: text.clone(),
         });
     }
-    if (read.entries, read.bytes) != (written.entries, written.bytes) {
+    if !is_all(read, written, watch.has_shrunk) {
         let text = format!(
             "{} entries of {} bytes were read, {} of {} written",
             read.entries, read.bytes, written.entries, written.bytes
@@ -139,6 +139,12 @@ pub(crate) fn copy(
         bytes: read.bytes,
     };
     Ok((copied, watch.changed))
+}
+
+/// Whether as much was written as was read. What a file has lost meanwhile is zeros in its copy: then it is more.
+const fn is_all(read: Packed, written: Unpacked, has_shrunk: bool) -> bool {
+    read.entries == written.entries
+        && (read.bytes == written.bytes || (has_shrunk && read.bytes < written.bytes))
 }
 
 fn open(path: &Path) -> Result<File, CopyError> {
@@ -196,6 +202,8 @@ fn whole(
 struct Noting<'a> {
     copying: &'a Copying,
     is_live: bool,
+    /// Whether a file was shorter when it was read than when it was found.
+    has_shrunk: bool,
     lost: Vec<String>,
     changed: Vec<String>,
 }
@@ -205,6 +213,7 @@ impl<'a> Noting<'a> {
         Self {
             copying,
             is_live,
+            has_shrunk: false,
             lost: Vec::new(),
             changed: Vec::new(),
         }
@@ -219,6 +228,7 @@ impl Watch for Noting<'_> {
     }
 
     fn problem(&mut self, problem: Problem) {
+        self.has_shrunk |= problem.kind == ProblemKind::Shrank;
         let has_changed = match problem.kind {
             ProblemKind::Vanished
             | ProblemKind::Shrank
@@ -257,6 +267,27 @@ mod tests {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
     use super::*;
+
+    #[test]
+    fn what_a_file_has_lost_while_it_was_read_is_zeros_in_its_copy() {
+        let packed = |bytes| Packed {
+            entries: 2,
+            bytes,
+            ..Packed::default()
+        };
+        let unpacked = |entries, bytes| Unpacked {
+            entries,
+            bytes,
+            ..Unpacked::default()
+        };
+        assert!(is_all(packed(10), unpacked(2, 10), false));
+        assert!(!is_all(packed(10), unpacked(2, 12), false));
+        assert!(is_all(packed(10), unpacked(2, 12), true));
+        for has_shrunk in [false, true] {
+            assert!(!is_all(packed(10), unpacked(2, 9), has_shrunk));
+            assert!(!is_all(packed(10), unpacked(1, 10), has_shrunk));
+        }
+    }
 
     #[test]
     fn a_copy_has_all_of_it_or_is_none() {

@@ -22,6 +22,9 @@ const INTRODUCED: Duration = Duration::from_secs(4);
 /// The same for one that was frozen, and may have been given up until the next attempt.
 const HEARD: Duration = Duration::from_secs(8);
 
+/// How long an Engine may take to tell the feed of a container that it has told of otherwise.
+pub(super) const KNOWN: Duration = Duration::from_secs(10);
+
 /// The fleet's model, kept up to date by the feed.
 pub(crate) struct Live {
     feed: Feed,
@@ -163,6 +166,21 @@ impl Live {
             None => first_answer(one),
         });
         each.max().unwrap_or(SETTLE)
+    }
+
+    /// Waits until a container is known that was just made. Whether it is.
+    ///
+    /// # Errors
+    /// When nothing will come any more.
+    pub(super) async fn knows(&mut self, key: &ContainerKey) -> Result<bool, Failure> {
+        let deadline = Instant::now() + KNOWN;
+        while self.fleet.get(key).is_none() {
+            match timeout_at(deadline, self.next()).await {
+                Ok(changes) => drop(changes?),
+                Err(_) => return Ok(false),
+            }
+        }
+        Ok(true)
     }
 
     /// Waits until the agents of these containers have introduced themselves, or it is clear that

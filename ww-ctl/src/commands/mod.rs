@@ -23,6 +23,8 @@ mod logs;
 mod ls;
 mod man;
 mod outcome;
+mod printed;
+mod proof;
 mod record;
 mod restart;
 mod restore;

@@ -1,5 +1,6 @@
 //! `backups`: what a vault has.
 
+mod checked;
 mod ls;
 mod prune;
 mod row;

@@ -1,28 +1,26 @@
 //! `backups verify`.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::Map;
 
+use super::checked::{Checked, Findings, write_down};
 use super::row::word;
 use super::{Context, TEXT, apart, listed, vault};
-use crate::audit::{self, TargetResult};
+use crate::audit;
 use crate::backup::source::Gauge;
-use crate::backup::vault::{Depth, How, Listed, Set, Vault, VaultError, Verdict, Verified, verify};
-use crate::cli::{BackupsVerify, Format};
-use crate::commands::record;
+use crate::backup::vault::{Depth, How, Listed, Set, Vault, VaultError, Verdict, verify};
+use crate::cli::BackupsVerify;
 use crate::engine::chain;
 use crate::exit::{Exit, Failure};
 use crate::fleet::clean;
-use crate::output::Tone;
 use crate::units::{duration, size};
 
 /// How often it is said how far it is.
 const TICK: Duration = Duration::from_millis(250);
-/// So many faults are told on a terminal of one backup.
-const TOLD: usize = 10;
+/// What a backup is that is damaged.
+const WRONG: &str = "is not what it was";
 
 pub(super) async fn run(context: &Context, arguments: &BackupsVerify) -> Result<Exit, Failure> {
     let vault = vault(&arguments.vault).await?;
@@ -38,38 +36,11 @@ pub(super) async fn run(context: &Context, arguments: &BackupsVerify) -> Result<
             .map(|one| audit::Target::named("", &one.reference()));
         context.audit.begin("backups verify", targets.collect())
     });
-    let mut results = Vec::new();
-    let mut documents = Vec::new();
-    let mut is_good = true;
+    let mut findings = Findings::new(context, "verified");
     for one in wanted {
-        let checked = check(context, arguments, one, writes).await?;
-        is_good &= checked.is_good();
-        results.push(checked.result());
-        let text = match context.format {
-            Format::Table | Format::Wide => checked.text(context),
-            Format::Name if checked.is_good() => format!("{}\n", checked.reference),
-            Format::Name => String::new(),
-            Format::Jsonl => record::line(checked.fields()),
-            Format::Json => {
-                documents.push(Value::Object(checked.fields()));
-                String::new()
-            }
-        };
-        context.output.data(&text)?;
+        findings.add(&check(context, arguments, one, writes).await?)?;
     }
-    if context.format == Format::Json {
-        let all = Map::from_iter([("verified".to_owned(), Value::Array(documents))]);
-        context.output.data(&record::document(all))?;
-    }
-    let exit = if is_good {
-        Exit::Done
-    } else {
-        Exit::Unverified
-    };
-    if let Some(entry) = entry {
-        entry.end_each(exit, results);
-    }
-    Ok(exit)
+    findings.end(entry)
 }
 
 /// What is to be verified, or is known to be broken.
@@ -117,15 +88,6 @@ async fn wanted(vault: &Arc<Vault>, arguments: &BackupsVerify) -> Result<Vec<Wan
     apart(find).await?
 }
 
-/// What was found of one.
-struct Checked {
-    reference: String,
-    how: How,
-    verdict: Verdict,
-    bytes: u64,
-    took: Duration,
-}
-
 async fn check(
     context: &Context,
     arguments: &BackupsVerify,
@@ -148,8 +110,11 @@ async fn check(
                     faults: vec![clean(&reason, TEXT)],
                     unchecked: Vec::new(),
                 },
+                well: String::new(),
+                wrong: WRONG,
                 bytes: 0,
                 took: Duration::ZERO,
+                more: Map::new(),
             });
         }
     };
@@ -175,28 +140,21 @@ async fn check(
         reference,
         how,
         verdict,
+        well: format!(
+            "is what it was ({}, {} in {})",
+            word(how),
+            size(set.bytes()),
+            duration(took)
+        ),
+        wrong: WRONG,
         bytes: set.bytes(),
         took,
+        more: Map::new(),
     };
     if writes {
         write_down(context, set, &checked).await?;
     }
     Ok(checked)
-}
-
-/// Writes down what was found, beside the backup.
-async fn write_down(context: &Context, mut set: Set, checked: &Checked) -> Result<(), Failure> {
-    let now = context.clock.now().wall;
-    let text = checked.verdict.faults.first().cloned();
-    let (how, verified) = (checked.how, Verified::new(now, checked.is_good(), text));
-    let written = apart(move || set.record_verified(how, verified)).await?;
-    if let Err(error) = written {
-        let reference = &checked.reference;
-        let why = clean(&chain(&error), TEXT);
-        let text = format!("what was found of {reference} is not written down: {why}");
-        context.output.warn(&text);
-    }
-    Ok(())
 }
 
 /// Waits for work on a backup, and tells how far it is where somebody looks on.
@@ -221,75 +179,4 @@ async fn watched<T>(
             }
         }
     }
-}
-
-impl Checked {
-    fn is_good(&self) -> bool {
-        self.verdict.is_good()
-    }
-
-    /// What was found, in words.
-    fn words(&self) -> String {
-        match self.verdict.faults.first() {
-            None => format!(
-                "is what it was ({}, {} in {})",
-                word(self.how),
-                size(self.bytes),
-                duration(self.took)
-            ),
-            Some(fault) => format!("is not what it was: {fault}"),
-        }
-    }
-
-    fn result(&self) -> TargetResult {
-        TargetResult {
-            target: audit::Target::named("", &self.reference),
-            ok: self.is_good(),
-            words: self.words(),
-            took_ms: millis(self.took),
-        }
-    }
-
-    fn text(&self, context: &Context) -> String {
-        let tone = if self.is_good() {
-            Tone::Good
-        } else {
-            Tone::Bad
-        };
-        let words = context.output.paint(&self.words(), tone);
-        let mut text = format!("{} {words}\n", self.reference);
-        let more = self.verdict.faults.iter().skip(1);
-        for fault in more.clone().take(TOLD) {
-            let _always = writeln!(text, "  {fault}");
-        }
-        match more.count().saturating_sub(TOLD) {
-            0 => {}
-            more => {
-                let _always = writeln!(text, "  and {more} more");
-            }
-        }
-        for unchecked in &self.verdict.unchecked {
-            let _always = writeln!(text, "  {unchecked}; give --identity FILE");
-        }
-        text
-    }
-
-    fn fields(&self) -> Map<String, Value> {
-        let (name, id) = self.reference.rsplit_once('/').unwrap_or_default();
-        let mut fields = Map::new();
-        let mut put = |key: &str, value: Value| fields.insert(key.to_owned(), value);
-        put("name", json!(name));
-        put("id", json!(id));
-        put("how", json!(word(self.how)));
-        put("ok", json!(self.is_good()));
-        put("faults", json!(self.verdict.faults));
-        put("unchecked", json!(self.verdict.unchecked));
-        put("bytes", json!(self.bytes));
-        put("took_ms", json!(millis(self.took)));
-        fields
-    }
-}
-
-fn millis(length: Duration) -> u64 {
-    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }

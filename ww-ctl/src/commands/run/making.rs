@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use whaleware::lifecycle::State;
 
 use super::checked;
@@ -17,15 +17,13 @@ use crate::commands::act::{Act, Plan, Sent, Verdict};
 use crate::commands::before::Before;
 use crate::commands::drive::drive;
 use crate::commands::interrupts::{Interrupts, interrupted};
-use crate::commands::live::Live;
+use crate::commands::live::{KNOWN, Live};
 use crate::commands::outcome::{Outcome, conclude};
 use crate::engine::{Creation, Engine, EngineError, Scope, Target};
 use crate::exit::{Exit, Failure};
 use crate::fleet::{Container, ContainerKey, EngineState};
 use crate::watch::FeedHandle;
 
-/// How long the Engine may take to tell of a container it has made.
-const TOLD: Duration = Duration::from_secs(10);
 /// How long to tell that one runs it has started.
 const RUNNING: Duration = Duration::from_secs(60);
 
@@ -147,21 +145,15 @@ fn whom(target: &Target, creation: &Creation) -> audit::Target {
 
 /// Waits until the feed knows it.
 async fn appears(live: &mut Live, key: &ContainerKey) -> Result<(), Failure> {
-    let deadline = Instant::now() + TOLD;
-    while live.fleet.get(key).is_none() {
-        match timeout_at(deadline, live.next()).await {
-            Ok(changes) => drop(changes?),
-            Err(_) => {
-                return Err(Failure::new(
-                    Exit::Engine,
-                    format!(
-                        "the Engine did not tell of the container it has made within {} s; it is removed again",
-                        TOLD.as_secs()
-                    ),
-                )
-                .hint("look at the Engine's log (journalctl -u docker)"));
-            }
-        }
+    if !live.knows(key).await? {
+        return Err(Failure::new(
+            Exit::Engine,
+            format!(
+                "the Engine did not tell of the container it has made within {} s; it is removed again",
+                KNOWN.as_secs()
+            ),
+        )
+        .hint("look at the Engine's log (journalctl -u docker)"));
     }
     Ok(())
 }

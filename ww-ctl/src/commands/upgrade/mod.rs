@@ -3,7 +3,6 @@
 mod job;
 mod lock;
 mod plan;
-mod proof;
 mod slot;
 mod steps;
 mod told;

@@ -4,29 +4,23 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use tokio::time::{Instant, timeout_at};
-
 use super::job::Job;
 use super::plan::{Goal, Role, Step};
-use super::proof::prove;
 use super::slot::Found;
 use crate::commands::act::Plan;
 use crate::commands::drive::drive;
+use crate::commands::printed::show_last;
+use crate::commands::proof::prove;
 use crate::commands::start::{start, started};
 use crate::commands::stop::{stop, stopped};
-use crate::engine::{Engine, EngineError, Inspected, LogQuery, Policy, Recipe};
+use crate::engine::{Engine, EngineError, Inspected, Policy, Recipe};
 use crate::exit::{Exit, Failure};
 use crate::fleet::{ContainerKey, clean};
 
-/// How long it may take until an event of a container arrives that the Engine has told of.
-const KNOWN: Duration = Duration::from_secs(10);
 /// How long the old one has at least to be UP again, however little the new one was given.
 const REVIVAL: Duration = Duration::from_secs(5 * 60);
-/// So many of the last lines of one that was not well are shown.
-const TAIL: u32 = 10;
-/// The longest of them, in characters.
-const LINE: usize = 400;
+/// The most characters shown of what others say.
+const SHOWN: usize = 400;
 
 impl Job<'_> {
     /// What could not be done on the way forward leads back.
@@ -40,21 +34,9 @@ impl Job<'_> {
     }
 
     async fn show_output(&self, found: &Found, id: &str) {
-        let Ok(engine) = self.engine().await else {
-            return;
-        };
-        let query = LogQuery {
-            tail: Some(TAIL),
-            ..LogQuery::default()
-        };
-        let tty = found.get(id).is_some_and(Inspected::has_terminal);
-        let lines: Vec<_> = engine.logs(id, tty, &query).collect().await;
-        let output = self.context.output;
-        if lines.iter().any(Result::is_ok) {
-            output.say(&format!("{}: the last it has printed:", self.slot.name));
-        }
-        for line in lines.into_iter().flatten() {
-            output.say(&format!("  | {}", clean(&line.to_text(), LINE)));
+        if let Ok(engine) = self.engine().await {
+            let tty = found.get(id).is_some_and(Inspected::has_terminal);
+            show_last(self.context.output, &engine, id, tty, &self.slot.name).await;
         }
     }
 
@@ -116,7 +98,7 @@ impl Job<'_> {
         for text in warnings.into_iter().chain(differences) {
             self.context
                 .output
-                .warn(&format!("{name}: {}", clean(&text, LINE)));
+                .warn(&format!("{name}: {}", clean(&text, SHOWN)));
         }
         self.told.after = Some((id, new.image()));
         self.say(&format!("made {name} of {}", new.image()));
@@ -235,13 +217,9 @@ impl Job<'_> {
             host: self.slot.host.clone(),
             id: Arc::from(id),
         };
-        let deadline = Instant::now() + KNOWN;
-        while self.live.fleet.get(&key).is_none() {
-            let Ok(changes) = timeout_at(deadline, self.live.next()).await else {
-                let message = "the Engine does not tell of a container that it has";
-                return Err(Failure::new(Exit::Engine, message));
-            };
-            changes?;
+        if !self.live.knows(&key).await? {
+            let message = "the Engine does not tell of a container that it has";
+            return Err(Failure::new(Exit::Engine, message));
         }
         Ok(key)
     }

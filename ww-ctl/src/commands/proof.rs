@@ -1,4 +1,4 @@
-//! Whether a new container is well: UP, and its check has passed.
+//! Whether a container that is started is well: UP, and its check has passed.
 
 use std::cell::RefCell;
 use std::time::Duration;

@@ -42,5 +42,7 @@ pub const LABEL_AGENT: &str = "io.whaleware.agent";
 pub const LABEL_VERSION: &str = "org.opencontainers.image.version";
 /// The label that marks a container which only keeps data; those about it begin with it and a dot.
 pub const LABEL_DATA: &str = "io.whaleware.data";
+/// Label of a container that is there for the time of a drill: the directory it has its data in.
+pub const LABEL_DRILL: &str = "io.whaleware.drill";
 /// Where data containers have their data on the host, each a directory.
 pub const DATA_ROOT: &str = "/srv/whaleware/data";

@@ -26,10 +26,17 @@ impl Vault {
     }
 
     pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let mut command = self.other(&["backup"]);
+        command.args(words);
+        command
+    }
+
+    /// Any other command, with this vault and this journal.
+    pub(crate) fn other(&self, words: &[&str]) -> Command {
         let mut command = ww_ctl_command();
         command.env("WW_AUDIT_FILE", &self.audit);
         command.env("WW_VAULT", &self.path);
-        command.arg("backup").args(words);
+        command.args(words);
         command
     }
 

@@ -18,6 +18,7 @@ mod completion;
 mod data;
 mod databases;
 mod demo;
+mod drill;
 mod engine;
 mod events;
 mod exec;

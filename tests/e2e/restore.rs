@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::backup::Vault;
-use crate::lab::{Guest, Lab, Ran, docker, now, run, ww_ctl_command};
+use crate::lab::{Guest, Lab, Ran, docker, now, run};
 
 /// So many kills there are where there is little time.
 const FEW: u32 = 10;
@@ -19,19 +19,8 @@ fn restore(vault: &Vault, words: &[&str]) -> Ran {
 }
 
 fn command(vault: &Vault, words: &[&str]) -> Command {
-    let mut command = vault.command(&[]);
-    let environment: Vec<_> = command
-        .get_envs()
-        .map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned)))
-        .collect();
-    command = ww_ctl_command();
-    for (name, value) in environment {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    command.arg("restore").args(words).arg("--yes");
+    let mut command = vault.other(&["restore"]);
+    command.args(words).arg("--yes");
     command
 }
 

@@ -31,9 +31,11 @@ fn every_command_is_used_as_it_is_meant_to_be() {
     let tree = tree.path().to_str().expect("UTF-8").to_owned();
     let vault = lab.directory("vault");
     let vault = vault.to_str().expect("UTF-8");
+    let scratch = lab.directory("scratch");
+    let scratch = scratch.to_str().expect("UTF-8");
     let both = |one| Some((one, one));
     let result = Some(("results", "resultLine"));
-    let uses: Vec<Use<'_>> = vec![
+    let mut uses: Vec<Use<'_>> = vec![
         ("ls", vec![name], Some(("ls", "lsLine"))),
         ("show", vec![name], both("show")),
         (
@@ -58,26 +60,9 @@ fn every_command_is_used_as_it_is_meant_to_be() {
             vec![name, "--to", vault],
             Some(("backup", "backupLine")),
         ),
-        (
-            "backups ls",
-            vec![name, "--from", vault],
-            Some(("backups", "backupsLine")),
-        ),
-        (
-            "backups show",
-            vec![name, "--from", vault],
-            both("backupsShow"),
-        ),
-        (
-            "backups verify",
-            vec!["--all", "--full", "--from", vault],
-            Some(("backupsVerify", "backupsVerifyLine")),
-        ),
-        (
-            "backups prune",
-            vec!["--keep-last=1", "--yes", "--from", vault],
-            Some(("backupsPrune", "backupsPruneLine")),
-        ),
+    ];
+    uses.extend(kept(name, vault, scratch));
+    uses.extend([
         (
             "restore",
             vec![name, name, "--from", vault, "--yes"],
@@ -86,7 +71,7 @@ fn every_command_is_used_as_it_is_meant_to_be() {
         ("audit", vec!["-n", "3"], Some(("audit", "auditLine"))),
         ("completions", vec!["zsh"], None),
         ("man", vec![manual], Some(("man", "manLine"))),
-    ];
+    ]);
     let mut covered: BTreeSet<String> = demo::USED.map(str::to_owned).into();
     for (command, arguments, documents) in &uses {
         covered.insert((*command).to_owned());
@@ -113,6 +98,38 @@ fn every_command_is_used_as_it_is_meant_to_be() {
             "`ww-ctl {command}` is used nowhere"
         );
     }
+}
+
+/// Those that look after backups.
+fn kept<'a>(name: &'a str, vault: &'a str, scratch: &'a str) -> [Use<'a>; 5] {
+    let both = |one| Some((one, one));
+    [
+        (
+            "backups ls",
+            vec![name, "--from", vault],
+            Some(("backups", "backupsLine")),
+        ),
+        (
+            "backups show",
+            vec![name, "--from", vault],
+            both("backupsShow"),
+        ),
+        (
+            "backups verify",
+            vec!["--all", "--full", "--from", vault],
+            Some(("backupsVerify", "backupsVerifyLine")),
+        ),
+        (
+            "backups drill",
+            vec![name, "--from", vault, "--scratch", scratch],
+            Some(("backupsDrill", "backupsDrillLine")),
+        ),
+        (
+            "backups prune",
+            vec!["--keep-last=1", "--yes", "--from", vault],
+            Some(("backupsPrune", "backupsPruneLine")),
+        ),
+    ]
 }
 
 /// Those that make something.

@@ -77,8 +77,12 @@ fn id(seen: &Seen) -> &str {
     &seen.id
 }
 
-/// What an upgrade keeps for the worst case does not count, unless somebody has started it.
+/// What an upgrade keeps for the worst case does not count, unless somebody has started it; what a drill has made
+/// never does.
 fn is_in_use(one: &Seen) -> bool {
+    if one.is_rehearsing() {
+        return false;
+    }
     one.standing == Standing::Running || kept_for(&one.name).is_none()
 }
 

@@ -1,10 +1,12 @@
 //! `backups`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
 use crate::backup::vault::Keep;
+use crate::units::parse_duration;
 
 /// `backups`.
 #[derive(Debug, Subcommand)]
@@ -30,6 +32,9 @@ pub(crate) enum Backups {
         `backups prune` never removes the newest that was verified. Code 9 where one is not what it was."
     )]
     Verify(BackupsVerify),
+    /// Prove that a container comes up with the data of a backup, without touching any other
+    #[command(after_help = DRILL)]
+    Drill(BackupsDrill),
     /// Remove backups that are not to be kept
     #[command(after_help = "\
         Example: ww-ctl backups prune --keep-daily 7 --keep-weekly 4 --keep-monthly 12 --from /srv/backups\n\n\
@@ -40,6 +45,23 @@ pub(crate) enum Backups {
         removed: code 6.")]
     Prune(BackupsPrune),
 }
+
+/// What is said after the help of `drill`.
+const DRILL: &str = "\
+Example: ww-ctl backups drill shop/latest --from /srv/backups
+
+Extracts the backup into a directory of its own and compares the files with its list, makes a
+container of the image it was made of with that as its data, starts it, and waits until it is UP and
+its check has passed. Then both are removed, whatever came of it. A backup of the image's own script
+is given to its `restore` script, once the container is UP on empty data.
+
+The container has no network and publishes nothing. From the backup come its command, user, host
+name and limit of memory, but no rights; from the container of the same name, if that is still
+there, its environment and, to read, the file of its CFG_FILE and what --with names. It is called
+ww-drill-NAME-…, and no backup is made of it. What was found is written down beside the backup.
+Only on the machine of the Engine, as root.
+
+Codes: 9 it is damaged, or the container did not come up; 6 there is no image with an agent.";
 
 /// Which vault.
 #[derive(Debug, Clone, Args)]
@@ -86,6 +108,42 @@ pub(crate) struct BackupsVerify {
     pub identity: Option<PathBuf>,
     #[command(flatten)]
     pub vault: From,
+}
+
+/// `backups drill`.
+#[derive(Debug, Args)]
+pub(crate) struct BackupsDrill {
+    /// The backups, one after the other
+    #[arg(value_name = "BACKUP", required = true)]
+    pub backups: Vec<String>,
+    /// Start this image [default: the one the backup was made of]
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
+    /// A variable of its environment besides; may be repeated
+    #[arg(short, long = "env", value_name = "NAME=VALUE", value_parser = pair)]
+    pub environment: Vec<String>,
+    /// Mount what the container of that name has at this place too, to read; may be repeated
+    #[arg(long, value_name = "PLACE")]
+    pub with: Vec<String>,
+    /// How long it may take to be UP and to pass, and a `restore` script to run
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration)]
+    pub timeout: Duration,
+    /// The age identity that what is encrypted is decrypted with
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
+    /// Extract it in this directory of this machine, where no container can write
+    /// [default: that of `WW_DATA_ROOT`, or /srv/whaleware/data]
+    #[arg(long, value_name = "DIR")]
+    pub scratch: Option<PathBuf>,
+    #[command(flatten)]
+    pub vault: From,
+}
+
+fn pair(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((name, _)) if !name.is_empty() && !text.contains('\0') => Ok(text.to_owned()),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
 }
 
 /// `backups prune`.

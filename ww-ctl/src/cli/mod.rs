@@ -22,7 +22,9 @@ use whaleware::lifecycle::State;
 
 pub(crate) use audit::{Audit, AuditFilter};
 pub(crate) use backup::Backup;
-pub(crate) use backups::{Backups, BackupsLs, BackupsPrune, BackupsShow, BackupsVerify, From};
+pub(crate) use backups::{
+    Backups, BackupsDrill, BackupsLs, BackupsPrune, BackupsShow, BackupsVerify, From,
+};
 pub(crate) use data::{
     Data, DataAdopt, DataClone, DataCreate, DataDoctor, DataLs, DataRm, DataShow,
 };

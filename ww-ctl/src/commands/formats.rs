@@ -71,6 +71,7 @@ const fn forms(command: &Command) -> (&'static str, &'static [Format]) {
         Command::Backups(Backups::Ls(_)) => ("backups ls", ALL),
         Command::Backups(Backups::Show(_)) => ("backups show", ALL),
         Command::Backups(Backups::Verify(_)) => ("backups verify", ALL),
+        Command::Backups(Backups::Drill(_)) => ("backups drill", ALL),
         Command::Backups(Backups::Prune(_)) => ("backups prune", ALL),
         Command::Restore(_) => ("restore", ALL),
         Command::Audit(_) => ("audit", ALL),

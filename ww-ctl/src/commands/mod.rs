@@ -49,7 +49,7 @@ mod wait;
 
 pub(crate) use context::Context;
 
-use crate::cli::{Cli, Command, Demo};
+use crate::cli::{Backups, Cli, Command, Demo};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 
@@ -59,6 +59,7 @@ pub(crate) const fn takes_back(command: &Command) -> bool {
     matches!(
         command,
         Command::Backup(_)
+            | Command::Backups(Backups::Drill(_))
             | Command::Restore(_)
             | Command::Demo(Demo::Up)
             | Command::Run(_)
@@ -105,7 +106,7 @@ pub(crate) async fn run(context: &Context, command: &Command) -> Result<Exit, Fa
         Command::Cfg(arguments) => cfg::run(context, arguments).await,
         Command::Data(arguments) => data::run(context, arguments).await,
         Command::Backup(arguments) => Box::pin(backup::run(context, arguments)).await,
-        Command::Backups(arguments) => backups::run(context, arguments).await,
+        Command::Backups(arguments) => Box::pin(backups::run(context, arguments)).await,
         Command::Restore(arguments) => Box::pin(restore::run(context, arguments)).await,
         Command::Audit(arguments) => audit::run(context, arguments),
         Command::Image(arguments) => image::run(context, arguments).await,

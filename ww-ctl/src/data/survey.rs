@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use whaleware::paths::{DATA, LABEL_AGENT, LABEL_DATA};
+use whaleware::paths::{DATA, LABEL_AGENT, LABEL_DATA, LABEL_DRILL};
 
 use crate::engine::{Backing, Inspected, Placed};
 use crate::fleet::kept_for;
@@ -77,6 +77,11 @@ impl Seen {
     /// Whether it was made by this program to keep data.
     pub(crate) fn is_made(&self) -> bool {
         self.labels.iter().any(|(key, _)| key == LABEL_DATA)
+    }
+
+    /// Whether it is there for a drill, and gone at its end.
+    pub(crate) fn is_rehearsing(&self) -> bool {
+        self.labels.iter().any(|(key, _)| key == LABEL_DRILL)
     }
 
     /// What is mounted at `/data`, or else the first of what is.

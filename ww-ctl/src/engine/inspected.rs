@@ -145,6 +145,12 @@ impl Inspected {
         (described, names)
     }
 
+    /// Its environment, `NAME=VALUE` each: it has secrets.
+    pub(crate) fn environment(&self) -> Vec<String> {
+        let pairs = self.0["Config"]["Env"].as_array().into_iter().flatten();
+        pairs.filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
     /// How it stands, in Docker's word.
     pub(crate) fn status(&self) -> String {
         clean(self.text("/State/Status"), TEXT)

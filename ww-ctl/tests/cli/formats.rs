@@ -35,6 +35,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("backups ls", "twjln"),
     ("backups show x", "twjln"),
     ("backups verify x", "twjln"),
+    ("backups drill x", "twjln"),
     ("backups prune --keep-last 1", "twjln"),
     ("audit", "twjln"),
     ("run x --name y", "twjln"),

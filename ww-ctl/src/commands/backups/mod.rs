@@ -1,11 +1,13 @@
 //! `backups`: what a vault has.
 
 mod checked;
+mod drill;
 mod ls;
 mod prune;
 mod row;
 mod show;
 mod verify;
+mod wanted;
 
 use std::io::ErrorKind::{NotFound, PermissionDenied};
 use std::path::PathBuf;
@@ -30,6 +32,7 @@ pub(super) async fn run(context: &Context, arguments: &Backups) -> Result<Exit, 
         Backups::Ls(arguments) => ls::run(context, arguments).await,
         Backups::Show(arguments) => show::run(context, arguments).await,
         Backups::Verify(arguments) => verify::run(context, arguments).await,
+        Backups::Drill(arguments) => drill::run(context, arguments).await,
         Backups::Prune(arguments) => prune::run(context, arguments).await,
     }
 }

@@ -1,16 +1,16 @@
 //! `backups verify`.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Map;
 
 use super::checked::{Checked, Findings, write_down};
 use super::row::word;
-use super::{Context, TEXT, apart, listed, vault};
+use super::wanted::{self, Wanted};
+use super::{Context, TEXT, apart, vault};
 use crate::audit;
 use crate::backup::source::Gauge;
-use crate::backup::vault::{Depth, How, Listed, Set, Vault, VaultError, Verdict, verify};
+use crate::backup::vault::{Depth, How, Verdict, verify};
 use crate::cli::BackupsVerify;
 use crate::engine::chain;
 use crate::exit::{Exit, Failure};
@@ -20,11 +20,15 @@ use crate::units::{duration, size};
 /// How often it is said how far it is.
 const TICK: Duration = Duration::from_millis(250);
 /// What a backup is that is damaged.
-const WRONG: &str = "is not what it was";
+pub(super) const WRONG: &str = "is not what it was";
 
 pub(super) async fn run(context: &Context, arguments: &BackupsVerify) -> Result<Exit, Failure> {
     let vault = vault(&arguments.vault).await?;
-    let wanted = wanted(&vault, arguments).await?;
+    let wanted = if arguments.all {
+        wanted::all(&vault).await?
+    } else {
+        wanted::named(&vault, &arguments.backups).await?
+    };
     if wanted.is_empty() {
         context.output.say("there is no backup to verify");
     }
@@ -41,51 +45,6 @@ pub(super) async fn run(context: &Context, arguments: &BackupsVerify) -> Result<
         findings.add(&check(context, arguments, one, writes).await?)?;
     }
     findings.end(entry)
-}
-
-/// What is to be verified, or is known to be broken.
-enum Wanted {
-    Set(Box<Set>),
-    Broken { reference: String, reason: String },
-}
-
-impl Wanted {
-    fn reference(&self) -> String {
-        match self {
-            Self::Set(set) => set.reference(),
-            Self::Broken { reference, .. } => reference.clone(),
-        }
-    }
-}
-
-async fn wanted(vault: &Arc<Vault>, arguments: &BackupsVerify) -> Result<Vec<Wanted>, Failure> {
-    let vault = vault.clone();
-    if arguments.all {
-        let found = apart(move || listed(&vault, vault.names()?)).await??;
-        let all = found.into_iter().map(|(name, one)| match one {
-            Listed::Set(set) => Wanted::Set(Box::new(set)),
-            Listed::Broken { id, reason } => Wanted::Broken {
-                reference: clean(&format!("{name}/{id}"), TEXT),
-                reason,
-            },
-        });
-        return Ok(all.collect());
-    }
-    let references = arguments.backups.clone();
-    let find = move || {
-        let find = |reference: String| match vault.find(&reference) {
-            Ok(set) => Ok(Wanted::Set(Box::new(set))),
-            Err(VaultError::Broken {
-                reference, reason, ..
-            }) => Ok(Wanted::Broken {
-                reference: clean(&reference, TEXT),
-                reason,
-            }),
-            Err(error) => Err(Failure::from(error)),
-        };
-        references.into_iter().map(find).collect()
-    };
-    apart(find).await?
 }
 
 async fn check(
@@ -107,7 +66,7 @@ async fn check(
                 reference,
                 how,
                 verdict: Verdict {
-                    faults: vec![clean(&reason, TEXT)],
+                    faults: vec![reason],
                     unchecked: Vec::new(),
                 },
                 well: String::new(),

@@ -28,7 +28,7 @@ const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC);
 
 /// What is to be put together.
-pub(super) struct Content {
+pub(in crate::commands) struct Content {
     pub set: Set,
     pub part: usize,
     pub identity: Option<PathBuf>,
@@ -38,11 +38,11 @@ pub(super) struct Content {
 
 /// Extracts a part into an empty directory, and compares what is there with what is listed. What could not be made as
 /// it was, in words.
-pub(super) fn put_together(
+pub(in crate::commands) fn put_together(
     content: &Content,
     root: &OwnedFd,
     gauge: &Gauge,
-) -> Result<Vec<String>, Failure> {
+) -> Result<Vec<String>, Unfit> {
     let Content { set, part, .. } = content;
     let wanted = Wanted {
         set,
@@ -61,13 +61,14 @@ pub(super) fn put_together(
     {
         let path = clean(&String::from_utf8_lossy(path), 500);
         let message = format!("cannot restore {path}: it is not in {}", set.reference());
-        return Err(Failure::new(Exit::Failed, message).hint(format!(
+        let failure = Failure::new(Exit::Failed, message).hint(format!(
             "`ww-ctl backups show {}` tells what is",
             set.reference()
-        )));
+        ));
+        return Err(failure.into());
     }
     let identity = content.identity.as_deref();
-    let mut list = files(set, *part, identity)?;
+    let mut list = files(set, *part, identity).map_err(Failure::from)?;
     let only = content.only.as_deref();
     let compared = compare(&mut list, root.as_fd(), only, &extracted, gauge);
     // What follows proves that the list is what it was.
@@ -77,10 +78,10 @@ pub(super) fn put_together(
     });
     let compared = compared.map_err(|error| {
         if gauge.is_stopped() {
-            return stopped();
+            return stopped().into();
         }
         let words = clean(&error.to_string(), 500);
-        unverified(set, &format!("its list of files: {words}"))
+        damaged(set, &format!("its list of files: {words}"))
     })?;
     if compared.differing == 0 {
         return Ok(warnings(&extracted));
@@ -90,31 +91,64 @@ pub(super) fn put_together(
         "{} files are not as they are listed once they are extracted: {first}",
         compared.differing
     );
-    Err(unverified(set, &words))
+    Err(damaged(set, &words))
 }
 
-fn unverified(set: &Set, why: &str) -> Failure {
-    let message = format!("refused to restore {}: {why}", set.reference());
-    Failure::new(Exit::Unverified, message)
-        .hint("nothing was touched; `ww-ctl backups ls` shows others")
+/// Why a backup was not put together.
+pub(in crate::commands) enum Unfit {
+    /// It is not what it was.
+    Damaged {
+        /// Which.
+        reference: String,
+        /// What is not.
+        why: String,
+    },
+    /// Something else.
+    Other(Failure),
 }
 
-fn unextracted(set: &Set, error: &ExtractError) -> Failure {
+impl From<Failure> for Unfit {
+    fn from(failure: Failure) -> Self {
+        Self::Other(failure)
+    }
+}
+
+impl From<Unfit> for Failure {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Other(failure) => failure,
+            Unfit::Damaged { reference, why } => {
+                let message = format!("refused to restore {reference}: {why}");
+                Self::new(Exit::Unverified, message)
+                    .hint("nothing was touched; `ww-ctl backups ls` shows others")
+            }
+        }
+    }
+}
+
+fn damaged(set: &Set, why: &str) -> Unfit {
+    Unfit::Damaged {
+        reference: set.reference(),
+        why: why.to_owned(),
+    }
+}
+
+fn unextracted(set: &Set, error: &ExtractError) -> Unfit {
     let words = clean(&chain(error), 1000);
     if error.is_damage() {
-        return unverified(set, &words);
+        return damaged(set, &words);
     }
     let message = format!("cannot extract {}: {words}", set.reference());
     let failure = Failure::new(Exit::Failed, message);
-    if error.is_full() {
-        return failure.hint(
+    Unfit::Other(if error.is_full() {
+        failure.hint(
             "nothing was touched; what is put together needs as much room there as the data have",
-        );
-    }
-    if matches!(error, ExtractError::Stopped) {
-        return stopped();
-    }
-    failure.hint("nothing was touched")
+        )
+    } else if matches!(error, ExtractError::Stopped) {
+        stopped()
+    } else {
+        failure.hint("nothing was touched")
+    })
 }
 
 fn warnings(extracted: &Extracted) -> Vec<String> {
@@ -168,7 +202,7 @@ pub(super) async fn extract_into(
                     format!("cannot make {}: {error}", shown(&path)),
                 )
             })?;
-            put_together(&wanted, &root, &at_work)
+            put_together(&wanted, &root, &at_work).map_err(Failure::from)
         });
         let mut work = Box::pin(work);
         let (own, token) = (gauge.clone(), stop.clone());

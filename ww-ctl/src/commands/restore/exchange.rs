@@ -292,7 +292,7 @@ impl<'a> Job<'a> {
                 let done = area
                     .begin(&record)
                     .map_err(of_area)
-                    .and_then(|root| put_together(&content, &root, &own));
+                    .and_then(|root| Ok(put_together(&content, &root, &own)?));
                 (Staged { area, record }, done)
             };
             // Once to write it, once to compare it.

@@ -1,10 +1,10 @@
 //! `restore`: data become what they were in a backup, in one step, and can be what they were before again.
 
-mod aside;
+pub(super) mod aside;
 mod exchange;
 mod found;
 mod left;
-mod script;
+pub(super) mod script;
 mod told;
 mod users;
 

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
 use rustix::fs::{Mode, OFlags, mkdirat, openat};
@@ -14,10 +15,11 @@ use whaleware::protocol::{FromAgent, HookAnswer};
 use super::aside::{Content, put_together};
 use super::exchange::Job;
 use super::told::Told;
-use super::{apart, shown};
+use super::{Context, apart, shown};
 use crate::agent::{Reach, StepError};
 use crate::backup::source::Gauge;
 use crate::backup::vault::{Id, PartKind, Set};
+use crate::engine::Engine;
 use crate::exit::{Exit, Failure};
 use crate::fleet::clean;
 
@@ -124,10 +126,11 @@ impl Job<'_> {
             .context
             .audit
             .begin("restore", vec![self.found.target()]);
-        let asked = run(&self, &id, format!("{BACKUP}/{}", given.name));
-        let answer = asked.await;
+        let directory = format!("{BACKUP}/{}", given.name);
+        let (engine, limit) = (&self.found.engine, self.arguments.timeout);
+        let done = put_back(self.context, engine, (&id, &name), &directory, limit).await;
         apart(move || drop(given)).await?;
-        judge(&name, &answer?)?;
+        done?;
         let words = format!("its `restore` script has put back {reference}");
         audit.end(Exit::Done, &words);
         Told {
@@ -196,22 +199,30 @@ impl Job<'_> {
     }
 }
 
-/// Runs the script.
-async fn run(job: &Job<'_>, id: &str, directory: String) -> Result<HookAnswer, Failure> {
-    let name = clean(&job.found.name, 200);
-    let reach = Reach::new(job.found.engine.clone());
-    let session = reach.connect(id).await;
+/// Has the `restore` script of a container run on a directory below its `/backup`.
+///
+/// # Errors
+/// When it is not run to its end, or fails.
+pub(in crate::commands) async fn put_back(
+    context: &Context,
+    engine: &Engine,
+    (id, name): (&str, &str),
+    directory: &str,
+    limit: Duration,
+) -> Result<(), Failure> {
+    let session = Reach::new(engine.clone()).connect(id).await;
     let mut session = session.map_err(|error| {
         let message = format!("cannot reach the agent of {name}: {error}");
         Failure::new(Exit::Failed, message)
     })?;
-    job.context
+    context
         .output
         .say(&format!("{name}: its `restore` script runs"));
     let mut told = |_: &FromAgent| {};
-    let (limit, by) = (job.arguments.timeout, &job.context.by);
-    let answer = session.restore(&directory, limit, by, &mut told).await;
-    answer.map_err(|error| {
+    let answer = session
+        .restore(directory, limit, &context.by, &mut told)
+        .await;
+    let answer = answer.map_err(|error| {
         let exit = match error {
             StepError::Busy(_) => Exit::Locked,
             StepError::Refused(_) => Exit::Refused,
@@ -225,7 +236,8 @@ async fn run(job: &Job<'_>, id: &str, directory: String) -> Result<HookAnswer, F
         };
         let message = format!("the `restore` script of {name} was not run to its end: {error}");
         Failure::new(exit, message)
-    })
+    })?;
+    judge(name, &answer)
 }
 
 fn judge(name: &str, answer: &HookAnswer) -> Result<(), Failure> {

@@ -463,7 +463,10 @@ fn without_room_in_the_vault_nothing_half_is_left_and_services_are_back() {
     let lab = Lab::new("backup");
     let small = Small::mount(lab.directory("small"), "128m");
     let vault = Vault::at(&lab, small.0.clone());
-    let guest = app(&lab, "app", |_| {});
+    let guest = app(&lab, "app", |tree| {
+        let more = "head -c 60000000 /dev/urandom > /data/more";
+        tree.script("svcdown", &format!("[ ! -e /data/grow ] || {more}"));
+    });
     vault.backup(&[&guest.name]).expect(0);
     let before = vault.sets(&guest.name);
     let random = |bytes: u64| {
@@ -473,8 +476,9 @@ fn without_room_in_the_vault_nothing_half_is_left_and_services_are_back() {
         );
         run(Command::new("sh").args(["-c", &script])).expect(0);
     };
-    // Enough to be read, and not to be compressed besides: those who compress hold some 30 MB back.
+    // Enough room for what there is, and not for what comes to it while services go down.
     random(110_000_000);
+    std::fs::write(guest.data.join("grow"), "").expect("a file");
     vault
         .backup(&[&guest.name])
         .expect(1)

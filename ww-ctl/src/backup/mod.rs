@@ -1,5 +1,6 @@
 //! Backups.
 
+pub(crate) mod feed;
 pub(crate) mod groups;
 pub(crate) mod journal;
 pub(crate) mod restore;

@@ -1,6 +1,5 @@
 //! The agent's archive: `ww-agent backup`, run in a container by the Engine.
 
-use std::fs::File;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +9,7 @@ use whaleware::protocol::{Decoder, PackLine};
 use ww_archive::ProblemKind;
 
 use super::spool::{UNDER_WAY, keep};
-use super::{Gauge, Measured, Problems, ReadReport, SourceError, place_in};
+use super::{Gauge, Measured, Outlet, Problems, ReadReport, SourceError, place_in};
 use crate::engine::{Channel, Engine, Inspected, Placed, Program, Standing, Streams};
 use crate::fleet::clean;
 
@@ -115,12 +114,12 @@ impl Within {
     pub(super) async fn read(
         &self,
         exclude: &[String],
-        into: File,
+        into: Outlet,
         gauge: &Gauge,
     ) -> Result<ReadReport, SourceError> {
         let (exec, mut streams) = self.start(exclude, None).await?;
         let (send, receive) = mpsc::channel::<Bytes>(UNDER_WAY);
-        let keeping = tokio::task::spawn_blocking(move || keep(receive, &into));
+        let keeping = tokio::task::spawn_blocking(move || keep(receive, into));
         let mut heard = Heard::default();
         let mut lines = Decoder::new();
         let carry = async {
@@ -143,7 +142,7 @@ impl Within {
         }
         drop((send, streams));
         let kept = keeping.await.map_err(|_| SourceError::Stopped)?;
-        let kept = kept.map_err(SourceError::Output)?;
+        let (kept, into) = kept.map_err(SourceError::Output)?;
         let Some(mut report) = heard.packed.take() else {
             return Err(self.why(heard, &exec).await);
         };
@@ -153,6 +152,9 @@ impl Within {
                 report.written, kept.written
             )));
         }
+        let ended = tokio::task::spawn_blocking(move || into.end()).await;
+        let ended = ended.map_err(|_| SourceError::Stopped)?;
+        ended.map_err(SourceError::Output)?;
         report.problems.listed = heard.problems.listed;
         gauge.set(report.entries, report.bytes);
         Ok(report)

@@ -16,7 +16,7 @@ use ww_archive::{Entry, Kind, Problem, ProblemKind};
 
 use super::below::inside;
 use super::spool::{Sent, UNDER_WAY};
-use super::{Gauge, Problems, ReadReport, SourceError, below, place_in};
+use super::{Gauge, Outlet, Problems, ReadReport, SourceError, below, place_in};
 use crate::engine::{Engine, Inspected, Placed};
 
 /// So often an archive without an end is asked for again.
@@ -71,6 +71,25 @@ pub(super) async fn find(
 
 impl Archive {
     pub(super) async fn read(
+        &self,
+        exclude: Patterns,
+        into: Outlet,
+        gauge: &Arc<Gauge>,
+    ) -> Result<ReadReport, SourceError> {
+        match into {
+            Outlet::File(file) => self.attempts(exclude, file, gauge).await,
+            // It may have to begin again, so nothing is handed over before its end.
+            Outlet::Feed(feed) => {
+                let file = feed.file().map_err(SourceError::Output)?;
+                let report = self.attempts(exclude, file, gauge).await?;
+                let ended = feed.end_with_file(report.written);
+                ended.map_err(SourceError::Output)?;
+                Ok(report)
+            }
+        }
+    }
+
+    async fn attempts(
         &self,
         exclude: Patterns,
         mut into: File,

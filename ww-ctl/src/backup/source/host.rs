@@ -12,7 +12,7 @@ use ww_archive::pack::{PackOptions, pack};
 use ww_archive::pattern::Patterns;
 use ww_archive::{Entry, Problem, Watch, measure};
 
-use super::{Gauge, Measured, Problems, ReadReport, SourceError, place_in};
+use super::{Gauge, Measured, Outlet, Problems, ReadReport, SourceError, place_in};
 use crate::engine::{Backing, Engine, Inspected, Placed};
 use crate::fleet::clean;
 
@@ -168,7 +168,7 @@ impl Host {
     pub(super) async fn read(
         &self,
         exclude: Patterns,
-        mut into: File,
+        mut into: Outlet,
         gauge: Arc<Gauge>,
     ) -> Result<ReadReport, SourceError> {
         let root = self.root.clone();
@@ -179,6 +179,7 @@ impl Host {
                 problems: Problems::default(),
             };
             let packed = pack(root.as_fd(), &options, &mut into, &mut watch)?;
+            into.end().map_err(SourceError::Output)?;
             Ok(ReadReport {
                 entries: packed.entries,
                 bytes: packed.bytes,

@@ -9,12 +9,12 @@ mod below;
 mod engine;
 mod gauge;
 mod host;
+mod outlet;
 mod problems;
 mod spool;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
@@ -24,6 +24,7 @@ use ww_archive::pattern::{PatternError, Patterns};
 pub(crate) use below::{Below, below, is_below};
 pub(crate) use gauge::Gauge;
 pub(crate) use host::place;
+pub(crate) use outlet::Outlet;
 pub(crate) use problems::{Noted, Problems, Weight};
 
 use crate::engine::{Engine, EngineError, Inspected, Placed};
@@ -57,6 +58,23 @@ pub(crate) enum SourceError {
     /// It was stopped on request.
     #[error("the reading was stopped")]
     Stopped,
+}
+
+impl SourceError {
+    /// Whether who was to take what is read has given up: that one knows why.
+    pub(crate) fn is_untaken(&self) -> bool {
+        match self {
+            Self::Output(error) | Self::Pack(PackError::Output(error)) => {
+                error.kind() == io::ErrorKind::BrokenPipe
+            }
+            Self::NoWay { .. }
+            | Self::Engine(_)
+            | Self::Cut(_)
+            | Self::Pattern(_)
+            | Self::Pack(_)
+            | Self::Stopped => false,
+        }
+    }
 }
 
 /// How much there is to read.
@@ -172,17 +190,18 @@ impl Source {
         }
     }
 
-    /// Writes the data as an archive into a file, from where it stands. It is not synced. What is
-    /// written when this fails or is given up is no archive.
+    /// Writes the data as an archive into a file, from where it stands, which is not synced, or to who takes it
+    /// meanwhile. What is written when this fails or is given up is no archive.
     ///
     /// # Errors
     /// When it cannot be read to its end. Nothing that happens to the files is an error.
     pub(crate) async fn read(
         &self,
         exclude: &[String],
-        into: File,
+        into: impl Into<Outlet>,
         gauge: Arc<Gauge>,
     ) -> Result<ReadReport, SourceError> {
+        let into = into.into();
         let patterns = patterns(exclude)?;
         // A thread may be at work for this; it ends with this call in any case.
         let guard = gauge.guard();

@@ -1,10 +1,11 @@
 //! What comes over a connection, on its way to a thread that may wait.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 
 use bytes::{Buf, Bytes};
 use tokio::sync::mpsc;
+
+use super::Outlet;
 
 /// So many pieces may be under way: who sends waits then.
 pub(super) const UNDER_WAY: usize = 16;
@@ -39,7 +40,10 @@ impl Read for Sent {
 }
 
 /// Writes what is sent as it is; how much it was, and its last bytes.
-pub(super) fn keep(mut receive: mpsc::Receiver<Bytes>, mut into: &File) -> io::Result<Kept> {
+pub(super) fn keep(
+    mut receive: mpsc::Receiver<Bytes>,
+    mut into: Outlet,
+) -> io::Result<(Kept, Outlet)> {
     let mut kept = Kept::default();
     while let Some(piece) = receive.blocking_recv() {
         into.write_all(&piece)?;
@@ -49,7 +53,7 @@ pub(super) fn keep(mut receive: mpsc::Receiver<Bytes>, mut into: &File) -> io::R
         let surplus = kept.end.len().saturating_sub(TRAILER);
         kept.end.drain(..surplus);
     }
-    Ok(kept)
+    Ok((kept, into))
 }
 
 /// So many zeros are at the end of an archive.
@@ -84,7 +88,7 @@ mod tests {
                     send.blocking_send(Bytes::copy_from_slice(piece)).unwrap();
                 }
             });
-            let kept = keep(receive, &file).unwrap();
+            let (kept, _) = keep(receive, file.into()).unwrap();
             sender.join().unwrap();
             assert_eq!(kept.written, 4024);
             assert!(kept.has_end());
@@ -92,7 +96,8 @@ mod tests {
         let (send, receive) = mpsc::channel(UNDER_WAY);
         send.try_send(Bytes::from(vec![0; 1023])).unwrap();
         drop(send);
-        let kept = keep(receive, &tempfile::tempfile().unwrap()).unwrap();
+        let file = tempfile::tempfile().unwrap();
+        let (kept, _) = keep(receive, file.into()).unwrap();
         assert!(!kept.has_end());
     }
 }

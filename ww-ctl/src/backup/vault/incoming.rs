@@ -1,6 +1,7 @@
 //! A backup that is being written: nobody sees it before all of it is there.
 
 use std::fs::File;
+use std::io::{Read, Seek};
 use std::os::fd::AsFd;
 
 use ww_archive::read::{Limits, Reader};
@@ -62,13 +63,13 @@ impl Incoming {
         self.place.unnamed()
     }
 
-    /// Compresses a raw archive into it, and lists what is in it. The number is that of the part, from 1.
+    /// Compresses a raw archive into it, to its end, and lists what is in it. The number is that of the part, from 1.
     ///
     /// # Errors
     /// When the archive is not whole, or there is no room.
     pub(crate) fn seal(
         &self,
-        raw: File,
+        raw: impl Read + Send,
         number: usize,
         options: &SealOptions,
         gauge: &Gauge,
@@ -95,6 +96,8 @@ impl Incoming {
         let files = file_name("files", "jsonl.zst", number, options);
         if !options.encrypt_to.is_empty() {
             let payload = file_name("hook", "tar.zst", number, options);
+            let failed = || VaultError::system("read", self.place.path());
+            raw.rewind().map_err(failed())?;
             let sealed = nicely(options.nice, || {
                 seal::seal(&self.place, (&payload, &files), raw, options, gauge)
             });
@@ -103,7 +106,7 @@ impl Incoming {
         let (files, sha256, counts) = seal::list(&self.place, &files, &mut raw, options, gauge)?;
         let tree = self.place.make_new(HOOK)?;
         let failed = || VaultError::system("read", self.place.path());
-        std::io::Seek::rewind(&mut raw).map_err(failed())?;
+        raw.rewind().map_err(failed())?;
         let unpacked = unpack(
             Reader::new(&raw, Limits::default()),
             tree.fd().as_fd(),

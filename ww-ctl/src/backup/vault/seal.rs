@@ -132,16 +132,14 @@ pub(super) fn nicely<T: Send>(nice: bool, work: impl FnOnce() -> T + Send) -> io
     })
 }
 
-/// Writes a raw archive into the vault, from its beginning, and the list of what is in it.
+/// Writes a raw archive into the vault, to its end, and the list of what is in it.
 pub(super) fn seal(
     place: &Place,
     names: (&str, &str),
-    mut raw: File,
+    raw: impl Read,
     options: &SealOptions,
     gauge: &Gauge,
 ) -> Result<Sealed, SealError> {
-    let failed = || SealError::write(names.0);
-    io::Seek::rewind(&mut raw).map_err(failed())?;
     let mut list = Output::new(place, names.1, options, false)?;
     let mut tee = Tee {
         from: raw,
@@ -236,12 +234,12 @@ fn count(counts: &mut Counts, entry: &Entry, bytes: u64) {
 }
 
 /// What is read is written elsewhere, too.
-struct Tee {
-    from: File,
+struct Tee<R> {
+    from: R,
     out: Output,
 }
 
-impl Read for Tee {
+impl<R: Read> Read for Tee<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let taken = self.from.read(buffer)?;
         self.out.write_all(&buffer[..taken])?;

@@ -28,6 +28,7 @@ fn raw(incoming: &Incoming, tree: &Path) -> File {
     let mut raw = incoming.spool().unwrap();
     let root = File::open(tree).unwrap();
     pack(root.as_fd(), &PackOptions::default(), &mut raw, &mut Quiet).unwrap();
+    raw.rewind().unwrap();
     raw
 }
 

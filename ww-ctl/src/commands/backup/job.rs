@@ -1,6 +1,5 @@
 //! One group's backup, from its plan to its set.
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,11 +11,11 @@ use super::hold::{Released, hold, with_missing};
 use super::manifest::{self, Outcome};
 use super::plan::{Plan, plan, unread};
 use super::progress::Progress;
+use super::sealing::Unread;
 use super::{Context, apart, stopped};
-use crate::backup::source::{Gauge, Noted, ReadReport, Weight};
-use crate::backup::vault::{
-    Id, Incoming, Lock, Manifest, Part, SealError, SealOptions, Sealed, Vault, VaultError,
-};
+use crate::backup::feed::Feed;
+use crate::backup::source::{Gauge, Noted, ReadReport, SourceError, Weight};
+use crate::backup::vault::{Id, Incoming, Lock, Manifest, SealError, Vault, VaultError};
 use crate::cli::Backup;
 use crate::engine::chain;
 use crate::exit::{Exit, Failure};
@@ -33,14 +32,6 @@ pub(super) struct Job<'a> {
     pub(super) chosen: &'a Chosen,
     /// A signal has come.
     pub(super) stop: CancellationToken,
-}
-
-/// Something that was read, before it is compressed.
-pub(super) struct Read {
-    /// The archive.
-    pub raw: File,
-    /// What is in it.
-    pub report: ReadReport,
 }
 
 /// The vault, with nobody else at this name.
@@ -175,10 +166,18 @@ impl<'a> Job<'a> {
     ) -> Result<Done, Failure> {
         let (context, arguments) = (self.context, self.arguments);
         let begun = context.clock.now().wall;
+        let (feeds, sealing) = self.begin_sealing(plan, incoming)?;
         let work = hold(context, arguments, self.chosen, plan, &self.stop, progress);
-        let mut held = Box::pin(work).await?;
+        let mut held = match Box::pin(work).await {
+            Ok(held) => held,
+            Err(failure) => {
+                drop(feeds);
+                sealing.give_up().await;
+                return Err(failure);
+            }
+        };
         let read = {
-            let mut work = Box::pin(self.read(plan, &incoming, progress));
+            let mut work = Box::pin(self.read(plan, feeds, progress));
             tokio::select! {
                 biased;
                 read = &mut work => read,
@@ -189,12 +188,19 @@ impl<'a> Job<'a> {
                 }
             }
         };
+        // Whatever came of it, and whatever is still to be compressed.
         let released = held.release(context, arguments, &self.stop, progress).await;
         say_back(&released, progress);
-        let read = read.map_err(|failure| with_missing(failure, &released.missing))?;
+        let read = match read {
+            Ok(read) => read,
+            Err(unread) => {
+                let failure = self.give_up_sealing(sealing, unread).await;
+                return Err(with_missing(failure, &released.missing));
+            }
+        };
         let mut tally = Tally::default();
-        for one in &read {
-            tally.add(&one.report);
+        for report in &read {
+            tally.add(report);
         }
         let (consistency, reason) = manifest::consistency(plan, &released.lapsed);
         let outcome = Outcome {
@@ -205,10 +211,13 @@ impl<'a> Job<'a> {
             outage: released.outage,
             complete: tally.is_complete(),
         };
-        let (incoming, parts) = self
-            .seal(plan, incoming, read, progress)
-            .await
-            .map_err(|failure| with_missing(failure, &released.missing))?;
+        let sealed = self.end_sealing(sealing, tally.bytes, progress).await;
+        let (incoming, sealed) =
+            sealed.map_err(|failure| with_missing(failure, &released.missing))?;
+        let parts = plan.readings.iter().zip(&read).zip(sealed);
+        let parts =
+            parts.map(|((reading, report), sealed)| manifest::part(reading, report, sealed));
+        let parts = parts.collect();
         let manifest = manifest::manifest(self, plan, &outcome, parts).await;
         let manifest = manifest.map_err(|failure| with_missing(failure, &released.missing))?;
         self.publish(plan, incoming, manifest, &released, tally)
@@ -219,39 +228,39 @@ impl<'a> Job<'a> {
     async fn read(
         &self,
         plan: &Plan,
-        incoming: &Incoming,
+        feeds: Vec<Feed>,
         progress: &mut Progress,
-    ) -> Result<Vec<Read>, Failure> {
+    ) -> Result<Vec<ReadReport>, Unread> {
         let mut all = Vec::new();
-        for reading in &plan.readings {
-            let raw = incoming.spool().map_err(|error| unkept(&error))?;
-            let into = raw.try_clone().map_err(|error| {
-                Failure::new(Exit::Failed, format!("cannot write to the vault: {error}"))
-            })?;
+        for (reading, feed) in plan.readings.iter().zip(feeds) {
             let what = format!("reading {}", clean(&reading.placed.place, 500));
             let gauge = Gauge::new();
             let total = reading.measured.map(|one| one.bytes);
-            let work = reading.source.read(&reading.exclude, into, gauge.clone());
+            let work = reading.source.read(&reading.exclude, feed, gauge.clone());
             let work = self.stoppable(&gauge, work);
             let report = progress.during(&what, Some((&gauge, total)), work).await;
-            let report = report.map_err(|error| self.not_read(&error))?;
+            let report = report.map_err(|error| self.unread(&error))?;
             if all.is_empty() {
                 self.is_not_empty(Some(report.entries))?;
             }
-            all.push(Read { raw, report });
+            all.push(report);
         }
         Ok(all)
     }
 
-    pub(super) fn not_read(&self, error: &crate::backup::source::SourceError) -> Failure {
+    fn unread(&self, error: &SourceError) -> Unread {
+        if error.is_untaken() {
+            Unread::Untaken
+        } else {
+            Unread::Failed(self.not_read(error))
+        }
+    }
+
+    pub(super) fn not_read(&self, error: &SourceError) -> Failure {
         if self.stop.is_cancelled() {
             return stopped();
         }
-        let failure = unread(&self.chosen.name(), error);
-        if chain(error).contains("No space left") {
-            return failure.hint("no room is left in the vault; nothing of this set is kept there");
-        }
-        failure
+        full(unread(&self.chosen.name(), error))
     }
 
     /// Some work with a gauge, which ends as soon as a signal comes.
@@ -269,64 +278,6 @@ impl<'a> Job<'a> {
             }
             work.await
         }
-    }
-
-    /// Compresses what was read.
-    async fn seal(
-        &self,
-        plan: &Plan,
-        mut incoming: Incoming,
-        read: Vec<Read>,
-        progress: &mut Progress,
-    ) -> Result<(Incoming, Vec<Part>), Failure> {
-        let mut parts = Vec::new();
-        for (number, (reading, read)) in plan.readings.iter().zip(read).enumerate() {
-            let Read { raw, report } = read;
-            let (back, sealed) = self
-                .sealed(
-                    incoming,
-                    raw,
-                    report.bytes,
-                    Payload::Data(number + 1),
-                    progress,
-                )
-                .await?;
-            incoming = back;
-            parts.push(manifest::part(reading, &report, sealed));
-        }
-        Ok((incoming, parts))
-    }
-
-    pub(super) async fn sealed(
-        &self,
-        incoming: Incoming,
-        raw: File,
-        bytes: u64,
-        payload: Payload,
-        progress: &mut Progress,
-    ) -> Result<(Incoming, Sealed), Failure> {
-        let gauge = Gauge::new();
-        let options = SealOptions {
-            encrypt_to: self.arguments.encrypt_to.clone(),
-            ..SealOptions::default()
-        };
-        let own = gauge.clone();
-        let work = apart(move || {
-            let sealed = match payload {
-                Payload::Data(number) => incoming.seal(raw, number, &options, &own),
-                Payload::Script => incoming.seal_tree(raw, 1, &options, &own),
-            };
-            (incoming, sealed)
-        });
-        let work = self.stoppable(&gauge, work);
-        let (incoming, sealed) = progress
-            .during("compressing", Some((&gauge, Some(bytes))), work)
-            .await?;
-        if self.stop.is_cancelled() {
-            return Err(stopped());
-        }
-        let sealed = sealed.map_err(|error| unsealed(&error))?;
-        Ok((incoming, sealed))
     }
 
     /// Gives the set its name, and says what it is worth.
@@ -382,14 +333,6 @@ impl<'a> Job<'a> {
         }
         Ok(done)
     }
-}
-
-/// What is to be sealed.
-pub(super) enum Payload {
-    /// Data as they lie.
-    Data(usize),
-    /// What a script has written.
-    Script,
 }
 
 /// What there is to be said of what was read.
@@ -465,7 +408,8 @@ pub(super) fn unkept(error: &VaultError) -> Failure {
     full(Failure::new(Exit::Failed, words))
 }
 
-fn unsealed(error: &SealError) -> Failure {
+/// What was read cannot be kept.
+pub(super) fn unsealed(error: &SealError) -> Failure {
     let words = clean(&chain(error), 1000);
     full(Failure::new(
         Exit::Failed,

@@ -11,6 +11,7 @@ mod metrics;
 mod plan;
 pub(super) mod progress;
 mod script;
+mod sealing;
 mod sweep;
 mod timer;
 
@@ -132,5 +133,10 @@ fn stopped() -> Failure {
 /// Waits for work on files, which may take long.
 async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| Failure::new(Exit::Failed, format!("cannot go on: {error}")))
+    done.map_err(|error| gone(&error))
+}
+
+/// A thread did not do its work.
+fn gone(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Exit::Failed, format!("cannot go on: {error}"))
 }

@@ -14,6 +14,7 @@ use super::Context;
 use super::chosen::Chosen;
 use super::progress::Progress;
 use crate::agent::{Reach, StepError};
+use crate::backup::feed::Pace;
 use crate::backup::journal::{How, Touched};
 use crate::backup::source::{Below, Measured, Source, below, best};
 use crate::cli::Backup;
@@ -377,6 +378,21 @@ impl Plan {
             })
         };
         self.members.iter().filter_map(touched).collect()
+    }
+
+    /// Whether reading waits for compressing: not where a member waits for its end, or changes the data meanwhile.
+    pub(super) fn pace(&self) -> Pace {
+        let hurries = |one: &Treated| {
+            matches!(
+                one.treatment,
+                Treatment::Quiesce | Treatment::Pause | Treatment::Live
+            )
+        };
+        if self.members.iter().any(hurries) {
+            Pace::Ahead
+        } else {
+            Pace::Even
+        }
     }
 
     /// The one whose script runs.

@@ -6,7 +6,7 @@ use whaleware::protocol::{FromAgent, HookAnswer};
 use super::back::is_up;
 use super::done::Done;
 use super::hold::{Released, journal, write_down};
-use super::job::{Job, Payload, Tally, unkept};
+use super::job::{Job, Tally, unkept};
 use super::manifest::{self, Outcome, consistency};
 use super::plan::{Plan, Treated};
 use super::progress::Progress;
@@ -61,7 +61,7 @@ impl Job<'_> {
         let (raw, report, source) = read?;
         let mut tally = Tally::default();
         tally.add(&report);
-        let sealed = self.sealed(incoming, raw, report.bytes, Payload::Script, progress);
+        let sealed = self.sealed_tree(incoming, raw, report.bytes, progress);
         let (incoming, sealed) = sealed.await?;
         let (consistency, reason) = consistency(plan, &[]);
         let outcome = Outcome {

@@ -11,6 +11,7 @@
 
 mod aside;
 mod audit;
+mod backed;
 mod backup;
 mod balancer;
 mod commands;

@@ -511,7 +511,7 @@ pub(crate) fn matches_glob(pattern: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::{EngineState, Input, Stamp};
+    use crate::fleet::{EngineState, Input, Keeping, Stamp};
     use std::sync::Arc;
     use whaleware::lifecycle::Moment;
 
@@ -529,6 +529,7 @@ mod tests {
             created: None,
             started: None,
             finished: None,
+            keeping: Keeping::default(),
         }
     }
 

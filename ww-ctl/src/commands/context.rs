@@ -1,8 +1,10 @@
 //! What every command has to hand.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
+use whaleware::env::WW_VAULT;
 use whaleware::paths::LABEL_AGENT;
 
 use crate::audit::Journal;
@@ -16,7 +18,7 @@ use crate::output::{Output, Verbosity};
 use crate::selection::Selection;
 use crate::tui::Access;
 use crate::units::{age, clock_time, duration};
-use crate::watch::{Absent, Feed, last_answer, list, list_named, look};
+use crate::watch::{Absent, Backups, Feed, last_answer, list, list_named, look};
 
 use super::live::Live;
 
@@ -88,7 +90,7 @@ impl Context {
 
     /// One look at the fleet, and how it ends when all else goes well: with [`Exit::Engine`] when
     /// a host did not answer, which has been said then. Hosts that cannot have what is selected are
-    /// not asked, nor are the agents of containers that cannot be meant.
+    /// not asked, nor are the agents of containers that cannot be meant. Backups are looked for, too.
     ///
     /// # Errors
     /// When no host answers.
@@ -98,10 +100,23 @@ impl Context {
         selection: &Selection,
     ) -> Result<(Fleet, Exit), Failure> {
         let targets = self.targets_for(selection);
-        let (fleet, absent) = look(&targets, scope, selection, self.clock).await;
+        let (fleet, absent) = look(
+            &targets,
+            scope,
+            selection,
+            Some(&self.backups()),
+            self.clock,
+        )
+        .await;
         let exit = self.weigh(&targets, absent)?;
         self.warn_of_skew(&fleet);
         Ok((fleet, exit))
+    }
+
+    /// What looks for backups.
+    pub(super) fn backups(&self) -> Backups {
+        let usual = environment::variable(WW_VAULT).map(PathBuf::from);
+        Backups::new(usual, self.clock)
     }
 
     /// The containers that are meant, found by listing only, unless only their agents know. Those without an agent are looked for
@@ -128,7 +143,7 @@ impl Context {
     ) -> Result<(Fleet, Vec<ContainerKey>, Exit), Failure> {
         let targets = self.targets_for(selection);
         let (fleet, absent) = if selection.asks_agents() {
-            look(&targets, Scope::Agents, selection, self.clock).await
+            look(&targets, Scope::Agents, selection, None, self.clock).await
         } else {
             list(&targets, Scope::Agents, self.clock).await
         };

@@ -9,7 +9,8 @@ use crate::cli::{Format, Ls};
 use crate::engine::{Scope, Target};
 use crate::exit::{Exit, Failure};
 use crate::fleet::{
-    AgentView, Container, Fleet, HostStatus, Severity, failing_words, run_words, stage_now,
+    AgentView, Backed, Container, Fleet, HostStatus, Severity, Stamp, failing_words, run_words,
+    stage_now,
 };
 use crate::output::Tone;
 use crate::selection::Selection;
@@ -54,7 +55,7 @@ pub(super) async fn run(context: &Context, arguments: &Ls) -> Result<Exit, Failu
 }
 
 fn print(context: &Context, fleet: &Fleet, containers: &[&Container]) -> Result<(), Failure> {
-    let now = context.clock.now().moment;
+    let now = context.clock.now();
     let output = context.output;
     match context.format {
         Format::Name => output.data(&crate::output::lines(
@@ -111,7 +112,7 @@ fn host(target: &Target, fleet: &Fleet) -> Option<Value> {
     }))
 }
 
-fn table(context: &Context, containers: &[&Container], now: Moment, wide: bool) -> String {
+fn table(context: &Context, containers: &[&Container], now: Stamp, wide: bool) -> String {
     let several = context.has_several_hosts() || wide;
     let mut columns = vec![
         Column::elastic("NAME", 12),
@@ -120,6 +121,7 @@ fn table(context: &Context, containers: &[&Container], now: Moment, wide: bool) 
         Column::fixed("HEALTH"),
         Column::number("RESTARTS"),
         Column::number("MEM"),
+        Column::number("BACKUP"),
         Column::elastic("CAUSE", 8),
         Column::elastic("IMAGE", 8),
     ];
@@ -149,7 +151,7 @@ fn table(context: &Context, containers: &[&Container], now: Moment, wide: bool) 
             if wide {
                 let id: String = one.key.id.chars().take(12).collect();
                 row.push(Cell::plain(id));
-                row.push(Cell::plain(doing(one, now)));
+                row.push(Cell::plain(doing(one, now.moment)));
             }
             row
         })
@@ -162,7 +164,7 @@ fn cpu(one: &Container) -> Option<f64> {
     live.resources.as_ref()?.cpu_percent
 }
 
-fn row(one: &Container, now: Moment, glyphs: bool) -> Vec<Cell> {
+fn row(one: &Container, now: Stamp, glyphs: bool) -> Vec<Cell> {
     let live = one.agent.as_ref().filter(|_| one.engine.is_running());
     let used = live.and_then(|agent| agent.resources.as_ref());
     let unknown = || "–".to_owned();
@@ -180,13 +182,14 @@ fn row(one: &Container, now: Moment, glyphs: bool) -> Vec<Cell> {
     vec![
         Cell::plain(&one.name),
         Cell::new(state, tone(one.severity())),
-        Cell::plain(age(one.age(now))),
+        Cell::plain(age(one.age(now.moment))),
         Cell::new(health, health_tone),
         Cell::plain(live.map_or_else(unknown, |agent| agent.restarts.total.to_string())),
         Cell::plain(
             used.and_then(|used| used.memory_bytes)
                 .map_or_else(unknown, size),
         ),
+        Cell::plain(backed(&one.backed, now)),
         Cell::plain(one.ailment().unwrap_or_else(|| one.cause())),
         Cell::plain(&one.image),
     ]
@@ -233,6 +236,15 @@ fn waited_for(agent: &AgentView) -> Option<String> {
         .map(|one| one.service.as_str())
         .collect();
     (!names.is_empty()).then(|| format!("waiting for {}", names.join(", ")))
+}
+
+/// How old the last good backup is.
+fn backed(backed: &Backed, now: Stamp) -> String {
+    match backed {
+        Backed::Last(last) => age(last.age(now.wall)),
+        Backed::Never { .. } => "none".to_owned(),
+        Backed::Unknown { .. } => "–".to_owned(),
+    }
 }
 
 fn health(one: &Container) -> (String, Tone) {

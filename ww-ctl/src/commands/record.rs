@@ -1,11 +1,11 @@
 //! A container as JSON: the form that other programs depend on.
 
 use serde_json::{Map, Value, json};
-use whaleware::lifecycle::Moment;
 use whaleware::protocol::ServiceReport;
 
 use crate::fleet::{
-    AgentView, Container, EngineState, Fleet, Link, Route, is_deceptive, service_end,
+    AgentView, Container, EngineState, Fleet, LastBackup, Link, Route, Stamp, is_deceptive,
+    service_end,
 };
 
 /// The version of every JSON this program prints. Additions do not change it.
@@ -13,7 +13,8 @@ pub(crate) const SCHEMA: u32 = 1;
 
 /// One container, as `ls -o json` lists it. Times are RFC 3339 UTC, durations in milliseconds,
 /// sizes in bytes; what is not known is null.
-pub(crate) fn container(container: &Container, fleet: &Fleet, now: Moment) -> Map<String, Value> {
+pub(crate) fn container(container: &Container, fleet: &Fleet, at: Stamp) -> Map<String, Value> {
+    let now = at.moment;
     let labels: Map<String, Value> = container
         .labels
         .iter()
@@ -65,7 +66,24 @@ pub(crate) fn container(container: &Container, fleet: &Fleet, now: Moment) -> Ma
     put("finished", json!(container.finished));
     let stale = fleet.stale_since(container).map(|since| now - since);
     put("stale_ms", stale.map_or(Value::Null, millis));
+    let last = container.backed.last();
+    put(
+        "last_backup",
+        last.map_or(Value::Null, |last| backup(last, at)),
+    );
     record
+}
+
+fn backup(last: &LastBackup, at: Stamp) -> Value {
+    json!({
+        "name": last.name,
+        "id": last.id,
+        "vault": last.vault,
+        "begun": last.begun,
+        "age_ms": millis(last.age(at.wall)),
+        "consistency": last.consistency,
+        "verified": last.verified,
+    })
 }
 
 /// The services, in the order in which they are started.

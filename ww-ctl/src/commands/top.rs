@@ -47,6 +47,7 @@ pub(super) async fn run(context: &Context, arguments: &Top) -> Result<Exit, Fail
     let mut feed = Feed::open(
         context.targets.clone(),
         Scope::Everything,
+        &context.backups(),
         &context.by,
         clock,
     );

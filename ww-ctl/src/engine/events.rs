@@ -16,7 +16,7 @@ use super::listing::{Scope, sorted};
 use super::probe;
 use super::wire::{Answered, Body, get, in_address};
 use crate::clock::decimal_seconds;
-use crate::fleet::{EngineEvent, EngineState, Listed};
+use crate::fleet::{EngineEvent, EngineState, Keeping, Listed};
 
 const FOLLOW: &str = "follow its events";
 const RECALL: &str = "recall its events";
@@ -259,6 +259,7 @@ fn created(id: Arc<str>, mut attributes: HashMap<String, String>, at: Timestamp)
         created: Some(at),
         started: None,
         finished: None,
+        keeping: Keeping::default(),
     }
 }
 

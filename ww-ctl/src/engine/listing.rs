@@ -1,20 +1,21 @@
 //! Which containers an Engine has.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 
 use bollard::models::{
     ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummary,
-    ContainerSummaryStateEnum, HostConfig, RestartPolicyNameEnum,
+    ContainerSummaryStateEnum, HostConfig, MountPoint, RestartPolicyNameEnum,
 };
 use futures::StreamExt;
 use jiff::Timestamp;
-use whaleware::paths::LABEL_AGENT;
+use whaleware::paths::{BACKUP, DATA, LABEL_AGENT};
 
 use super::client::Engine;
 use super::error::EngineError;
 use super::probe;
-use crate::fleet::{EngineState, Listed};
+use crate::fleet::{EngineState, Keeping, Listed};
 
 /// How many containers are looked at closely at a time.
 const AT_ONCE: usize = 8;
@@ -247,7 +248,24 @@ fn read(summary: ContainerSummary) -> Option<Listed> {
         created: summary.created.and_then(|s| Timestamp::from_second(s).ok()),
         started: None,
         finished: None,
+        keeping: keeping(&summary.mounts.unwrap_or_default()),
     })
+}
+
+/// What matters of its mounts to who looks for backups.
+fn keeping(mounts: &[MountPoint]) -> Keeping {
+    let mut keeping = Keeping::default();
+    for mount in mounts {
+        let place = mount.destination.as_deref().unwrap_or_default();
+        let source = mount.source.as_ref().filter(|source| !source.is_empty());
+        if Path::new(place).starts_with(DATA) {
+            // Where an Engine does not say where a volume lies, its name will do.
+            keeping.data.extend(source.or(mount.name.as_ref()).cloned());
+        } else if place == BACKUP {
+            keeping.vault = source.filter(|path| path.starts_with('/')).cloned();
+        }
+    }
+    keeping
 }
 
 pub(super) fn sorted(labels: HashMap<String, String>) -> Vec<(String, String)> {

@@ -8,6 +8,7 @@ use whaleware::paths::LABEL_VERSION;
 use whaleware::protocol::{FromAgent, HealthStatus, ServiceStatus};
 
 use super::agent::{AgentView, Stage, clean_health, clean_monitor};
+use super::backed::Backed;
 use super::input::{ContainerKey, HostName, Listed, Stamp};
 use super::phrase::down_words;
 use super::text::clean;
@@ -105,6 +106,8 @@ pub(crate) struct Container {
     pub link: Link,
     /// What its agent has told in this life; kept after the end of it, to say how it ended.
     pub agent: Option<AgentView>,
+    /// What is known of its backups.
+    pub backed: Backed,
 }
 
 impl Container {
@@ -123,6 +126,7 @@ impl Container {
             starts: 0,
             link: Link::None,
             agent: None,
+            backed: Backed::default(),
         };
         container.describe(listed);
         container

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use whaleware::lifecycle::Moment;
 use whaleware::protocol::FromAgent;
 
+use super::backed::Backed;
 use super::container::{EngineState, Route};
 
 /// The name of a host as the operator knows it: `local`, a context's name, an address.
@@ -50,6 +51,17 @@ pub(crate) struct Listed {
     pub started: Option<Timestamp>,
     /// When it ended last, by the Engine's clock; none when it runs or nobody asked.
     pub finished: Option<Timestamp>,
+    /// What it keeps, and where backups of that are.
+    pub keeping: Keeping,
+}
+
+/// What a container keeps, by its mounts, and where backups of that are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Keeping {
+    /// What is mounted at `/data` and below: directories of its host, names of volumes.
+    pub data: Vec<String>,
+    /// The directory of its host that is mounted at `/backup`.
+    pub vault: Option<String>,
 }
 
 /// What an Engine tells of one container.
@@ -103,6 +115,13 @@ pub(crate) enum Input {
         since: Option<Moment>,
         /// Why, in words.
         reason: String,
+    },
+    /// Vaults were looked through for backups of containers of a host.
+    Backups {
+        /// The host.
+        host: HostName,
+        /// What was found of each, by id. Others stay as they were.
+        found: Vec<(Arc<str>, Backed)>,
     },
     /// An agent is being reached.
     Reaching(ContainerKey),

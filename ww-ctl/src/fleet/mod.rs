@@ -6,6 +6,7 @@
 //! so they cannot know different things.
 
 mod agent;
+mod backed;
 mod budget;
 mod container;
 mod input;
@@ -20,9 +21,10 @@ mod tests;
 mod text;
 
 pub(crate) use agent::{AgentView, Service, clean_service};
+pub(crate) use backed::{Backed, LastBackup};
 pub(crate) use budget::{stop_limit, stop_words};
 pub(crate) use container::{Container, EngineState, Link, Route};
-pub(crate) use input::{ContainerKey, EngineEvent, HostName, Input, Listed, Stamp};
+pub(crate) use input::{ContainerKey, EngineEvent, HostName, Input, Keeping, Listed, Stamp};
 pub(crate) use kept::{kept_for, kept_name};
 pub(crate) use model::{Change, Fleet, HostStatus};
 pub(crate) use phrase::{

@@ -1,6 +1,7 @@
 //! The model itself: hosts, containers, and what each input changes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use whaleware::lifecycle::{Moment, State};
@@ -9,6 +10,7 @@ use whaleware::protocol::{
 };
 
 use super::agent::clean_service;
+use super::backed::Backed;
 use super::container::{Container, EngineState, Link};
 use super::input::{ContainerKey, EngineEvent, HostName, Input, Listed, Stamp};
 use super::text::clean;
@@ -155,6 +157,7 @@ impl Fleet {
                 since,
                 reason,
             } => self.host_lost(&host, since.unwrap_or(now.moment), &reason),
+            Input::Backups { host, found } => self.backed(&host, found),
             Input::Reaching(key) => self.link(&key, |container| {
                 container.link = Link::Reaching { since: now.moment };
             }),
@@ -292,6 +295,23 @@ impl Fleet {
                 vec![Change::HostLost(name.clone())]
             }
         }
+    }
+
+    fn backed(&mut self, host: &HostName, found: Vec<(Arc<str>, Backed)>) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for (id, backed) in found {
+            let key = ContainerKey {
+                host: host.clone(),
+                id,
+            };
+            if let Some(container) = self.containers.get_mut(&key)
+                && container.backed != backed
+            {
+                container.backed = backed;
+                changes.push(Change::Details(key));
+            }
+        }
+        changes
     }
 
     fn link(&mut self, key: &ContainerKey, set: impl FnOnce(&mut Container)) -> Vec<Change> {

@@ -8,7 +8,7 @@ use whaleware::lifecycle::Moment;
 use whaleware::protocol::FromAgent;
 
 use super::{
-    Container, ContainerKey, EngineEvent, EngineState, Fleet, Input, Listed, Route, Stamp,
+    Container, ContainerKey, EngineEvent, EngineState, Fleet, Input, Keeping, Listed, Route, Stamp,
 };
 
 pub(crate) const HOST: &str = "local";
@@ -43,6 +43,7 @@ pub(crate) fn listed(id: &str, engine: EngineState) -> Listed {
         created: Some(wall() - SignedDuration::from_secs(600)),
         started: None,
         finished: None,
+        keeping: Keeping::default(),
     }
 }
 

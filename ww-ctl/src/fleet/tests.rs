@@ -230,6 +230,28 @@ fn a_chatty_agent_fills_no_memory() {
 }
 
 #[test]
+fn what_is_known_of_backups_stays_until_it_is_known_better() {
+    let mut fleet = up();
+    let told = |id: &str, backed| Input::Backups {
+        host: Arc::from(HOST),
+        found: vec![(Arc::from(id), backed)],
+    };
+    let never = Backed::Never {
+        vault: "/srv/backup".into(),
+    };
+    let changes = fleet.apply(told("a", never.clone()), at(1));
+    assert!(matches!(changes.as_slice(), [Change::Details(_)]));
+    assert_eq!(fleet.apply(told("a", never.clone()), at(2)), []);
+    assert_eq!(fleet.apply(told("gone", never.clone()), at(3)), []);
+    // Neither a listing nor another life says anything of them.
+    fleet.apply(listing(vec![listed("a", EngineState::Running)]), at(4));
+    fleet.apply(event("a", EngineEvent::Started), at(5));
+    assert_eq!(one(&fleet).backed, never);
+    fleet.apply(told("a", Backed::default()), at(6));
+    assert_eq!(one(&fleet).backed, Backed::default());
+}
+
+#[test]
 fn the_worst_comes_first() {
     let order = [
         Severity::Failed,

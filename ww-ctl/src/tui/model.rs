@@ -382,7 +382,7 @@ impl Model {
     }
 
     fn order(&mut self) {
-        let at = self.clock().moment;
+        let at = self.clock();
         let mut containers: Vec<_> = self
             .containers()
             .filter(|container| self.in_scope(container) && self.filter.matches(container))

@@ -2,9 +2,9 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use whaleware::lifecycle::Moment;
+use jiff::Timestamp;
 
-use crate::fleet::Container;
+use crate::fleet::{Backed, Container, Stamp};
 
 /// What the rows are sorted by. The name decides between equals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,6 +22,8 @@ pub(crate) enum SortKey {
     Cpu,
     /// The largest first.
     Memory,
+    /// Those without a backup first, then the oldest backup.
+    Backup,
     /// By image.
     Image,
     /// By host.
@@ -30,13 +32,14 @@ pub(crate) enum SortKey {
 
 impl SortKey {
     /// All of them, in the order in which one key goes through them.
-    const CYCLE: [Self; 8] = [
+    const CYCLE: [Self; 9] = [
         Self::Severity,
         Self::Name,
         Self::Age,
         Self::Restarts,
         Self::Cpu,
         Self::Memory,
+        Self::Backup,
         Self::Image,
         Self::Host,
     ];
@@ -56,20 +59,22 @@ impl SortKey {
             Self::Restarts => "restarts",
             Self::Cpu => "CPU",
             Self::Memory => "memory",
+            Self::Backup => "oldest backup",
             Self::Image => "image",
             Self::Host => "host",
         }
     }
 
     /// How two containers stand to each other.
-    pub(crate) fn compare(self, a: &Container, b: &Container, now: Moment) -> Ordering {
+    pub(crate) fn compare(self, a: &Container, b: &Container, now: Stamp) -> Ordering {
         let first = match self {
             Self::Severity => a.severity().cmp(&b.severity()),
             Self::Name => Ordering::Equal,
-            Self::Age => a.age(now).cmp(&b.age(now)),
+            Self::Age => a.age(now.moment).cmp(&b.age(now.moment)),
             Self::Restarts => Reverse(restarts(a)).cmp(&Reverse(restarts(b))),
             Self::Cpu => cpu(b).total_cmp(&cpu(a)),
             Self::Memory => Reverse(memory(a)).cmp(&Reverse(memory(b))),
+            Self::Backup => backup(a).cmp(&backup(b)),
             Self::Image => a.image.cmp(&b.image),
             Self::Host => a.key.host.cmp(&b.key.host),
         };
@@ -142,6 +147,15 @@ fn number(text: &str) -> (&str, &str) {
 
 fn restarts(container: &Container) -> Option<u32> {
     container.agent.as_ref().map(|agent| agent.restarts.total)
+}
+
+/// Those of which nothing is known come last.
+fn backup(container: &Container) -> (u8, Option<Timestamp>) {
+    match &container.backed {
+        Backed::Never { .. } => (0, None),
+        Backed::Last(last) => (1, Some(last.begun)),
+        Backed::Unknown { .. } => (2, None),
+    }
 }
 
 /// Below every real figure when there is none.

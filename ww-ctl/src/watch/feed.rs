@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use whaleware::protocol::{Answer, RequestKind};
 
+use super::backups::Backups;
 use super::host;
 use crate::clock::Clock;
 use crate::engine::{Engine, EngineError, Scope, Target};
@@ -88,8 +89,15 @@ struct Host {
 impl Feed {
     /// Begins to watch these hosts; their containers and agents come as inputs. `by` is who acts,
     /// for the agents' records. A host that does not answer is told as lost and tried again.
-    pub(crate) fn open(targets: Vec<Target>, scope: Scope, by: &str, clock: Clock) -> Self {
-        Self::open_for(targets, scope, None, by, clock)
+    /// Their backups are looked for, too.
+    pub(crate) fn open(
+        targets: Vec<Target>,
+        scope: Scope,
+        backups: &Backups,
+        by: &str,
+        clock: Clock,
+    ) -> Self {
+        Self::begin(targets, scope, None, Some(backups), by, clock)
     }
 
     /// The same, where only the agents of those are reached that may be `meant`: to reach one may
@@ -98,6 +106,17 @@ impl Feed {
         targets: Vec<Target>,
         scope: Scope,
         meant: Option<Selection>,
+        by: &str,
+        clock: Clock,
+    ) -> Self {
+        Self::begin(targets, scope, meant, None, by, clock)
+    }
+
+    fn begin(
+        targets: Vec<Target>,
+        scope: Scope,
+        meant: Option<Selection>,
+        backups: Option<&Backups>,
         by: &str,
         clock: Clock,
     ) -> Self {
@@ -113,6 +132,7 @@ impl Feed {
                 target: target.clone(),
                 scope,
                 meant: meant.clone(),
+                backups: backups.cloned(),
                 clock,
                 inputs: sender.clone(),
                 first: told.clone(),

@@ -10,7 +10,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use whaleware::lifecycle::Moment;
 
+use super::backups::{Backups, Plan};
 use super::feed::{Ask, AskError, First};
 use super::{container, remembered};
 use crate::agent::Reach;
@@ -33,6 +35,10 @@ const DECISION: Duration = Duration::from_secs(2);
 const LISTING: Duration = Duration::from_secs(20);
 /// That a host answers is remembered this often while it does.
 const REMEMBER: Duration = Duration::from_secs(60);
+/// Between two looks for backups of its containers: they are made by the hour at most.
+const BACKUPS: Duration = Duration::from_secs(60);
+/// How long such a look may take.
+const SEARCH: Duration = Duration::from_secs(20);
 /// So many containers are looked at closely at a time.
 const AT_ONCE: usize = 8;
 /// So many requests may wait for one agent.
@@ -45,6 +51,8 @@ pub(super) struct Watch {
     pub scope: Scope,
     /// Whose agents are to be reached, where not all are.
     pub meant: Option<Arc<Selection>>,
+    /// What looks for backups of its containers, where they are wanted.
+    pub backups: Option<Backups>,
     pub clock: Clock,
     pub inputs: mpsc::Sender<Input>,
     pub first: mpsc::Sender<First>,
@@ -77,6 +85,8 @@ struct Memory {
     known_until: Option<Timestamp>,
     answered: Option<Answered>,
     remembered: Option<Stamp>,
+    /// When backups were looked for last.
+    searched: Option<Moment>,
     /// Whether how it answered at first has been told.
     introduced: bool,
     /// Whether it answers now, for those who reach its agents.
@@ -93,6 +103,7 @@ impl Memory {
             known_until: None,
             answered: None,
             remembered: None,
+            searched: None,
             introduced: false,
             answers: watch::Sender::new(true),
         }
@@ -305,12 +316,16 @@ async fn relist(
         .filter(|one| one.engine.is_running() && memory.agents.get(&one.id) == Some(&true))
         .map(|one| one.id.clone())
         .collect();
+    let search = searching(watch, memory, &listed);
     let listing = Input::Listing {
         host: watch.target.name.clone(),
         clock: engine.time(),
         containers: listed,
     };
     send(watch, listing).await?;
+    if let Some((backups, plan)) = search {
+        search_for(watch, engine, backups, plan);
+    }
     memory.links.retain(|id, link| {
         let keep = wanted.contains(id);
         if !keep {
@@ -325,6 +340,36 @@ async fn relist(
         }
     }
     Ok(())
+}
+
+/// Whose backups are to be looked for now, where they are.
+fn searching(watch: &Watch, memory: &mut Memory, listed: &[Listed]) -> Option<(Backups, Plan)> {
+    let backups = watch.backups.as_ref()?;
+    let now = watch.clock.now().moment;
+    if memory.searched.is_some_and(|last| now - last < BACKUPS) {
+        return None;
+    }
+    memory.searched = Some(now);
+    Some((backups.clone(), Plan::new(listed, |_| true)))
+}
+
+/// Beside all else: a vault may be slow.
+fn search_for(watch: &Watch, engine: &Engine, backups: Backups, plan: Plan) {
+    let (watch, engine) = (watch.clone(), engine.clone());
+    watch.tracker.clone().spawn(async move {
+        let searched = async {
+            let input = Input::Backups {
+                host: watch.target.name.clone(),
+                found: backups.find(&engine, plan, SEARCH).await,
+            };
+            // Whoever wanted to know has left.
+            let _left = send(&watch, input).await;
+        };
+        tokio::select! {
+            () = watch.cancel.cancelled() => {}
+            () = searched => {}
+        }
+    });
 }
 
 /// An Engine that was itself started anew has forgotten what happened before. A container that ran

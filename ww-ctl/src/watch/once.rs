@@ -10,6 +10,7 @@ use futures::{Stream, StreamExt};
 use tokio::net::UnixStream;
 use whaleware::protocol::FromAgent;
 
+use super::backups::{Backups, Plan};
 use super::remembered;
 use crate::agent::{Opened, Reach, ReachError, Session};
 use crate::clock::Clock;
@@ -21,6 +22,9 @@ use crate::selection::Selection;
 const AT_ONCE: usize = 64;
 /// The first two lines are there within this, or the agent is silent.
 const INTRODUCTION: Duration = Duration::from_secs(2);
+
+/// How long looking for backups may take.
+const SEARCH: Duration = Duration::from_secs(1);
 
 /// What was learned, and when: an agent that is waited for makes nothing else older.
 type Learned = (Stamp, Input);
@@ -49,19 +53,27 @@ pub(crate) const fn first_answer(target: &Target) -> Duration {
     }
 }
 
-/// Looks once; only the agents of those that may be meant are asked. Hosts that do not answer are
+/// Looks once; only the agents of those that may be meant are asked, and where `backups` is given their backups are
+/// looked for. Hosts that do not answer are
 /// in the model as lost, and their errors are returned beside it.
 pub(crate) async fn look(
     targets: &[Target],
     scope: Scope,
     meant: &Selection,
+    backups: Option<&Backups>,
     clock: Clock,
 ) -> (Fleet, Vec<Absent>) {
     let alone = targets.len() == 1;
     gather(targets, clock, |target| async move {
         let early = Early::begin(target, meant);
         let engine = reach(target, alone, clock).await?;
-        look_at(target, engine, early, alone, scope, meant, clock).await
+        let host = LookedAt {
+            target,
+            engine,
+            alone,
+            clock,
+        };
+        host.look(early, scope, meant, backups).await
     })
     .await
 }
@@ -228,60 +240,101 @@ async fn listing(
     Ok(((at, listing), keys))
 }
 
-async fn look_at(
-    target: &Target,
+/// A host that is looked at.
+struct LookedAt<'a> {
+    target: &'a Target,
     engine: Engine,
-    early: Early,
     alone: bool,
-    scope: Scope,
-    meant: &Selection,
     clock: Clock,
-) -> Result<Vec<Learned>, EngineError> {
-    let reach = Reach::new(engine.clone());
-    let Early { guessed, opened } = early;
-    let early = opened.map(|(id, opened)| {
-        let host = target.name.clone();
-        visit_early(opened, ContainerKey { host, id }, clock)
-    });
-    let mut early = pin!(early.buffer_unordered(AT_ONCE));
-    let mut heard = BTreeMap::new();
-    let listed = {
-        let mut listing = pin!(listing(target, &engine, alone, scope, meant, clock));
-        loop {
-            tokio::select! {
-                listed = &mut listing => break listed?,
-                Some((key, told)) = early.next() => {
-                    heard.insert(key, told);
+}
+
+impl LookedAt<'_> {
+    async fn look(
+        self,
+        early: Early,
+        scope: Scope,
+        meant: &Selection,
+        backups: Option<&Backups>,
+    ) -> Result<Vec<Learned>, EngineError> {
+        let clock = self.clock;
+        let Early { guessed, opened } = early;
+        let early = opened.map(|(id, opened)| {
+            let host = self.target.name.clone();
+            visit_early(opened, ContainerKey { host, id }, clock)
+        });
+        let mut early = pin!(early.buffer_unordered(AT_ONCE));
+        let mut heard = BTreeMap::new();
+        let (listing, wanted) = {
+            let (target, engine) = (self.target, &self.engine);
+            let mut listing = pin!(listing(target, engine, self.alone, scope, meant, clock));
+            loop {
+                tokio::select! {
+                    listed = &mut listing => break listed?,
+                    Some((key, told)) = early.next() => {
+                        heard.insert(key, told);
+                    }
                 }
             }
-        }
-    };
-    let (listing, wanted) = listed;
-    let mut inputs = vec![listing];
-    // Of those that are of no interest none is waited for.
-    while wanted
-        .iter()
-        .any(|key| guessed.contains(key) && !heard.contains_key(key))
-    {
-        match early.next().await {
-            Some((key, told)) => heard.insert(key, told),
-            None => break,
         };
+        let searched = self.search(&listing.1, meant, backups);
+        let told = async {
+            // Of those that are of no interest none is waited for.
+            while wanted
+                .iter()
+                .any(|key| guessed.contains(key) && !heard.contains_key(key))
+            {
+                match early.next().await {
+                    Some((key, told)) => heard.insert(key, told),
+                    None => break,
+                };
+            }
+            self.hear(wanted, heard).await
+        };
+        let (searched, told) = tokio::join!(searched, told);
+        let inputs = std::iter::once(listing).chain(told).chain(searched);
+        Ok(inputs.collect())
     }
-    let mut missed = Vec::new();
-    for key in wanted {
-        match heard.remove(&key).flatten() {
-            Some(told) => inputs.extend(told),
-            None => missed.push(key),
+
+    /// What the agents say that are wanted: those that were heard already, and the others.
+    async fn hear(
+        &self,
+        wanted: Vec<ContainerKey>,
+        mut heard: BTreeMap<ContainerKey, Option<Vec<Learned>>>,
+    ) -> Vec<Learned> {
+        let reach = Reach::new(self.engine.clone());
+        let mut inputs = Vec::new();
+        let mut missed = Vec::new();
+        for key in wanted {
+            match heard.remove(&key).flatten() {
+                Some(told) => inputs.extend(told),
+                None => missed.push(key),
+            }
         }
+        let mut visits = futures::stream::iter(missed)
+            .map(|key| visit(&reach, key, self.clock))
+            .buffer_unordered(AT_ONCE);
+        while let Some(heard) = visits.next().await {
+            inputs.extend(heard);
+        }
+        inputs
     }
-    let mut visits = futures::stream::iter(missed)
-        .map(|key| visit(&reach, key, clock))
-        .buffer_unordered(AT_ONCE);
-    while let Some(heard) = visits.next().await {
-        inputs.extend(heard);
+
+    /// The backups of those that may be meant.
+    async fn search(
+        &self,
+        listing: &Input,
+        meant: &Selection,
+        backups: Option<&Backups>,
+    ) -> Option<Learned> {
+        let (Some(backups), Input::Listing { containers, .. }) = (backups, listing) else {
+            return None;
+        };
+        let host = &self.target.name;
+        let plan = Plan::new(containers, |one| meant.may_mean(host, one));
+        let found = backups.find(&self.engine, plan, SEARCH).await;
+        let host = host.clone();
+        Some((self.clock.now(), Input::Backups { host, found }))
     }
-    Ok(inputs)
 }
 
 /// What an agent says of itself, if it was reached without the Engine's help.

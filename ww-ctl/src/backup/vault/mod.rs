@@ -8,6 +8,7 @@ mod digest;
 mod error;
 mod id;
 mod incoming;
+mod last;
 mod listed;
 mod manifest;
 mod place;
@@ -32,6 +33,7 @@ pub(crate) use digest::{Digesting, Sha256, hex, sha256};
 pub(crate) use error::VaultError;
 pub(crate) use id::Id;
 pub(crate) use incoming::Incoming;
+pub(crate) use last::{Search, Sought};
 pub(crate) use listed::{Content, KindOf, Line, Octets, read as read_line};
 pub(crate) use manifest::{
     BackingKind, BackingOf, Consistency, Counts, EngineOf, Manifest, Member, Part, PartKind,

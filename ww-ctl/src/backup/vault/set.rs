@@ -116,6 +116,12 @@ impl Verifications {
             .max();
         found.find(|(_, verified)| verified.ok && latest_bad.is_none_or(|bad| bad < verified.at))
     }
+
+    /// Whether the last that was found out is that it is not good.
+    pub(crate) fn is_bad(&self) -> bool {
+        let mut all = [How::Quick, How::Full, How::Drill].into_iter();
+        all.any(|how| self.get(how).is_some_and(|one| !one.ok)) && self.good().is_none()
+    }
 }
 
 impl Set {

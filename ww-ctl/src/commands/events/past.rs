@@ -248,6 +248,7 @@ impl Present {
             }
             Input::Engine { .. }
             | Input::HostLost { .. }
+            | Input::Backups { .. }
             | Input::Reaching(_)
             | Input::Reached { .. }
             | Input::AgentLost { .. } => false,

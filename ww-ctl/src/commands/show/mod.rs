@@ -20,15 +20,15 @@ use super::ls::{doing, glyph, tone};
 use super::outcome::stages;
 use super::{Context, record};
 use crate::cli::{Format, Show};
-use crate::engine::{Details, Engine, LogQuery};
+use crate::engine::{Details, Engine, Exits, LogQuery, Scope};
 use crate::exit::{Exit, Failure};
 use crate::fleet::{
-    AgentView, Container, EngineState, Fleet, Link, Route, clean, failing_words, previous_words,
-    quiesced_words, run_words,
+    AgentView, Container, ContainerKey, EngineState, Fleet, Input, Link, Listed, Route, Stamp,
+    clean, failing_words, previous_words, quiesced_words, run_words,
 };
 use crate::output::{Output, Tone};
 use crate::units::{age, duration};
-use crate::watch::ask;
+use crate::watch::{Plan, ask};
 
 /// So many of the last lines of output are shown.
 const LINES: u32 = 10;
@@ -97,6 +97,7 @@ pub(super) async fn run(context: &Context, arguments: &Show) -> Result<Exit, Fai
     {
         ask(&engine, &key, &mut fleet, context.clock).await;
     }
+    look_for_backups(context, &engine, &key, &mut fleet).await;
     let details = engine.details(&key.id).await?;
     let printed = last_lines(&engine, &key.id, details.tty).await;
     let Some(container) = fleet.get(&key).cloned() else {
@@ -119,7 +120,7 @@ pub(super) async fn run(context: &Context, arguments: &Show) -> Result<Exit, Fai
         printed,
         end,
     };
-    let now = context.clock.now().moment;
+    let now = context.clock.now();
     let text = match context.format {
         Format::Name => name_line(context, &shown.container),
         Format::Json => record::document(json(&shown, now)),
@@ -135,6 +136,33 @@ pub(super) async fn run(context: &Context, arguments: &Show) -> Result<Exit, Fai
         ));
     }
     Ok(Exit::Done)
+}
+
+/// Where nothing at all can be said of them it is not said.
+async fn look_for_backups(
+    context: &Context,
+    engine: &Engine,
+    key: &ContainerKey,
+    fleet: &mut Fleet,
+) {
+    let Some(container) = fleet.get(key) else {
+        return;
+    };
+    let mut listed = engine
+        .named(Scope::Everything, &container.name)
+        .await
+        .unwrap_or_default();
+    let is_elsewhere = |one: &Listed| one.keeping.vault.is_none() && !one.keeping.data.is_empty();
+    // They may be where those have them that share its data.
+    if listed.iter().any(is_elsewhere)
+        && let Ok(all) = engine.list(Scope::Everything, &mut Exits::default()).await
+    {
+        listed = all;
+    }
+    let plan = Plan::new(&listed, |one| one.id == key.id);
+    let host = key.host.clone();
+    let found = context.backups().find(engine, plan, PATIENCE).await;
+    fleet.apply(Input::Backups { host, found }, context.clock.now());
 }
 
 /// The name alone.
@@ -163,7 +191,7 @@ async fn last_lines(engine: &Engine, id: &str, tty: bool) -> Vec<String> {
         .collect()
 }
 
-fn json(shown: &Shown, now: Moment) -> Map<String, Value> {
+fn json(shown: &Shown, now: Stamp) -> Map<String, Value> {
     let Shown {
         fleet,
         container,
@@ -211,10 +239,11 @@ fn json(shown: &Shown, now: Moment) -> Map<String, Value> {
     fields
 }
 
-fn page(shown: &Shown, now: Moment, clock: Timestamp, output: Output) -> String {
+fn page(shown: &Shown, at: Stamp, clock: Timestamp, output: Output) -> String {
     let one = &shown.container;
     let mut page = Page::new(output);
-    head(&mut page, shown, now, clock);
+    let now = at.moment;
+    head(&mut page, shown, at, clock);
     if let Some(agent) = &one.agent {
         timeline(&mut page, agent, now);
         if let Some(monitor) = &agent.monitor {
@@ -244,7 +273,8 @@ fn page(shown: &Shown, now: Moment, clock: Timestamp, output: Output) -> String 
 }
 
 /// `clock` is what the host's clock shows.
-fn head(page: &mut Page, shown: &Shown, now: Moment, clock: Timestamp) {
+fn head(page: &mut Page, shown: &Shown, at: Stamp, clock: Timestamp) {
+    let now = at.moment;
     let one = &shown.container;
     let state = match one.state() {
         Some(state) => format!("{} {state}", glyph(one.severity())),
@@ -273,6 +303,7 @@ fn head(page: &mut Page, shown: &Shown, now: Moment, clock: Timestamp) {
     if let Some(used) = live(one).and_then(|agent| agent.resources.as_ref()) {
         page.field("uses", &uses(used));
     }
+    page.field("backup", &one.backed.words(at.wall));
 }
 
 /// What the agent of one that runs has told.

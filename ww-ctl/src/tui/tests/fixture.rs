@@ -13,7 +13,10 @@ use whaleware::protocol::{
     TransitionReport,
 };
 
-use crate::fleet::{ContainerKey, EngineEvent, EngineState, HostName, Input, Listed, Route, Stamp};
+use crate::fleet::{
+    Backed, ContainerKey, EngineEvent, EngineState, HostName, Input, Keeping, LastBackup, Listed,
+    Route, Stamp,
+};
 use crate::tui::model::{Access, Model};
 use crate::tui::msg::{Cmd, Event, Msg};
 use crate::tui::update::update;
@@ -82,6 +85,7 @@ pub(in crate::tui) fn listed(name: &str, engine: EngineState, started: i64) -> L
         } else {
             Some(wall(started + 60_000))
         },
+        keeping: Keeping::default(),
     }
 }
 
@@ -478,6 +482,7 @@ pub(in crate::tui) fn fleet() -> Model {
         0,
     );
     lives(&mut model);
+    backups(&mut model);
     update(
         &mut model,
         Msg {
@@ -486,6 +491,29 @@ pub(in crate::tui) fn fleet() -> Model {
         },
     );
     model
+}
+
+fn backups(model: &mut Model) {
+    let last = |name: &str, millis, verified| {
+        let last = LastBackup {
+            name: name.to_owned(),
+            id: "20261122T131000Z-7f3a".into(),
+            vault: "/srv/backup".into(),
+            begun: wall(millis),
+            consistency: "svcdown",
+            verified,
+        };
+        (key(name).id, Backed::Last(Box::new(last)))
+    };
+    let vault = "/srv/backup".to_owned();
+    let found = vec![
+        last("api-1", -11_100_000, true),
+        last("billing", -750_000, false),
+        last("frontend-eu-central-1a", -1_000_000_000, true),
+        (key("legacy-erp").id, Backed::Never { vault }),
+    ];
+    let host = "local".into();
+    feed(model, Input::Backups { host, found }, 0);
 }
 
 fn lives(model: &mut Model) {

@@ -329,6 +329,27 @@ fn the_cursor_stays_on_its_container() {
 }
 
 #[test]
+fn by_backups_those_that_have_none_come_first_and_those_of_which_nothing_is_known_last() {
+    let mut model = fleet();
+    press(&mut model, "ssssss", 0);
+    assert_eq!(model.sort.name(), "oldest backup");
+    let first: Vec<&str> = model
+        .rows()
+        .iter()
+        .take(5)
+        .filter_map(|key| Some(model.shown().get(key)?.name.as_str()))
+        .collect();
+    let expected = [
+        "legacy-erp",
+        "frontend-eu-central-1a",
+        "api-1",
+        "billing",
+        "api-2",
+    ];
+    assert_eq!(first, expected);
+}
+
+#[test]
 fn a_cursor_nobody_moved_shows_the_worst() {
     let mut model = fleet();
     assert_eq!(selected(&model), "legacy-erp");

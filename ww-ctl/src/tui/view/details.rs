@@ -163,6 +163,10 @@ fn facts(model: &Model, container: &Container, look: Look) -> Vec<Line<'static>>
             lines.push(fact("uses", uses, Role::Plain, look));
         }
     }
+    let backed = container.backed.words(model.clock().wall);
+    if !backed.is_empty() {
+        lines.push(fact("backup", backed, Role::Plain, look));
+    }
     lines.push(fact("image", &container.image, Role::Plain, look));
     if let Some(version) = agent.and_then(|agent| agent.version.as_ref()) {
         lines.push(fact("version", version, Role::Plain, look));

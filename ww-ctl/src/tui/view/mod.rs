@@ -141,6 +141,9 @@ pub(crate) fn next_change(model: &Model) -> Option<Duration> {
             .chain(model.selected());
         for container in containers {
             at(text::next_age(container.age(now)));
+            if let Some(last) = container.backed.last() {
+                at(text::next_minutes(last.age(model.now.wall)));
+            }
             let agent = container.agent.as_ref();
             if agent.is_some_and(|agent| agent.running.is_some())
                 || model.fleet.stale_since(container).is_some()

@@ -3,15 +3,14 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
-use whaleware::lifecycle::Moment;
 
 use super::super::model::{Focus, Model};
 use super::super::sort::{Direction, SortKey};
 use super::super::theme::{Look, Role};
 use super::layout::{Areas, Tier};
 use super::sign;
-use super::text::{age, bytes, cut, percent, width};
-use crate::fleet::Container;
+use super::text::{age, bytes, cut, minutes, percent, width};
+use crate::fleet::{Backed, Container, Stamp};
 
 /// A column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,13 +24,14 @@ enum Column {
     Restarts,
     Cpu,
     Memory,
+    Backup,
     Story,
     Image,
     Host,
 }
 
 /// As they stand from left to right.
-const ORDER: [Column; 11] = [
+const ORDER: [Column; 12] = [
     Column::Glyph,
     Column::State,
     Column::Name,
@@ -40,13 +40,14 @@ const ORDER: [Column; 11] = [
     Column::Restarts,
     Column::Cpu,
     Column::Memory,
+    Column::Backup,
     Column::Story,
     Column::Image,
     Column::Host,
 ];
 
 /// What must fit first; the last of them goes first when the screen becomes narrower.
-const PRIORITY: [Column; 10] = [
+const PRIORITY: [Column; 11] = [
     Column::Name,
     Column::State,
     Column::Age,
@@ -57,6 +58,7 @@ const PRIORITY: [Column; 10] = [
     Column::Restarts,
     Column::Cpu,
     Column::Memory,
+    Column::Backup,
     Column::Image,
 ];
 
@@ -78,6 +80,7 @@ impl Column {
             Self::Restarts => "RST",
             Self::Cpu => "CPU",
             Self::Memory => "MEM",
+            Self::Backup => "BACKUP",
             Self::Story => "WHAT, WHY",
             Self::Image => "IMAGE",
             Self::Host => "HOST",
@@ -89,7 +92,7 @@ impl Column {
             Self::Glyph => 1,
             Self::State => 12,
             Self::Story => 18,
-            Self::Age => 6,
+            Self::Age | Self::Backup => 6,
             Self::Name | Self::Health => 10,
             Self::Restarts | Self::Cpu | Self::Memory => 5,
             Self::Image => 24,
@@ -99,7 +102,7 @@ impl Column {
 
     const fn is_figure(self) -> bool {
         match self {
-            Self::Age | Self::Restarts | Self::Cpu | Self::Memory => true,
+            Self::Age | Self::Restarts | Self::Cpu | Self::Memory | Self::Backup => true,
             Self::Glyph
             | Self::State
             | Self::Name
@@ -118,6 +121,7 @@ impl Column {
             Self::Restarts => SortKey::Restarts,
             Self::Cpu => SortKey::Cpu,
             Self::Memory => SortKey::Memory,
+            Self::Backup => SortKey::Backup,
             Self::Image => SortKey::Image,
             Self::Host => SortKey::Host,
         }
@@ -208,7 +212,8 @@ fn plan(model: &Model, columns: usize) -> Vec<(Column, usize)> {
                 | Column::Health
                 | Column::Restarts
                 | Column::Cpu
-                | Column::Memory => 0,
+                | Column::Memory
+                | Column::Backup => 0,
             };
             (column, column.least() + more)
         })
@@ -292,7 +297,7 @@ fn row(
         put(frame, area, 1, glyphs.mark, Role::Strong, look);
     }
     let stale = model.shown().stale_since(container).is_some();
-    let now = model.clock().moment;
+    let now = model.clock();
     let mut x = MARGIN;
     for (column, columns) in columns {
         let (text, role) = cell(model, container, *column, now, look);
@@ -310,7 +315,7 @@ fn cell(
     model: &Model,
     container: &Container,
     column: Column,
-    now: Moment,
+    now: Stamp,
     look: Look,
 ) -> (String, Role) {
     let none = || (look.glyphs().none.to_owned(), Role::Dim);
@@ -332,7 +337,7 @@ fn cell(
             )
         }
         Column::Name => (container.name.clone(), Role::Plain),
-        Column::Age => (age(container.age(now)), Role::Plain),
+        Column::Age => (age(container.age(now.moment)), Role::Plain),
         Column::Health => sign::health(container, look),
         Column::Restarts => match agent {
             Some(agent) if agent.restarts.total > 0 => {
@@ -348,6 +353,11 @@ fn cell(
         Column::Memory => match resources.and_then(|resources| resources.memory_bytes) {
             Some(used) => (bytes(used), Role::Plain),
             None => none(),
+        },
+        Column::Backup => match &container.backed {
+            Backed::Last(last) => (minutes(last.age(now.wall)), Role::Plain),
+            Backed::Never { .. } => ("none".into(), Role::Plain),
+            Backed::Unknown { .. } => none(),
         },
         Column::Story => sign::story(model, container, look),
         Column::Image => (container.image.clone(), Role::Dim),

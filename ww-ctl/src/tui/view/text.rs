@@ -8,6 +8,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::super::theme::{Look, Role};
 
+const HOUR: Duration = Duration::from_secs(3600);
+
 /// How many columns a text takes.
 pub(super) fn width(text: &str) -> usize {
     text.graphemes(true).map(UnicodeWidthStr::width).sum()
@@ -67,6 +69,24 @@ pub(super) fn age(duration: Duration) -> String {
     }
 }
 
+/// The same for what is not looked at by the second: `12m`, `3h05m`.
+pub(super) fn minutes(duration: Duration) -> String {
+    if duration < HOUR {
+        format!("{}m", duration.as_secs() / 60)
+    } else {
+        age(duration)
+    }
+}
+
+/// When [`minutes`] says something else next.
+pub(super) fn next_minutes(duration: Duration) -> Duration {
+    if duration < HOUR {
+        left_of(duration, Duration::from_secs(60))
+    } else {
+        next_age(duration)
+    }
+}
+
 /// When [`age`] says something else next.
 pub(super) fn next_age(duration: Duration) -> Duration {
     let step = match duration.as_secs() {
@@ -74,7 +94,10 @@ pub(super) fn next_age(duration: Duration) -> Duration {
         3600..86_400 => 60,
         _ => 3600,
     };
-    let step = Duration::from_secs(step);
+    left_of(duration, Duration::from_secs(step))
+}
+
+fn left_of(duration: Duration, step: Duration) -> Duration {
     let over = duration.as_nanos() % step.as_nanos();
     step.saturating_sub(Duration::from_nanos(u64::try_from(over).unwrap_or(0)))
 }

@@ -23,6 +23,7 @@ mod drill;
 mod engine;
 mod events;
 mod exec;
+mod failing;
 mod health;
 mod hosts;
 mod idle;

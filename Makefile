@@ -8,7 +8,7 @@ AGENT := $(TARGET)/agent/ww-agent
 CTL := $(TARGET)/release/ww-ctl
 SHARE = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: all demo test bench soak soak-agent soak-archive soak-backup soak-databases soak-fuzz soak-matrix soak-restore soak-upgrade soak-vault soak-wrap fuzz install lint doc clean agent ctl engine
+.PHONY: all demo test bench soak soak-agent soak-archive soak-backup soak-databases soak-fuzz soak-matrix soak-restore soak-sources soak-upgrade soak-vault soak-wrap fuzz install lint doc clean agent ctl engine
 .DEFAULT_GOAL := all
 
 all: agent ctl
@@ -45,7 +45,7 @@ bench: engine agent ctl
 	  WW_PEERS="$$(scripts/peers.sh)" \
 	  cargo bench --locked --workspace --bench '*'
 
-soak: soak-agent soak-matrix soak-wrap soak-upgrade soak-backup soak-databases soak-restore soak-vault soak-archive soak-fuzz
+soak: soak-agent soak-matrix soak-wrap soak-upgrade soak-backup soak-databases soak-restore soak-sources soak-vault soak-archive soak-fuzz
 
 # Ten minutes for each target, all at once. Needs a C++ compiler beside Rust.
 fuzz soak-fuzz:
@@ -86,6 +86,11 @@ soak-databases: engine agent
 	cargo build --locked -p ww-ctl --bin ww-ctl
 	WW_SOAK=1 WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" WW_BASH="$$(scripts/static.sh bash)" \
 	  WW_DATABASES="$$(scripts/databases.sh)" cargo test --locked --test e2e -- --nocapture databases::
+
+# A tree of full size (100,000 names in one directory, 6 GB of holes) by each of the three ways to read data, compared by rsync.
+soak-sources: engine agent
+	WW_SOAK=1 WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" WW_COMPARE="$$(scripts/compare.sh)" \
+	  cargo test --locked -p ww-ctl --bin ww-ctl -- --nocapture source::tests::what_each_way
 
 # A byte that changed, at 500 places of a backup: each is found.
 soak-vault:

@@ -75,7 +75,7 @@ fn app(lab: &Lab, data: &Path) -> Guest {
     tree.all_scripts();
     let mount = format!("{}:/data", data.display());
     let mut guest = lab.start_bare("app", &lab.image(&tree), &["-v", &mount], &[]);
-    guest.data = data.to_owned();
+    data.clone_into(&mut guest.data);
     guest.reaches("UP");
     guest
 }

@@ -14,6 +14,18 @@ const FEW: u32 = 10;
 /// And where there is more.
 const MANY: u32 = 200;
 
+/// So many bytes are changed of each file of a backup where there is more time: 501 in all.
+const CHANGED: u32 = 167;
+
+fn is_soak() -> bool {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the tests' own seam to their environment"
+    )]
+    let soak = std::env::var_os("WW_SOAK");
+    soak.is_some()
+}
+
 fn restore(vault: &Vault, words: &[&str]) -> Ran {
     run(&mut command(vault, words))
 }
@@ -194,7 +206,7 @@ fn what_is_damaged_is_refused_and_nothing_was_touched() {
     let log = guest.log();
     let mut seed = 7_u64;
     for file in ["data.tar.zst", "files.jsonl.zst", "manifest.json"] {
-        for _ in 0..4 {
+        for _ in 0..if is_soak() { CHANGED } else { 4 } {
             let path = set.join(file);
             let length = path.metadata().expect("a file").len();
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -369,15 +381,7 @@ fn what_a_script_wrote_goes_to_its_own_script() {
 
 #[test]
 fn killed_at_any_moment_either_is_there_whole_and_the_next_brings_everything_back() {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the tests' own seam to their environment"
-    )]
-    let kills = if std::env::var_os("WW_SOAK").is_some() {
-        MANY
-    } else {
-        FEW
-    };
+    let kills = if is_soak() { MANY } else { FEW };
     let lab = Lab::new("restore");
     let vault = Vault::new(&lab);
     let guest = app(&lab, &[]);

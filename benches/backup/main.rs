@@ -1,7 +1,7 @@
 //! What a backup costs, beside `tar | zstd` and restic in the same run.
 //!
 //! `make bench` builds what this needs. Every figure is a ratio to a peer; absolute times are those of the machine it
-//! ran on. Parts alone: `cargo bench --bench backup -- speed`, `million`, `restic`.
+//! ran on. Parts alone: `cargo bench --bench backup -- speed`, `outage`, `million`, `restic`.
 
 #![expect(
     clippy::expect_used,
@@ -28,7 +28,7 @@ use std::time::Duration;
 use lab::{Lab, run, ww_ctl_command};
 
 /// Compared as often, one after the other.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
 fn main() {
     // `cargo test --benches` asks for a quick look that everything still runs.
@@ -40,6 +40,9 @@ fn main() {
     };
     if wants("speed") {
         speed(if quick { 8 << 20 } else { 1 << 30 });
+    }
+    if wants("outage") {
+        outage(if quick { 8 << 20 } else { 1 << 30 });
     }
     if wants("restic") {
         restic(if quick { 8 << 20 } else { 1 << 30 });
@@ -130,6 +133,50 @@ fn speed(bytes: u64) {
         "restore: {:.0} MB/s, proven; zstd -d | tar -x: {:.0} MB/s; {:.2} of it",
         rate(ours),
         rate(peers),
+        peers / ours
+    );
+}
+
+/// How long services are down for it.
+fn outage(bytes: u64) {
+    let lab = Lab::new("bench");
+    let tree = lab.tree("outage");
+    tree.all_scripts();
+    let guest = lab.start("outage", &lab.image(&tree), &[], &[]);
+    guest.reaches("UP");
+    let made = fill(&guest.data, bytes);
+    let (name, out) = (guest.name.as_str(), lab.directory("peer").join("data.tar"));
+    let (mut ours, mut peers) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let mut peer = Command::new("sh");
+        peer.args([
+            "-ec",
+            "docker stop \"$NAME\"; tar -C \"$DATA\" -cf \"$OUT\" .; docker start \"$NAME\"",
+        ]);
+        peer.env("NAME", name)
+            .env("DATA", &guest.data)
+            .env("OUT", &out);
+        // What others have written is no part of it.
+        run(&mut Command::new("sync")).expect(0);
+        let begun = lab::now();
+        run(&mut peer).expect(0);
+        guest.reaches("UP");
+        peers.push(begun.elapsed().as_secs_f64());
+        let mut command = ww_ctl_command();
+        run(&mut Command::new("sync")).expect(0);
+        command.args(["backup", "-q", name, "-o", "json", "--to"]);
+        let ran = run(command.arg(lab.directory("vault"))).expect(0);
+        let told: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        let outage = told["results"][0]["outage_ms"].as_u64();
+        ours.push(outage.expect("an outage").to_f64() / 1e3);
+        guest.reaches("UP");
+    }
+    let a_gigabyte = |took: f64| took / (made.to_f64() / 1e9);
+    let (ours, peers) = (median(ours), median(peers));
+    println!(
+        "outage: {:.2} s a GB; docker stop, tar, docker start until UP: {:.2} s a GB; {:.2} times ours",
+        a_gigabyte(ours),
+        a_gigabyte(peers),
         peers / ours
     );
 }

@@ -9,7 +9,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::lab::{Ran, busybox_path, docker, run, until};
+use std::time::Duration;
+
+use crate::lab::{PATIENCE, Ran, busybox_path, docker, now, run, until};
 
 /// An Engine besides the one that is there: its own directories, socket, network, mounts and
 /// processes. All that it starts ends with it.
@@ -102,12 +104,19 @@ impl Engine {
 
     /// Waits until it answers.
     pub(crate) fn answers(&mut self) {
-        until("an Engine of the test's own", || {
-            if let Some(status) = self.init.try_wait().expect("its state") {
-                panic!("the Engine ended with {status}: {}", self.log());
-            }
-            (self.docker(&["version"]).code() == 0).then_some(())
-        });
+        let begun = now();
+        while self.docker(&["version"]).code() != 0 {
+            let state = self.init.try_wait().expect("its state");
+            let state = match state {
+                Some(status) => format!("ended with {status}"),
+                None if begun.elapsed() > PATIENCE => format!("does not answer for {PATIENCE:?}"),
+                None => {
+                    std::thread::sleep(Duration::from_millis(10));
+                    continue;
+                }
+            };
+            panic!("the test's own Engine {state}: {}", self.log());
+        }
     }
 
     fn log(&self) -> String {

@@ -1,15 +1,16 @@
-//! What is read is compressed meanwhile, and kept.
+//! What is read is compressed, and kept: meanwhile, where nobody waits for the reading, and else once it has ended.
 
 use std::fs::File;
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::job::{Job, unkept, unsealed};
 use super::plan::Plan;
 use super::progress::Progress;
 use super::{apart, gone, stopped};
-use crate::backup::feed::{Fed, Feed, feed};
+use crate::backup::feed::{Fed, Feed, Pace, feed};
 use crate::backup::source::Gauge;
 use crate::backup::vault::{Incoming, SealError, SealOptions, Sealed};
 use crate::exit::Failure;
@@ -17,6 +18,8 @@ use crate::exit::Failure;
 /// All parts of a set on their way into the vault, one after the other.
 pub(super) struct Sealing {
     gauge: Arc<Gauge>,
+    /// Dropped when it may begin.
+    held: Option<oneshot::Sender<()>>,
     work: JoinHandle<(Incoming, Result<Vec<Sealed>, SealError>)>,
 }
 
@@ -38,6 +41,7 @@ impl Sealing {
     /// Nothing more comes, and what came is of no use: what the vault had of it is gone then.
     pub(super) async fn give_up(self) -> Option<SealError> {
         self.gauge.stop();
+        drop(self.held);
         let (_incoming, sealed) = self.work.await.ok()?;
         sealed.err()
     }
@@ -59,11 +63,15 @@ impl Job<'_> {
         }
         let (gauge, options) = (Gauge::new(), self.seal_options());
         let own = gauge.clone();
+        let (sender, begin) = oneshot::channel();
+        // Compressing takes the processors that reading needs, and somebody is down until that has ended.
+        let held = (plan.pace() == Pace::Ahead).then_some(sender);
         let work = tokio::task::spawn_blocking(move || {
+            let _may_begin = begin.blocking_recv();
             let sealed = seal_all(&incoming, all, &options, &own);
             (incoming, sealed)
         });
-        Ok((feeds, Sealing { gauge, work }))
+        Ok((feeds, Sealing { gauge, held, work }))
     }
 
     /// Waits until all that was read is sealed.
@@ -73,7 +81,8 @@ impl Job<'_> {
         bytes: u64,
         progress: &mut Progress,
     ) -> Result<(Incoming, Vec<Sealed>), Failure> {
-        let Sealing { gauge, work } = sealing;
+        let Sealing { gauge, held, work } = sealing;
+        drop(held);
         let work = self.stoppable(&gauge, work);
         let ended = progress
             .during("compressing", Some((&gauge, Some(bytes))), work)

@@ -74,7 +74,16 @@ impl Vault {
 
     /// How many backups are written down as under way.
     pub(crate) fn under_way(&self) -> usize {
-        let directory = self.audit.with_file_name("backups-under-way");
+        self.written_down("backups-under-way")
+    }
+
+    /// The same for restores.
+    pub(crate) fn restores_under_way(&self) -> usize {
+        self.written_down("restores-under-way")
+    }
+
+    fn written_down(&self, journal: &str) -> usize {
+        let directory = self.audit.with_file_name(journal);
         let Ok(all) = std::fs::read_dir(directory) else {
             return 0;
         };
@@ -516,17 +525,23 @@ fn a_second_backup_of_the_same_waits_for_nobody_and_a_signal_brings_everything_b
         let child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn();
         Frozen(child.expect("ww-ctl"))
     };
-    let child = start();
-    guest.wrote("+svcdown", 1);
-    vault.backup(&[&guest.name]).expect(10);
-    child.signal("-TERM");
-    std::fs::write(guest.data.join("go"), "").expect("a file");
-    let ended = child.0.wait_with_output().expect("its end");
-    let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
-    assert_eq!(ended.status.code(), Some(128 + 15), "{stderr}");
-    assert!(vault.sets(&guest.name).is_empty());
-    vault.is_tidy(&guest.name);
-    guest.reaches("UP");
+    let go = guest.data.join("go");
+    // Asked to end, and its terminal closed.
+    for (time, (signal, number)) in (1..).zip([("-TERM", 15), ("-HUP", 1)]) {
+        let child = start();
+        guest.wrote("+svcdown", time);
+        vault.backup(&[&guest.name]).expect(10);
+        child.signal(signal);
+        std::fs::write(&go, "").expect("a file");
+        let ended = child.0.wait_with_output().expect("its end");
+        let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(128 + number), "{stderr}");
+        assert!(vault.sets(&guest.name).is_empty());
+        vault.is_tidy(&guest.name);
+        guest.reaches("UP");
+        std::fs::remove_file(&go).expect("a file");
+    }
+    std::fs::write(&go, "").expect("a file");
     vault.backup(&[&guest.name]).expect(0);
 }
 

@@ -339,6 +339,49 @@ fn a_second_one_waits_for_nobody_and_a_service_that_is_not_back_is_told() {
 }
 
 #[test]
+fn closing_the_terminal_takes_it_back_and_a_backup_settles_what_a_killed_one_has_left() {
+    let lab = Lab::new("restore");
+    let vault = Vault::new(&lab);
+    let tree = lab.tree("app");
+    tree.all_scripts()
+        .script("svcdown", "while [ -e /data/hold ]; do sleep 0.05; done");
+    let guest = lab.start("app", &lab.image(&tree), &[], &[]);
+    guest.reaches("UP");
+    let name = guest.name.as_str();
+    vault.backup(&[name]).expect(0);
+    let (since, hold) = (guest.data.join("since"), guest.data.join("hold"));
+    std::fs::write(&since, "x").expect("a file");
+    for (time, (signal, code)) in (2..).zip([("-HUP", Some(129)), ("-KILL", None)]) {
+        std::fs::write(&hold, "").expect("a file");
+        let mut command = command(&vault, &[name, name]);
+        let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("ww-ctl");
+        guest.wrote("+svcdown", time);
+        let pid = child.id().to_string();
+        run(Command::new("kill").args([signal, &pid])).expect(0);
+        if signal == "-HUP" {
+            std::fs::remove_file(&hold).expect("a file");
+        }
+        assert_eq!(child.wait().expect("its end").code(), code);
+        assert!(since.exists(), "the data are those from before");
+        assert_eq!(vault.restores_under_way(), usize::from(code.is_none()));
+        assert_eq!(beside(&guest.data).exists(), code.is_none());
+        if code.is_some() {
+            guest.reaches("UP");
+        }
+    }
+    std::fs::remove_file(&hold).expect("a file");
+    vault
+        .backup(&[name])
+        .expect(0)
+        .says(&["a restore was cut short", "what they were before"]);
+    guest.reaches("UP");
+    assert!(since.exists() && !beside(&guest.data).exists());
+    assert_eq!(vault.restores_under_way(), 0);
+    vault.is_tidy(name);
+}
+
+#[test]
 fn what_a_script_wrote_goes_to_its_own_script() {
     let lab = Lab::new("restore");
     let tree = lab.tree("app");

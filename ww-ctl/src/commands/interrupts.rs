@@ -5,13 +5,16 @@ use std::pin::pin;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::environment;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 
-/// SIGINT and SIGTERM, as they come.
+/// SIGINT, SIGTERM and SIGHUP, as they come.
 pub(super) struct Interrupts {
     interrupt: Signal,
     terminate: Signal,
+    /// None under `nohup`: it goes on when its terminal is closed.
+    hang_up: Option<Signal>,
     came: Option<u8>,
     output: Output,
 }
@@ -24,9 +27,12 @@ impl Interrupts {
                 Failure::new(Exit::Failed, format!("cannot listen to signals: {error}"))
             })
         };
+        let hang_up = SignalKind::hangup();
+        let is_heard = !environment::ignores(hang_up.as_raw_value());
         Ok(Self {
             interrupt: hear(SignalKind::interrupt())?,
             terminate: hear(SignalKind::terminate())?,
+            hang_up: is_heard.then(|| hear(hang_up)).transpose()?,
             came: None,
             output,
         })
@@ -37,6 +43,7 @@ impl Interrupts {
         let number = tokio::select! {
             Some(()) = self.interrupt.recv() => SignalKind::interrupt().as_raw_value(),
             Some(()) = self.terminate.recv() => SignalKind::terminate().as_raw_value(),
+            Some(()) = heard(self.hang_up.as_mut()) => SignalKind::hangup().as_raw_value(),
             else => std::future::pending().await,
         };
         let number = u8::try_from(number).unwrap_or(0);
@@ -87,6 +94,13 @@ impl Interrupts {
     /// The one that has come.
     pub(super) const fn came(&self) -> Option<u8> {
         self.came
+    }
+}
+
+async fn heard(signal: Option<&mut Signal>) -> Option<()> {
+    match signal {
+        Some(signal) => signal.recv().await,
+        None => None,
     }
 }
 

@@ -100,6 +100,11 @@ impl Inspected {
         self.time("/Created")
     }
 
+    /// When it was started last.
+    pub(crate) fn started(&self) -> Option<Timestamp> {
+        self.time("/State/StartedAt")
+    }
+
     /// When it ended last.
     pub(crate) fn finished(&self) -> Option<Timestamp> {
         self.time("/State/FinishedAt")

@@ -17,6 +17,8 @@ mod timer;
 
 pub(super) use back::is_up;
 
+use std::collections::BTreeSet;
+
 use tokio_util::sync::CancellationToken;
 
 use self::chosen::{Chosen, choose};
@@ -24,6 +26,7 @@ use self::done::{Done, Report};
 use self::job::Job;
 use super::Context;
 use super::interrupts::Interrupts;
+use super::restore::left::settle;
 use crate::audit::Target;
 use crate::cli::Backup;
 use crate::exit::{Exit, Failure};
@@ -39,9 +42,19 @@ pub(super) async fn run(context: &Context, arguments: &Backup) -> Result<Exit, F
     interrupts
         .or(encrypt::check(&arguments.encrypt_to))
         .await??;
-    let (all, exit) = interrupts
+    let (mut all, mut exit) = interrupts
         .or(Box::pin(choose(context, arguments)))
         .await??;
+    if !arguments.dry_run
+        && interrupts
+            .or(Box::pin(settle_restores(context, &all)))
+            .await??
+    {
+        // What it had stopped runs again.
+        (all, exit) = interrupts
+            .or(Box::pin(choose(context, arguments)))
+            .await??;
+    }
     let mut report = Report::new(context);
     if arguments.dry_run {
         for chosen in &all {
@@ -80,6 +93,20 @@ pub(super) async fn run(context: &Context, arguments: &Backup) -> Result<Exit, F
     }
     entry.end(exit, "");
     Ok(exit)
+}
+
+/// Data that a restore has exchanged in part are of no moment at all: what one that was killed has left is settled
+/// before anything is read. Whether there was anything.
+async fn settle_restores(context: &Context, all: &[Chosen]) -> Result<bool, Failure> {
+    let mut engines = BTreeSet::new();
+    let mut was_any = false;
+    for one in all {
+        if engines.insert(&one.identity.id) {
+            let target = context.target(&one.host)?;
+            was_any |= settle(context, target, &one.engine, &one.identity.id).await?;
+        }
+    }
+    Ok(was_any)
 }
 
 /// Backs one group up. At the first signal everything is brought back before this returns.

@@ -26,16 +26,16 @@ pub(super) fn journal(context: &Context) -> Result<Journal, Failure> {
 }
 
 /// Settles what was left on this Engine: data that were exchanged in part are what they were before, and what was
-/// stopped runs again.
+/// stopped runs again. Whether there was anything.
 ///
 /// # Errors
 /// When nobody can tell what was left.
-pub(crate) async fn settle(
+pub(in crate::commands) async fn settle(
     context: &Context,
     target: &Target,
     engine: &Engine,
     identity: &str,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let journal = journal(context)?;
     let left = apart(move || journal.left()).await?.map_err(|error| {
         let words = clean(&chain(&error), 1000);
@@ -50,12 +50,15 @@ pub(crate) async fn settle(
             .output
             .warn(&format!("not understood, and left alone: {words}"));
     }
-    for entry in left.entries {
-        if entry.under_way.engine == identity {
-            one(context, target, engine, entry).await?;
-        }
+    let own = left.entries.into_iter();
+    let own: Vec<Entry> = own
+        .filter(|entry| entry.under_way.engine == identity)
+        .collect();
+    let was_any = !own.is_empty();
+    for entry in own {
+        one(context, target, engine, entry).await?;
     }
-    Ok(())
+    Ok(was_any)
 }
 
 async fn one(
@@ -65,6 +68,9 @@ async fn one(
     entry: Entry,
 ) -> Result<(), Failure> {
     let name = clean(&entry.under_way.name, 200);
+    let touched = &entry.under_way.touched;
+    let running = users::still_running(engine, touched, entry.under_way.at).await?;
+    users::stop_all(context, target, engine, &running).await?;
     let exchange = entry.under_way.exchange.clone();
     let is_done = exchange.as_ref().is_some_and(|exchange| exchange.done);
     let settled = apart(move || {
@@ -84,7 +90,6 @@ async fn one(
     context.output.say(&format!(
         "{name}: a restore was cut short; {words}; starting what it had stopped"
     ));
-    let touched = &entry.under_way.touched;
     let missing = users::start_all(context, target, engine, touched, PATIENCE).await;
     for words in &missing {
         context.output.warn(&format!(
@@ -108,5 +113,6 @@ fn recover(tree: &std::path::Path, is_done: bool) -> Result<(), AreaError> {
 /// The same for the Engine of some data.
 pub(super) async fn settle_for(context: &Context, found: &Found) -> Result<(), Failure> {
     let target = context.target(&found.host)?;
-    settle(context, target, &found.engine, &found.identity.id).await
+    let _was_any = settle(context, target, &found.engine, &found.identity.id).await?;
+    Ok(())
 }

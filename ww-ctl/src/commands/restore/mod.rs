@@ -3,7 +3,7 @@
 pub(super) mod aside;
 mod exchange;
 mod found;
-mod left;
+pub(super) mod left;
 pub(super) mod script;
 mod told;
 mod users;

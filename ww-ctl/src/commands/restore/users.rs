@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::Context;
 use crate::backup::journal::Touched;
 use crate::commands::act::{Plan, Verdict};
@@ -13,7 +15,7 @@ use crate::commands::drive::drive;
 use crate::commands::live::Live;
 use crate::commands::start::{start, started};
 use crate::commands::stop::{stop, stopped};
-use crate::engine::{Engine, Scope, Target};
+use crate::engine::{Engine, Inspected, Scope, Target};
 use crate::exit::{Exit, Failure};
 use crate::fleet::{Container, ContainerKey, clean};
 
@@ -59,6 +61,27 @@ pub(super) async fn stop_all(
             .warn(&format!("{name}: {}", outcome.reason()));
     }
     Ok(())
+}
+
+/// Those of a restore that is over which have run since before it: they are just being stopped, or were about to be. A
+/// start would come to nothing.
+///
+/// # Errors
+/// When the Engine does not tell.
+pub(super) async fn still_running(
+    engine: &Engine,
+    touched: &[Touched],
+    since: Timestamp,
+) -> Result<Vec<Touched>, Failure> {
+    let mut all = Vec::new();
+    for one in touched {
+        let found = back::found(engine, one).await?;
+        let found = found.filter(Inspected::is_running);
+        if found.is_some_and(|found| found.started().is_none_or(|started| started < since)) {
+            all.push(one.clone());
+        }
+    }
+    Ok(all)
 }
 
 /// Starts these again, and watches until they are UP. Those that are not, with the reason.

@@ -25,6 +25,7 @@ mod events;
 mod exec;
 mod failing;
 mod health;
+mod hostile;
 mod hosts;
 mod idle;
 mod inputs;

@@ -80,9 +80,16 @@ impl ExtractError {
     /// Whether it is the backup's fault.
     pub(crate) fn is_damage(&self) -> bool {
         match self {
-            Self::Damaged(_) | Self::Tail(_) | Self::Unpack(UnpackError::Order { .. }) => true,
-            Self::Vault(error) => matches!(error, VaultError::Broken { .. }),
-            Self::Unpack(_) | Self::Pack(_) | Self::TooMany | Self::Stopped => false,
+            Self::Damaged(_)
+            | Self::Tail(_)
+            | Self::Unpack(UnpackError::Order { .. })
+            | Self::Vault(VaultError::Broken { .. } | VaultError::Odd { .. }) => true,
+            Self::Vault(VaultError::System { source, .. }) => {
+                source.kind() == io::ErrorKind::NotFound
+            }
+            Self::Vault(_) | Self::Unpack(_) | Self::Pack(_) | Self::TooMany | Self::Stopped => {
+                false
+            }
         }
     }
 

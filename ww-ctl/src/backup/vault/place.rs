@@ -124,6 +124,11 @@ impl Place {
     pub(super) fn find(&self, name: &str) -> Result<Option<File>, VaultError> {
         match openat(&self.open, one(name)?, FILE | OFlags::RDONLY, Mode::empty()) {
             Err(Errno::NOENT) => Ok(None),
+            Err(Errno::LOOP) => Err(VaultError::Odd {
+                what: "open",
+                path: self.own(name),
+                reason: "it is a link, and none is followed there".to_owned(),
+            }),
             opened => {
                 let opened = opened.map_err(VaultError::system("open", self.own(name)))?;
                 self.regular(name, opened).map(Some)

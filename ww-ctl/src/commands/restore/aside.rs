@@ -68,7 +68,8 @@ pub(in crate::commands) fn put_together(
         return Err(failure.into());
     }
     let identity = content.identity.as_deref();
-    let mut list = files(set, *part, identity).map_err(Failure::from)?;
+    let list = files(set, *part, identity).map_err(ExtractError::from);
+    let mut list = list.map_err(|error| unextracted(set, &error))?;
     let only = content.only.as_deref();
     let compared = compare(&mut list, root.as_fd(), only, &extracted, gauge);
     // What follows proves that the list is what it was.

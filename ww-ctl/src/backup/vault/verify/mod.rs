@@ -107,7 +107,7 @@ fn whole(
     let name = &payload.file;
     let file = match set.open(name) {
         Ok(file) => file,
-        Err(VaultError::System { source, .. }) if is_missing(&source) => {
+        Err(VaultError::System { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             verdict.fault(&format!("{name} is missing"));
             return Ok(());
         }
@@ -144,12 +144,6 @@ fn whole(
         ));
     }
     Ok(())
-}
-
-fn is_missing(error: &io::Error) -> bool {
-    // A link or something else has its place: it is not followed.
-    error.kind() == io::ErrorKind::NotFound
-        || error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }
 
 /// Decodes a part, and compares it with its list of files.

@@ -147,7 +147,8 @@ fn what_is_cut_longer_missing_or_something_else_is_found_and_nothing_hangs() {
     let elsewhere = scene.at.join("../../elsewhere");
     fs::write(&elsewhere, &whole).unwrap();
     symlink(&elsewhere, &path).unwrap();
-    assert_eq!(scene.faults(Depth::Quick), ["data.tar.zst is missing"]);
+    let faults = scene.faults(Depth::Quick);
+    assert!(faults[0].contains("it is a link"), "{faults:?}");
     fs::remove_file(&path).unwrap();
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let faults = scene.faults(Depth::Quick);

@@ -339,6 +339,39 @@ fn a_second_one_waits_for_nobody_and_a_service_that_is_not_back_is_told() {
 }
 
 #[test]
+fn what_is_restored_is_not_pruned_meanwhile() {
+    let lab = Lab::new("restore");
+    let vault = Vault::new(&lab);
+    let tree = lab.tree("app");
+    tree.all_scripts()
+        .script("svcdown", "while [ -e /data/hold ]; do sleep 0.05; done");
+    let guest = lab.start("app", &lab.image(&tree), &[], &[]);
+    guest.reaches("UP");
+    let name = guest.name.as_str();
+    vault.backup(&[name]).expect(0);
+    std::fs::write(guest.data.join("hold"), "").expect("a file");
+    vault.backup(&[name, "--live"]).expect(0);
+    let sets = vault.sets(name);
+    let oldest = sets[0].file_name().expect("a name").to_string_lossy();
+    let mut first = command(&vault, &[&oldest, name]);
+    let first = first.stderr(Stdio::null()).stdout(Stdio::null());
+    let mut first = first.spawn().expect("ww-ctl");
+    guest.wrote("+svcdown", 2);
+    let prune = || {
+        let mut command = vault.other(&["backups", "prune", name, "--keep-last", "1", "--yes"]);
+        run(&mut command).expect(0).stdout
+    };
+    let told = prune();
+    assert!(told.contains("being read"), "{told}");
+    assert_eq!(vault.sets(name), sets);
+    std::fs::remove_file(guest.data.join("hold")).expect("a file");
+    assert_eq!(first.wait().expect("its end").code(), Some(0));
+    assert!(prune().contains("removed"));
+    assert_eq!(vault.sets(name), sets[1..]);
+    vault.is_tidy(name);
+}
+
+#[test]
 fn closing_the_terminal_takes_it_back_and_a_backup_settles_what_a_killed_one_has_left() {
     let lab = Lab::new("restore");
     let vault = Vault::new(&lab);

@@ -337,15 +337,22 @@ impl Lock {
         Incoming::new(&self.place, &self.name, id)
     }
 
-    /// Removes a backup, broken or not. Interrupted, it is none any more and goes with the next [`Self::sweep`].
+    /// Removes a backup, broken or not, unless somebody reads it; whether it did. Interrupted, it is none any more and
+    /// goes with the next [`Self::sweep`].
     ///
     /// # Errors
     /// When it cannot be removed.
-    pub(crate) fn remove(&self, id: &Id) -> Result<(), VaultError> {
+    pub(crate) fn remove(&self, id: &Id) -> Result<bool, VaultError> {
+        // What is no directory nobody reads.
+        let own = self.place.below(id.as_str()).ok();
+        if own.as_ref().is_some_and(|own| !own.claim()) {
+            return Ok(false);
+        }
         let hidden = format!("{REMOVING}{id}");
         self.place.remove(&hidden)?;
         self.place.rename(id.as_str(), &hidden)?;
-        self.place.remove(&hidden)
+        self.place.remove(&hidden)?;
+        Ok(true)
     }
 }
 

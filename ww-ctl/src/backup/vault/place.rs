@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{
-    Dir, FileType, Mode, OFlags, RenameFlags, fstat, fsync, mkdirat, openat, renameat_with,
-    unlinkat,
+    Dir, FileType, FlockOperation, Mode, OFlags, RenameFlags, flock, fstat, fsync, mkdirat, openat,
+    renameat_with, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -239,6 +239,19 @@ impl Place {
         let own = CString::new(one(name)?).map_err(|_| no_name(name))?;
         ww_archive::remove::remove(self.fd(), &own)
             .map_err(VaultError::system("remove", self.own(name)))
+    }
+
+    /// Keeps it from being removed as long as this, or a clone of it, lasts. Whether that is so: somebody may be
+    /// removing it just now, or have removed it. On a file system that locks no directory nothing is kept.
+    pub(super) fn share(&self) -> bool {
+        let is_there = || fstat(&self.open).is_ok_and(|found| found.st_nlink > 0);
+        flock(&self.open, FlockOperation::NonBlockingLockShared) != Err(Errno::WOULDBLOCK)
+            && is_there()
+    }
+
+    /// Whether nobody shares it, nor will as long as this lasts.
+    pub(super) fn claim(&self) -> bool {
+        flock(&self.open, FlockOperation::NonBlockingLockExclusive) != Err(Errno::WOULDBLOCK)
     }
 
     /// Makes the names in it last.

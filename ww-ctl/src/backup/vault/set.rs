@@ -161,6 +161,22 @@ impl Set {
         format!("{}/{}", self.name, self.id)
     }
 
+    /// Keeps it from being pruned as long as this, or a clone of it, lasts.
+    ///
+    /// # Errors
+    /// When it is being removed, or gone.
+    pub(crate) fn hold(&self) -> Result<(), VaultError> {
+        if self.place.share() {
+            return Ok(());
+        }
+        let above = self.place.path().ancestors().nth(2);
+        Err(VaultError::Absent {
+            reference: self.reference(),
+            vault: above.unwrap_or(self.place.path()).to_owned(),
+            known: ": somebody has just removed it".to_owned(),
+        })
+    }
+
     /// The directory it is in.
     pub(crate) const fn place(&self) -> &Place {
         &self.place

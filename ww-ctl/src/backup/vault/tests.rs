@@ -194,7 +194,7 @@ fn one_is_found_by_what_is_written_of_it() {
             "{reference}"
         );
     }
-    vault.lock("shop").unwrap().remove(&two).unwrap();
+    assert!(vault.lock("shop").unwrap().remove(&two).unwrap());
     assert_eq!(found("shop").unwrap(), expected);
     fs::write(
         vault
@@ -210,6 +210,26 @@ fn one_is_found_by_what_is_written_of_it() {
         vault.listed("shop").unwrap()[..],
         [Listed::Broken { .. }]
     ));
+}
+
+#[test]
+fn what_is_read_is_not_removed_and_what_is_removed_is_not_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let tree = tree(directory.path());
+    let vault = Vault::make(&directory.path().join("vault")).unwrap();
+    let one = id("20261122T161500Z-7f3a");
+    publish(&vault, "shop", &one, &tree);
+    let lock = vault.lock("shop").unwrap();
+    let [read, late] = [(); 2].map(|()| vault.find("shop/7f3a").unwrap());
+    read.hold().unwrap();
+    let copy = read.clone();
+    drop(read);
+    assert!(!lock.remove(&one).unwrap());
+    assert!(vault.find("shop/7f3a").is_ok());
+    drop(copy);
+    assert!(lock.remove(&one).unwrap());
+    assert!(matches!(late.hold(), Err(VaultError::Absent { .. })));
+    assert!(vault.find("shop/7f3a").is_err());
 }
 
 #[test]
@@ -229,7 +249,7 @@ fn links_and_pipes_in_a_vault_are_not_followed_and_hold_nobody_up() {
     fs::rename(&at, outside.join(one.as_str())).unwrap();
     symlink(outside.join(one.as_str()), &at).unwrap();
     assert!(vault.find("blog/7f3a").is_err());
-    vault.lock("blog").unwrap().remove(&one).unwrap();
+    assert!(vault.lock("blog").unwrap().remove(&one).unwrap());
     assert!(outside.join(one.as_str()).join("manifest.json").exists());
 
     let lock = vault.path().join("pipe");

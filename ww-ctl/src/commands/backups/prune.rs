@@ -98,6 +98,8 @@ enum Fate {
     Held,
     /// It is to go.
     Going,
+    /// It was to go, and somebody reads it just now.
+    Read,
     /// It is gone.
     Removed,
     /// It could not be removed.
@@ -190,6 +192,7 @@ impl Job {
                 let (ok, words) = match &member.fate {
                     Fate::Failed(words) => (false, words.clone()),
                     Fate::Kept(_) => (true, "kept, as there is a reason by now".to_owned()),
+                    Fate::Read => (true, "kept, as somebody reads it just now".to_owned()),
                     Fate::Held | Fate::Going | Fate::Removed => (true, "removed".to_owned()),
                 };
                 if !ok {
@@ -221,7 +224,8 @@ impl Job {
                 // Somebody else was faster.
                 None => Fate::Removed,
                 Some(Fate::Going) => match lock.remove(&set.id) {
-                    Ok(()) => Fate::Removed,
+                    Ok(true) => Fate::Removed,
+                    Ok(false) => Fate::Read,
                     Err(error) => Fate::Failed(Failure::from(error).message),
                 },
                 Some(Fate::Kept(reasons)) => Fate::Kept(reasons.clone()),
@@ -279,7 +283,7 @@ fn print(context: &Context, all: &[Owner], is_dry: bool) -> Result<(), Failure> 
 fn cells(one: &Member, now: Timestamp) -> Vec<Cell> {
     let set = &one.set;
     let (word, tone) = match &one.fate {
-        Fate::Kept(_) => ("kept", Tone::Good),
+        Fate::Kept(_) | Fate::Read => ("kept", Tone::Good),
         Fate::Held => ("held", Tone::Busy),
         Fate::Going => ("would go", Tone::Busy),
         Fate::Removed => ("removed", Tone::Dim),
@@ -299,6 +303,7 @@ fn why(fate: &Fate) -> Vec<String> {
     match fate {
         Fate::Kept(reasons) => reasons.iter().map(|one| one.word().to_owned()).collect(),
         Fate::Held => vec!["shrunk".to_owned()],
+        Fate::Read => vec!["being read".to_owned()],
         Fate::Failed(words) => vec![clean(words, TEXT)],
         Fate::Going | Fate::Removed => Vec::new(),
     }
@@ -306,7 +311,7 @@ fn why(fate: &Fate) -> Vec<String> {
 
 fn document(one: &Member) -> Map<String, Value> {
     let word = match &one.fate {
-        Fate::Kept(_) => "kept",
+        Fate::Kept(_) | Fate::Read => "kept",
         Fate::Held => "held",
         Fate::Going => "would_go",
         Fate::Removed => "removed",

@@ -42,6 +42,13 @@ pub(super) async fn run(context: &Context, arguments: &BackupsVerify) -> Result<
     });
     let mut findings = Findings::new(context, "verified");
     for one in wanted {
+        // Of all there were one may be gone when its turn comes.
+        if let Wanted::Set(set) = &one
+            && let Err(error) = set.hold()
+        {
+            context.output.warn(&chain(&error));
+            continue;
+        }
         findings.add(&check(context, arguments, one, writes).await?)?;
     }
     findings.end(entry)

@@ -29,7 +29,10 @@ impl Wanted {
 pub(super) async fn named(vault: &Arc<Vault>, names: &[String]) -> Result<Vec<Wanted>, Failure> {
     let (vault, names) = (vault.clone(), names.to_owned());
     let find = move |name: String| match vault.find(&name) {
-        Ok(set) => Ok(Wanted::Set(Box::new(set))),
+        Ok(set) => {
+            set.hold()?;
+            Ok(Wanted::Set(Box::new(set)))
+        }
         Err(VaultError::Broken {
             reference, reason, ..
         }) => Ok(Wanted::Broken {

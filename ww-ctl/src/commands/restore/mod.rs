@@ -117,6 +117,7 @@ async fn set(
     let vault = vault(arguments, found)?;
     let set = apart(move || Vault::open(&vault)?.find(&reference)).await?;
     let set = set?;
+    set.hold()?;
     if let Some(repository) = &set.manifest.repository {
         let program = clean(&repository.program, 100);
         let message = format!(

@@ -368,6 +368,10 @@ impl Drop for Lab {
         if !ids.is_empty() {
             run(Command::new("docker").args(["rm", "-fv"]).args(ids));
         }
+        let list = docker(["volume", "ls", "-q", "--filter", &label]);
+        for volume in list.stdout.lines() {
+            docker(["volume", "rm", "-f", volume]);
+        }
         for image in self.images.lock().iter().flat_map(|images| images.iter()) {
             docker(["rmi", "-f", image]);
         }

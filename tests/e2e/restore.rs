@@ -219,8 +219,80 @@ fn what_is_damaged_is_refused_and_nothing_was_touched() {
     }
     assert_eq!(guest.log(), log, "the services stayed up");
     assert!(!beside(&guest.data).exists());
+
+    // Nor is anything left of what was made for it.
+    let (new, root) = (lab.named("new"), lab.directory("root"));
+    let into = |code| {
+        let mut into = command(&vault, &[name, "--into", &new]);
+        run(into.env("WW_DATA_ROOT", &root)).expect(code);
+    };
+    let payload = set.join("data.tar.zst");
+    flip(&payload, 100);
+    into(9);
+    assert_ne!(docker(["container", "inspect", &new]).code(), 0);
+    let left = run(Command::new("find")
+        .arg(&root)
+        .args(["-name", &format!("*{new}*")]));
+    assert_eq!(left.expect(0).stdout, "");
+    flip(&payload, 100);
+    into(0);
+    docker(["rm", &new]).expect(0);
     restore(&vault, &[name, name]).expect(0);
     guest.reaches("UP");
+}
+
+#[test]
+fn a_volume_and_a_directory_in_it_are_restored_and_undone_together() {
+    let lab = Lab::new("restore");
+    let vault = Vault::new(&lab);
+    let tree = lab.tree("app");
+    tree.all_scripts();
+    let volume = lab.named("volume");
+    docker(["volume", "create", "--label", &lab.label(), &volume]).expect(0);
+    let media = lab.directory("media");
+    let mounts = [
+        format!("{volume}:/data"),
+        format!("{}:/data/media", media.display()),
+    ];
+    let mounts = ["-v", &mounts[0], "-v", &mounts[1]];
+    let guest = lab.start_bare("app", &lab.image(&tree), &mounts, &[]);
+    let name = guest.name.as_str();
+    guest.reaches("UP");
+    let inspect = ["volume", "inspect", "-f", "{{.Mountpoint}}", &volume];
+    let data = docker(inspect).expect(0).stdout;
+    let data = PathBuf::from(data.trim());
+    let write = |text: &str| {
+        for directory in [&data, &media] {
+            std::fs::write(directory.join("value"), text).expect("a file");
+        }
+    };
+    let both = || [&data, &media].map(|directory| read(directory.join("value")));
+    let seen = || docker(["exec", name, "cat", "/data/value", "/data/media/value"]).stdout;
+    write("old");
+    vault.backup(&[name]).expect(0);
+    write("new");
+    restore(&vault, &[name, name]).expect(0);
+    guest.reaches("UP");
+    assert_eq!(
+        (both(), seen()),
+        (["old"; 2].map(str::to_owned), "oldold".to_owned())
+    );
+    restore(&vault, &["--undo", name]).expect(0);
+    guest.reaches("UP");
+    assert_eq!(
+        (both(), seen()),
+        (["new"; 2].map(str::to_owned), "newnew".to_owned())
+    );
+    // One of both cannot be put together: neither is exchanged.
+    let set = vault.sets(name).remove(0);
+    let second = names(&set).into_iter().find(|one| one.starts_with("data-"));
+    let log = read(data.join("log"));
+    flip(&set.join(second.expect("a second one")), 60);
+    restore(&vault, &[name, name]).expect(9);
+    assert_eq!(
+        (both(), read(data.join("log"))),
+        (["new"; 2].map(str::to_owned), log)
+    );
 }
 
 /// Changes a byte, and changes it back.

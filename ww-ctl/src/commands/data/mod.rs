@@ -22,7 +22,7 @@ use whaleware::{env, paths};
 
 use super::Context;
 use crate::cli::Data;
-use crate::data::RootError;
+use crate::data::{Root, RootError};
 use crate::engine::{Engine, EngineError, Target, chain};
 use crate::environment::variable;
 use crate::exit::{Exit, Failure};
@@ -61,6 +61,27 @@ pub(super) async fn make(context: &Context, name: &str) -> Result<(), Failure> {
         labels: Vec::new(),
     };
     create::make(context, &arguments).await.map(drop)
+}
+
+/// Takes back one that [`make`] has made, as long as nothing is in it.
+///
+/// # Errors
+/// When something of it is left.
+pub(super) async fn unmake(context: &Context, name: &str) -> Result<(), Failure> {
+    let (target, name) = place(context, name)?;
+    let root = Root::open(&root_path(None)?)?;
+    let _lock = root.lock()?;
+    root.vacant(name)?;
+    let engine = Engine::connect(target, context.clock).await?;
+    if let Some(one) = engine.inspected(name).await? {
+        engine.discard(one.id()).await?;
+    }
+    let directory = root.place(name);
+    std::fs::remove_dir(&directory).map_err(|error| {
+        let directory = clean(&directory.to_string_lossy(), 500);
+        Failure::new(Exit::Failed, format!("cannot remove {directory}: {error}"))
+    })?;
+    Ok(root.forget(name)?)
 }
 
 /// On which host, and under which name, a data container is to be made.

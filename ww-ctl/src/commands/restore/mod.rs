@@ -77,21 +77,49 @@ async fn act(
         let set = set(arguments, None, reference).await?;
         return aside::extract_into(context, arguments, &set, directory, paths, stop).await;
     }
-    let name = match (&arguments.into, &arguments.name) {
+    match (&arguments.into, &arguments.name) {
         (Some(new), _) => {
-            let set = set(arguments, None, reference.clone()).await?;
-            script::refuse(&set)?;
+            // Held from here on, so that it is the same one afterwards.
+            let held = set(arguments, None, reference.clone()).await?;
+            script::refuse(&held)?;
             super::data::make(context, new).await?;
-            new
+            let done = onto(context, arguments, new, held.reference(), paths, stop).await;
+            match done {
+                Err(failure) => Err(without(context, new, failure).await),
+                done => done,
+            }
         }
-        (None, Some(name)) => name,
-        (None, None) => {
-            return Err(Failure::new(
-                Exit::Usage,
-                "it is not said whose data are meant",
-            ));
-        }
+        (None, Some(name)) => onto(context, arguments, name, reference, paths, stop).await,
+        (None, None) => Err(Failure::new(
+            Exit::Usage,
+            "it is not said whose data are meant",
+        )),
+    }
+}
+
+/// A data container that was made for what could not be put into it is of no use.
+async fn without(context: &Context, name: &str, failure: Failure) -> Failure {
+    let Err(error) = super::data::unmake(context, name).await else {
+        return failure;
     };
+    let name = clean(name, 200);
+    let words = format!(
+        "{name} was made for it and is still there: {}",
+        error.message
+    );
+    context.output.warn(&words);
+    failure
+}
+
+/// Restores into what is there.
+async fn onto(
+    context: &Context,
+    arguments: &Restore,
+    name: &str,
+    reference: String,
+    paths: Option<Vec<Vec<u8>>>,
+    stop: CancellationToken,
+) -> Result<Exit, Failure> {
     let found = find(context, name).await?;
     let set = set(arguments, Some(&found), reference).await?;
     if !arguments.dry_run {

@@ -1,9 +1,11 @@
 //! Data copied into a new data container, and data put aside: nothing is destroyed that was not meant twice.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 
+use crate::backup::Small;
 use crate::lab::{Lab, Ran, docker, run, until, ww_ctl_command};
 
 struct Place {
@@ -57,7 +59,7 @@ fn data_are_put_aside_and_come_back() {
     let from = format!("--volumes-from={name}");
     let label = place.lab.label();
     let options = ["create", "--name", &user, "--label", &label, &from];
-    run(std::process::Command::new("docker")
+    run(Command::new("docker")
         .args(options)
         .args([place.lab.base(), "true"]))
     .expect(0);
@@ -89,7 +91,11 @@ fn data_are_put_aside_and_come_back() {
     place.data(&["rm", &name, &vault]).expect(6);
     run(ww_ctl_command().args(["backups", "verify", &name, "--from", set])).expect(0);
     let removed = place.data(&["rm", &name, &vault]).expect(0);
-    assert!(removed.stderr.contains("backed up: "), "{removed:?}");
+    let told = removed.stderr.lines().next().unwrap_or_default();
+    assert!(
+        told.starts_with("backed up ") && told.contains(" ago: "),
+        "{removed:?}"
+    );
     assert_eq!(place.trash().len(), 2);
 
     let back = place.data(&["adopt", &name, "--from", path]).expect(0);
@@ -158,4 +164,61 @@ fn a_copy_is_of_one_moment_and_its_own() {
     assert!(exists(&other));
     place.data(&["clone", &name, &other, "--live"]).expect(6);
     docker(["rm", &copy, &other]).expect(0);
+}
+
+#[test]
+fn without_room_nothing_is_left_of_a_copy_and_what_it_was_to_be_of_is_as_it_was() {
+    let place = Place::new();
+    let lab = &place.lab;
+    let small = Small::mount(lab.directory("small"), "8m");
+    let root = format!("--root={}", small.0.display());
+    let name = place.create("shop");
+    let noise = "head -c 20000000 /dev/urandom > ";
+    let fill = |directory: &Path| {
+        let script = format!("{noise}{}/noise", directory.display());
+        run(Command::new("sh").args(["-c", &script])).expect(0);
+    };
+    fill(&place.of(&name));
+    let copy = lab.named("copy");
+    run(ww_ctl_command().args(["data", "clone", &name, &copy, &root]))
+        .expect(1)
+        .says(&["No space left", "room for a second copy"]);
+    assert!(!exists(&copy));
+    let is_empty = || {
+        let found = run(Command::new("find")
+            .arg(&small.0)
+            .args(["-size", "+0c", "-type", "f"]));
+        assert_eq!(found.expect(0).stdout, "");
+        let used = run(Command::new("du").arg("-s").arg(&small.0)).expect(0);
+        assert!(used.stdout.starts_with("0\t"), "{}", used.stdout);
+    };
+    is_empty();
+    let size = |directory: &Path| std::fs::metadata(directory.join("noise")).map(|one| one.len());
+    assert_eq!(size(&place.of(&name)).ok(), Some(20_000_000));
+    assert_eq!(data_of(&name).as_deref(), place.of(&name).to_str());
+
+    // A volume that was to come into a directory stays one.
+    let volume = lab.named("volume");
+    let label = lab.label();
+    docker(["volume", "create", "--label", &label, &volume]).expect(0);
+    let inspect = ["volume", "inspect", "-f", "{{.Mountpoint}}", &volume];
+    let mountpoint = docker(inspect).expect(0).stdout;
+    let mountpoint = PathBuf::from(mountpoint.trim());
+    fill(&mountpoint);
+    let adopted = lab.named("adopted");
+    run(ww_ctl_command().args(["data", "adopt", &adopted, "--from", &volume, &root]))
+        .expect(1)
+        .says(&["No space left"]);
+    assert!(!exists(&adopted));
+    is_empty();
+    assert_eq!(size(&mountpoint).ok(), Some(20_000_000));
+    docker(["volume", "rm", &volume]).expect(0);
+    docker(["rm", &name]).expect(0);
+}
+
+/// Where its data are.
+fn data_of(name: &str) -> Option<String> {
+    let template = "{{range .Mounts}}{{.Source}}{{end}}";
+    let told = docker(["inspect", "-f", template, name]).expect(0);
+    told.stdout.lines().next().map(str::to_owned)
 }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use whaleware::env;
 
+pub(super) use self::row::ago;
 use super::Context;
 use crate::backup::vault::{Listed, Vault, VaultError};
 use crate::cli::{Backups, From as Given};

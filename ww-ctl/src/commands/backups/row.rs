@@ -142,7 +142,7 @@ pub(super) fn verified_words(set: &Set, now: Timestamp) -> (String, Tone) {
 }
 
 /// `3h ago`.
-pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
+pub(in crate::commands) fn ago(at: Timestamp, now: Timestamp) -> String {
     if at > now {
         return format!("{} ahead", age(at.duration_since(now).unsigned_abs()));
     }

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use whaleware::env::WW_VAULT;
 
 use super::apart;
 use super::gather::Host;
 use crate::backup::vault::Vault;
+use crate::commands::backups::ago;
 use crate::engine::Backing;
 use crate::environment::variable;
 use crate::exit::Failure;
@@ -21,11 +23,12 @@ pub(super) async fn backed(
     host: &Host,
     given: Option<&Path>,
     names: Vec<String>,
+    now: Timestamp,
 ) -> Result<(Option<String>, Vec<PathBuf>), Failure> {
     let vaults = vaults(host, given);
     let looked = vaults.clone();
     let found = apart(move || {
-        let all = vaults.iter().filter_map(|vault| newest(vault, &names));
+        let all = vaults.iter().filter_map(|vault| newest(vault, &names, now));
         all.max_by_key(|(id, _)| id.clone()).map(|(_, words)| words)
     })
     .await?;
@@ -53,7 +56,7 @@ fn vaults(host: &Host, given: Option<&Path>) -> Vec<PathBuf> {
 }
 
 /// What cannot be read is no backup.
-fn newest(vault: &Path, names: &[String]) -> Option<(String, String)> {
+fn newest(vault: &Path, names: &[String], now: Timestamp) -> Option<(String, String)> {
     let vault = Vault::open(vault).ok()?;
     let sets = names
         .iter()
@@ -61,10 +64,11 @@ fn newest(vault: &Path, names: &[String]) -> Option<(String, String)> {
     let good = sets.filter_map(|set| {
         let (_, verified) = set.verified.good()?;
         let words = format!(
-            "{} in {}, verified {}",
+            "{}: {} in {}, verified {}",
+            ago(set.manifest.begun, now),
             set.reference(),
             vault.path().display(),
-            verified.at
+            ago(verified.at, now)
         );
         set.manifest
             .complete

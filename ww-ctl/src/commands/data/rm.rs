@@ -157,9 +157,11 @@ async fn kept_elsewhere(
         return context.confirm(&question).await;
     }
     let names = vec![one.seen.name.clone()];
-    let (found, looked) = backed(host, arguments.vault.as_deref(), names).await?;
+    let now = context.clock.now().wall;
+    let (found, looked) = backed(host, arguments.vault.as_deref(), names, now).await?;
     if let Some(words) = found {
-        context.output.say(&format!("backed up: {words}"));
+        // What has changed since is in no backup: how old it may be is for who removes to judge.
+        context.output.say(&format!("backed up {words}"));
         return Ok(());
     }
     let looked: Vec<String> = looked

@@ -42,7 +42,16 @@ while read -r word rest; do
         -H "unix://$ROOT/sock" --bridge=none --iptables=false --storage-driver=vfs $rest < /dev/null >> "$ROOT/log" 2>&1 &
       daemon=$! ;;
     signal) kill "-$rest" "$daemon" ;;
-    wait) wait "$daemon"; echo ended ;;
+    wait)
+      wait "$daemon"
+      # Of one that was killed nothing goes on but its containers, and its numbers are not taken for those of one that runs.
+      file=$ROOT/exec/containerd/containerd.pid
+      if pid=$(cat "$file" 2> /dev/null); then
+        while kill -0 "$pid" 2> /dev/null && ! grep -q '^State:.Z' "/proc/$pid/status"; do sleep 0.01; done
+        rm -f "$file"
+      fi
+      rm -f "$ROOT/pid"
+      echo ended ;;
   esac
 done
 "#;

@@ -299,8 +299,6 @@ fn services_are_back_after_the_engine_was_killed() {
         engine.signal("KILL");
         engine.ended();
         let _ended = child.wait().expect("its end");
-        // Its number may be another's by now.
-        let _ = std::fs::remove_file(lab.directory("engine").join("pid"));
         engine.begin(&[]);
         engine.answers();
         run(&mut backup(&engine)).expect(0);

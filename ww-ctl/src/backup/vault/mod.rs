@@ -16,6 +16,7 @@ mod reader;
 mod retention;
 mod seal;
 mod set;
+mod settling;
 #[cfg(test)]
 mod tests;
 mod verify;

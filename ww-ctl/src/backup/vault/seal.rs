@@ -21,6 +21,7 @@ use super::error::{VaultError, is_full};
 use super::listed::{Content, Line};
 use super::manifest::{Counts, Payload};
 use super::place::Place;
+use super::settling::Settling;
 use crate::backup::source::Gauge;
 
 /// What of a file is looked at at once.
@@ -257,8 +258,8 @@ struct Output {
 
 /// Where compressed bytes go: they are digested where they reach the file.
 enum Sink {
-    Plain(Digesting<File>),
-    Encrypted(Encrypting<Digesting<File>>),
+    Plain(Box<Digesting<Settling>>),
+    Encrypted(Encrypting<Digesting<Settling>>),
 }
 
 impl Output {
@@ -269,9 +270,9 @@ impl Output {
         threaded: bool,
     ) -> Result<Self, SealError> {
         let failed = || SealError::write(name);
-        let file = Digesting::new(place.create(name)?);
+        let file = Digesting::new(Settling::new(place.create(name)?));
         let sink = if options.encrypt_to.is_empty() {
-            Sink::Plain(file)
+            Sink::Plain(Box::new(file))
         } else {
             Sink::Encrypted(Encrypting::new(&options.encrypt_to, file).map_err(failed())?)
         };
@@ -297,11 +298,11 @@ impl Output {
         let sink = self.encoder.finish().map_err(failed())?;
         let encrypted = matches!(sink, Sink::Encrypted(_));
         let file = match sink {
-            Sink::Plain(file) => file,
+            Sink::Plain(file) => *file,
             Sink::Encrypted(child) => child.end().map_err(failed())?,
         };
         let (file, bytes, sha256) = file.end();
-        file.sync_all().map_err(failed())?;
+        file.end().map_err(failed())?;
         Ok(Payload {
             file: self.name,
             bytes,

@@ -38,7 +38,7 @@ doc:
 test: engine lint doc agent
 	WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" WW_BASH="$$(scripts/static.sh bash)" \
 	  WW_SSHD="$$(scripts/sshd.sh)" WW_HAPROXY="$$(scripts/haproxy.sh)" WW_PODMAN="$$(scripts/podman.sh)" \
-	  WW_COMPARE="$$(scripts/compare.sh)" WW_DATABASES="$$(scripts/databases.sh)" scripts/test.sh
+	  WW_COMPARE="$$(scripts/compare.sh)" WW_DATABASES="$$(scripts/databases.sh)" WW_RESTIC="$$(scripts/restic.sh)" scripts/test.sh
 
 bench: engine agent ctl
 	WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" WW_BASH="$$(scripts/static.sh bash)" \

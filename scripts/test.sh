@@ -1,9 +1,9 @@
 #!/bin/sh
 # Runs every test, and says at the end how many there were. Needs WW_AGENT_BINARY, WW_BUSYBOX,
-# WW_BASH, WW_SSHD, WW_HAPROXY, WW_PODMAN, WW_COMPARE and WW_DATABASES; a test that lacks something fails, none is skipped.
+# WW_BASH, WW_SSHD, WW_HAPROXY, WW_PODMAN, WW_COMPARE, WW_DATABASES and WW_RESTIC; a test that lacks something fails, none is skipped.
 set -eu
-: "${WW_AGENT_BINARY:?}" "${WW_BUSYBOX:?}" "${WW_BASH:?}" "${WW_SSHD:?}" "${WW_HAPROXY:?}" "${WW_PODMAN:?}" "${WW_COMPARE:?}" "${WW_DATABASES:?}"
-export WW_AGENT_BINARY WW_BUSYBOX WW_BASH WW_SSHD WW_HAPROXY WW_PODMAN WW_COMPARE WW_DATABASES
+: "${WW_AGENT_BINARY:?}" "${WW_BUSYBOX:?}" "${WW_BASH:?}" "${WW_SSHD:?}" "${WW_HAPROXY:?}" "${WW_PODMAN:?}" "${WW_COMPARE:?}" "${WW_DATABASES:?}" "${WW_RESTIC:?}"
+export WW_AGENT_BINARY WW_BUSYBOX WW_BASH WW_SSHD WW_HAPROXY WW_PODMAN WW_COMPARE WW_DATABASES WW_RESTIC
 
 mkdir -p "${CARGO_TARGET_DIR:=target}"
 log=$(mktemp "$CARGO_TARGET_DIR/test.XXXXXX")

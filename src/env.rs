@@ -2,6 +2,10 @@
 
 /// Configuration as JSON text; the last layer.
 pub const CFG: &str = "CFG";
+/// restic's own: where its repository is.
+pub const RESTIC_REPOSITORY: &str = "RESTIC_REPOSITORY";
+/// restic's own: a file with the password of its repository.
+pub const RESTIC_PASSWORD_FILE: &str = "RESTIC_PASSWORD_FILE";
 /// Path of a file with configuration; the layer between the defaults and [`CFG`].
 pub const CFG_FILE: &str = "CFG_FILE";
 /// Overrides the path of the agent's socket.

@@ -43,6 +43,7 @@ mod prune;
 mod pty;
 mod reach;
 mod remapped;
+mod repository;
 mod restart;
 mod restore;
 mod rolling;

@@ -24,6 +24,10 @@ the data are paused. Containers that share data are one group, backed up togethe
 data-only container; stopped ones are taken as they are. Without names: every group that has a
 whaleware container in it.
 
+With --repo the content goes to a repository of `restic`, which keeps what is the same only once, and
+compresses and encrypts by itself; the manifest and the list of files go to the vault. The password is
+restic's own affair (RESTIC_PASSWORD_FILE). What reads it later is told of it by RESTIC_REPOSITORY.
+
 Codes: 7 published, but something is missing in it or it is not as still as was asked for; 8 good,
 but a service is not back; 10 another backup of the same is under way. 75 of the `backup` script is
 `nothing to do`, and good.";
@@ -53,6 +57,9 @@ pub(crate) struct Backup {
     /// Encrypt to this recipient of `age`, which must be installed; may be repeated
     #[arg(long, value_name = "RECIPIENT", value_parser = NonEmptyStringValueParser::new())]
     pub encrypt_to: Vec<String>,
+    /// Have `restic`, which must be installed, keep the content in this repository instead of the vault
+    #[arg(long, value_name = "REPO", conflicts_with = "encrypt_to", value_parser = NonEmptyStringValueParser::new())]
+    pub repo: Option<String>,
     /// How long services may be down: after that they come back, whatever has been read
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_duration)]
     pub max_down: Duration,

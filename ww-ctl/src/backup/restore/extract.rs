@@ -11,7 +11,7 @@ use ww_archive::unpack::{UnpackError, UnpackOptions, Unpacked, unpack};
 use ww_archive::{Entry, Problem, ProblemKind, Watch};
 
 use crate::backup::source::Gauge;
-use crate::backup::vault::{PartKind, Set, VaultError, reader};
+use crate::backup::vault::{HOOK, PartKind, Set, VaultError, reader};
 use crate::fleet::clean;
 
 /// So many problems are listed.
@@ -123,7 +123,7 @@ pub(crate) fn extract(
     gauge: &Gauge,
 ) -> Result<Extracted, ExtractError> {
     let part = wanted.set.manifest.parts.get(wanted.part);
-    let is_tree = part.is_some_and(|part| part.kind == PartKind::Hook && !part.payload.encrypted);
+    let is_tree = part.is_some_and(|part| part.kind == PartKind::Hook && part.payload.file == HOOK);
     if is_tree {
         return copy(wanted, target, gauge);
     }

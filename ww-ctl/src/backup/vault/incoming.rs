@@ -19,7 +19,7 @@ use crate::backup::source::Gauge;
 /// What one is called until it is complete.
 pub(super) const INCOMING: &str = ".incoming-";
 /// What a script wrote, as it wrote it.
-pub(super) const HOOK: &str = "hook";
+pub(crate) const HOOK: &str = "hook";
 
 /// A backup that is being written. Dropped, it is gone.
 #[derive(Debug)]
@@ -74,10 +74,36 @@ impl Incoming {
         options: &SealOptions,
         gauge: &Gauge,
     ) -> Result<Sealed, SealError> {
-        let payload = file_name("data", "tar.zst", number, options);
+        self.seal_as("data", raw, number, options, gauge)
+    }
+
+    fn seal_as(
+        &self,
+        stem: &str,
+        raw: impl Read + Send,
+        number: usize,
+        options: &SealOptions,
+        gauge: &Gauge,
+    ) -> Result<Sealed, SealError> {
         let files = file_name("files", "jsonl.zst", number, options);
-        let sealed = nicely(options.nice, || {
-            seal::seal(&self.place, (&payload, &files), raw, options, gauge)
+        let place = &self.place;
+        let sealed = nicely(options.nice, || match &options.repository {
+            None => {
+                let payload = file_name(stem, "tar.zst", number, options);
+                seal::seal(place, (&payload, &files), raw, options, gauge)
+            }
+            Some(restic) => {
+                let payload = file_name(stem, "tar", number, options);
+                let tag = format!("{}/{}", self.name, self.id);
+                seal::keep(
+                    place,
+                    (&payload, &files),
+                    raw,
+                    options,
+                    (restic, &tag),
+                    gauge,
+                )
+            }
         });
         sealed.map_err(VaultError::system("write", self.place.path()))?
     }
@@ -94,14 +120,10 @@ impl Incoming {
         gauge: &Gauge,
     ) -> Result<Sealed, SealError> {
         let files = file_name("files", "jsonl.zst", number, options);
-        if !options.encrypt_to.is_empty() {
-            let payload = file_name("hook", "tar.zst", number, options);
+        if !options.encrypt_to.is_empty() || options.repository.is_some() {
             let failed = || VaultError::system("read", self.place.path());
             raw.rewind().map_err(failed())?;
-            let sealed = nicely(options.nice, || {
-                seal::seal(&self.place, (&payload, &files), raw, options, gauge)
-            });
-            return sealed.map_err(VaultError::system("write", self.place.path()))?;
+            return self.seal_as(HOOK, raw, number, options, gauge);
         }
         let (files, sha256, counts) = seal::list(&self.place, &files, &mut raw, options, gauge)?;
         let tree = self.place.make_new(HOOK)?;
@@ -124,6 +146,7 @@ impl Incoming {
                 sha256,
                 raw_bytes: unpacked.bytes,
                 encrypted: false,
+                snapshot: None,
             },
             files,
             counts,

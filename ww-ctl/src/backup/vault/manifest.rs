@@ -216,6 +216,10 @@ pub(crate) struct Payload {
     /// Whether it is encrypted.
     #[serde(default)]
     pub encrypted: bool,
+    /// What it is called where another program keeps it; then nothing of it is in the vault, and the SHA-256 is that of
+    /// the archive as it was given to that program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
 }
 
 /// How many of what.
@@ -365,7 +369,15 @@ impl Manifest {
             .iter()
             .flat_map(|part| [&part.payload, &part.files])
         {
-            if !is_payload(&payload.file) || seen.contains(&&payload.file) {
+            let is_kept = payload.snapshot.is_some();
+            if is_kept && self.repository.is_none() {
+                return Err("a file of it is kept elsewhere, and it does not say where".to_owned());
+            }
+            // It is given to a program.
+            if !payload.snapshot.as_deref().is_none_or(hex::is_sha256) {
+                return Err("a snapshot in it is none".to_owned());
+            }
+            if !is_payload(&payload.file, is_kept) || seen.contains(&&payload.file) {
                 return Err("a file of it has a name that none has".to_owned());
             }
             if !hex::is_sha256(&payload.sha256) {
@@ -378,12 +390,13 @@ impl Manifest {
 }
 
 /// Whether a file of a backup may have this name.
-pub(super) fn is_payload(name: &str) -> bool {
+pub(super) fn is_payload(name: &str, is_kept: bool) -> bool {
+    let ending = if is_kept { ".tar" } else { ".tar.zst" };
     let name = name.strip_suffix(".age").unwrap_or(name);
     if name == "hook" {
         return true;
     }
-    let (stem, number) = match name.strip_suffix(".tar.zst") {
+    let (stem, number) = match name.strip_suffix(ending) {
         Some(stem) => (stem, ["data", "hook"]),
         None => match name.strip_suffix(".jsonl.zst") {
             Some(stem) => (stem, ["files", "files"]),
@@ -413,6 +426,7 @@ mod tests {
             sha256: NO_DIGEST.to_owned(),
             raw_bytes: 20,
             encrypted: false,
+            snapshot: None,
         };
         manifest.parts.push(Part {
             kind: PartKind::Data,
@@ -459,7 +473,7 @@ mod tests {
             "hook.tar.zst.age",
             "files-12.jsonl.zst",
         ] {
-            assert!(is_payload(name), "{name}");
+            assert!(is_payload(name, false), "{name}");
         }
         for name in [
             "",
@@ -471,7 +485,7 @@ mod tests {
             "manifest.json",
             "hook/x",
         ] {
-            assert!(!is_payload(name), "{name}");
+            assert!(!is_payload(name, false), "{name}");
         }
         let mut odd = manifest();
         odd.parts[0].payload.file = "../../other".into();

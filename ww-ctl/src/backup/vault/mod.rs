@@ -13,6 +13,7 @@ mod listed;
 mod manifest;
 mod place;
 mod reader;
+mod repository;
 mod retention;
 mod seal;
 mod set;
@@ -33,7 +34,7 @@ use rustix::fs::fstatvfs;
 pub(crate) use digest::{Digesting, Sha256, hex, sha256};
 pub(crate) use error::VaultError;
 pub(crate) use id::Id;
-pub(crate) use incoming::Incoming;
+pub(crate) use incoming::{HOOK, Incoming};
 pub(crate) use last::{Search, Sought};
 pub(crate) use listed::{Content, KindOf, Line, Octets, read as read_line};
 pub(crate) use manifest::{
@@ -42,6 +43,7 @@ pub(crate) use manifest::{
 };
 pub(crate) use place::Place;
 pub(crate) use reader::{files, reader};
+pub(crate) use repository::Restic;
 pub(crate) use retention::{Aged, Keep, Reason, plan};
 pub(crate) use seal::{SealError, SealOptions, Sealed};
 pub(crate) use set::{How, Set, Verifications, Verified};
@@ -344,11 +346,24 @@ impl Lock {
     /// # Errors
     /// When it cannot be removed.
     pub(crate) fn remove(&self, id: &Id) -> Result<bool, VaultError> {
+        self.remove_after(id, || Ok(()))
+    }
+
+    /// The same, where something else is to be done before, once nobody reads it.
+    ///
+    /// # Errors
+    /// When that cannot be done, or it cannot be removed.
+    pub(crate) fn remove_after(
+        &self,
+        id: &Id,
+        first: impl FnOnce() -> Result<(), VaultError>,
+    ) -> Result<bool, VaultError> {
         // What is no directory nobody reads.
         let own = self.place.below(id.as_str()).ok();
         if own.as_ref().is_some_and(|own| !own.claim()) {
             return Ok(false);
         }
+        first()?;
         let hidden = format!("{REMOVING}{id}");
         self.place.remove(&hidden)?;
         self.place.rename(id.as_str(), &hidden)?;

@@ -9,6 +9,7 @@ use super::age::Decrypting;
 use super::digest::Sha256;
 use super::error::VaultError;
 use super::manifest::Payload;
+use super::repository::Restic;
 use super::set::Set;
 
 /// The largest window that is decompressed: 128 MB, as `zstd` without `--long`.
@@ -60,6 +61,13 @@ fn content(
     payload: &Payload,
     identity: Option<&Path>,
 ) -> Result<Box<dyn Read + Send>, VaultError> {
+    if let Some(snapshot) = &payload.snapshot {
+        let restic = kept_by(set)?;
+        let giving = restic.give(snapshot, &payload.file);
+        let giving = giving.map_err(VaultError::system("read", &payload.file))?;
+        let checked = Checked::new(giving, payload.raw_bytes, Some(&payload.sha256));
+        return Ok(Box::new(checked));
+    }
     let path = set.place().path().join(&payload.file);
     let failed = || VaultError::system::<io::Error>("read", &path);
     let file = set.open(&payload.file)?;
@@ -77,6 +85,17 @@ fn content(
         Box::new(decoder(checked).map_err(failed())?)
     };
     Ok(Box::new(Checked::new(decoded, payload.raw_bytes, None)))
+}
+
+/// What keeps the content of a set that has none itself.
+pub(super) fn kept_by(set: &Set) -> Result<Restic, VaultError> {
+    let unmeant = |reason| VaultError::Odd {
+        what: "read",
+        path: set.place().path().to_owned(),
+        reason,
+    };
+    let restic = Restic::of(set).map_err(unmeant)?;
+    restic.ok_or_else(|| unmeant("its content is nowhere".to_owned()))
 }
 
 fn decoder<R: Read>(from: R) -> io::Result<Decoder<'static, BufReader<R>>> {

@@ -21,6 +21,7 @@ use super::error::{VaultError, is_full};
 use super::listed::{Content, Line};
 use super::manifest::{Counts, Payload};
 use super::place::Place;
+use super::repository::Restic;
 use super::settling::Settling;
 use crate::backup::source::Gauge;
 
@@ -42,6 +43,8 @@ pub(crate) struct SealOptions {
     pub encrypt_to: Vec<String>,
     /// Whether everything else on the machine goes first.
     pub nice: bool,
+    /// What keeps the content, where the vault does not.
+    pub repository: Option<Restic>,
 }
 
 impl Default for SealOptions {
@@ -50,6 +53,7 @@ impl Default for SealOptions {
             level: 3,
             encrypt_to: Vec::new(),
             nice: true,
+            repository: None,
         }
     }
 }
@@ -154,6 +158,39 @@ pub(super) fn seal(
     })
 }
 
+/// Has a repository keep a raw archive, to its end, and writes the list of what is in it into the vault.
+pub(super) fn keep(
+    place: &Place,
+    names: (&str, &str),
+    raw: impl Read,
+    options: &SealOptions,
+    (restic, tag): (&Restic, &str),
+    gauge: &Gauge,
+) -> Result<Sealed, SealError> {
+    let failed = || SealError::write(names.0);
+    let mut list = Output::new(place, names.1, options, false)?;
+    let mut tee = Tee {
+        from: raw,
+        out: Digesting::new(restic.keep(names.0, tag, gauge).map_err(failed())?),
+    };
+    let counts = index(&mut tee, &mut list, names.1, gauge)?;
+    let (keeping, raw_bytes, sha256) = tee.out.end();
+    // First what may fail without a trace.
+    let files = list.end()?;
+    Ok(Sealed {
+        payload: Payload {
+            file: names.0.to_owned(),
+            bytes: 0,
+            sha256,
+            raw_bytes,
+            encrypted: false,
+            snapshot: Some(keeping.end().map_err(failed())?),
+        },
+        files,
+        counts,
+    })
+}
+
 /// Writes the list of what is in a raw archive into the vault, from the archive's beginning; what was listed, its
 /// SHA-256 before it was compressed, and how much it is.
 pub(super) fn list(
@@ -235,12 +272,12 @@ fn count(counts: &mut Counts, entry: &Entry, bytes: u64) {
 }
 
 /// What is read is written elsewhere, too.
-struct Tee<R> {
+struct Tee<R, W> {
     from: R,
-    out: Output,
+    out: W,
 }
 
-impl<R: Read> Read for Tee<R> {
+impl<R: Read, W: Write> Read for Tee<R, W> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let taken = self.from.read(buffer)?;
         self.out.write_all(&buffer[..taken])?;
@@ -309,6 +346,7 @@ impl Output {
             sha256,
             raw_bytes: self.raw_bytes,
             encrypted,
+            snapshot: None,
         })
     }
 }

@@ -10,7 +10,7 @@ use super::plan::{Plan, Reading, Treated, Treatment};
 use crate::backup::source::ReadReport;
 use crate::backup::vault::{
     BackingKind, BackingOf, Consistency, EngineOf, Id, Manifest, Member, Part, PartKind,
-    ProblemTold, ProblemsTold, Role, Sealed,
+    ProblemTold, ProblemsTold, Restic, Role, Sealed,
 };
 use crate::engine::{Backing, Engine};
 use crate::environment;
@@ -176,6 +176,13 @@ pub(super) async fn manifest(
         endpoint: chosen.identity.endpoint.clone(),
     };
     manifest.containers = containers;
+    if let Some(location) = &job.arguments.repo {
+        let mut snapshots = parts
+            .iter()
+            .filter_map(|part| part.payload.snapshot.as_ref());
+        let first = snapshots.next().map_or("", String::as_str);
+        manifest.repository = Some(Restic::at(location).told(first));
+    }
     manifest.parts = parts;
     Ok(manifest)
 }

@@ -10,6 +10,7 @@ mod manifest;
 mod metrics;
 mod plan;
 pub(super) mod progress;
+mod repository;
 mod script;
 mod sealing;
 mod sweep;
@@ -42,6 +43,7 @@ pub(super) async fn run(context: &Context, arguments: &Backup) -> Result<Exit, F
     interrupts
         .or(encrypt::check(&arguments.encrypt_to))
         .await??;
+    interrupts.or(repository::check(arguments)).await??;
     let (mut all, mut exit) = interrupts
         .or(Box::pin(choose(context, arguments)))
         .await??;

@@ -12,7 +12,7 @@ use super::progress::Progress;
 use super::{apart, gone, stopped};
 use crate::backup::feed::{Fed, Feed, Pace, feed};
 use crate::backup::source::Gauge;
-use crate::backup::vault::{Incoming, SealError, SealOptions, Sealed};
+use crate::backup::vault::{Incoming, Restic, SealError, SealOptions, Sealed};
 use crate::exit::Failure;
 
 /// All parts of a set on their way into the vault, one after the other.
@@ -134,6 +134,7 @@ impl Job<'_> {
     fn seal_options(&self) -> SealOptions {
         SealOptions {
             encrypt_to: self.arguments.encrypt_to.clone(),
+            repository: self.arguments.repo.as_deref().map(Restic::at),
             ..SealOptions::default()
         }
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use whaleware::env::{DOCKER_CONFIG, DOCKER_CONTEXT, DOCKER_HOST, WW_VAULT};
+use whaleware::env::{DOCKER_CONFIG, DOCKER_CONTEXT, DOCKER_HOST, RESTIC_PASSWORD_FILE, WW_VAULT};
 
 use super::Context;
 use crate::cli::Backup;
@@ -33,10 +33,9 @@ pub(super) async fn run(context: &Context, arguments: &Backup) -> Result<Exit, F
             format!("cannot tell where this program is: {error}"),
         )
     })?;
-    let variables = [WW_VAULT, DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG];
-    let variables = variables
-        .into_iter()
-        .filter_map(|name| Some((name, variable(name)?)));
+    let docker = [DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG];
+    let variables = [WW_VAULT, RESTIC_PASSWORD_FILE].into_iter().chain(docker);
+    let variables = variables.filter_map(|name| Some((name, variable(name)?)));
     let service = service(&program, &words(own_words()), variables);
     let timer = timer(&arguments.on_calendar);
     if arguments.print {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::row::{ago, content, entries, fields};
 use super::{Context, TEXT, apart, meant, vault};
 use crate::audit::{self, TargetResult};
-use crate::backup::vault::{Aged, Keep, Listed, Reason, Set, Vault, plan};
+use crate::backup::vault::{Aged, Keep, Listed, Reason, Restic, Set, Vault, VaultError, plan};
 use crate::cli::{BackupsPrune, Format};
 use crate::commands::record;
 use crate::exit::{Exit, Failure};
@@ -223,7 +223,7 @@ impl Job {
             match still.map(|one| &one.fate) {
                 // Somebody else was faster.
                 None => Fate::Removed,
-                Some(Fate::Going) => match lock.remove(&set.id) {
+                Some(Fate::Going) => match lock.remove_after(&set.id, || let_go(set)) {
                     Ok(true) => Fate::Removed,
                     Ok(false) => Fate::Read,
                     Err(error) => Fate::Failed(Failure::from(error).message),
@@ -234,6 +234,19 @@ impl Job {
         });
         Ok(fates.collect())
     }
+}
+
+/// Has a repository forget what it keeps of a set: without the set nobody would know what it is.
+fn let_go(set: &Set) -> Result<(), VaultError> {
+    let forgotten = Restic::of(set).and_then(|restic| match restic {
+        Some(restic) => restic.forget(set).map_err(|error| error.to_string()),
+        None => Ok(()),
+    });
+    forgotten.map_err(|reason| VaultError::Odd {
+        what: "remove",
+        path: set.place().path().to_owned(),
+        reason,
+    })
 }
 
 fn aged(set: &Set) -> Aged {

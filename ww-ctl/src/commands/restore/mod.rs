@@ -19,7 +19,7 @@ use self::found::{Found, find};
 use super::Context;
 use super::interrupts::Interrupts;
 use crate::backup::restore::AreaError;
-use crate::backup::vault::{PartKind, Set, Vault};
+use crate::backup::vault::{PartKind, Restic, Set, Vault};
 use crate::cli::Restore;
 use crate::engine::{Backing, chain};
 use crate::environment::variable;
@@ -146,15 +146,9 @@ async fn set(
     let set = apart(move || Vault::open(&vault)?.find(&reference)).await?;
     let set = set?;
     set.hold()?;
-    if let Some(repository) = &set.manifest.repository {
-        let program = clean(&repository.program, 100);
-        let message = format!(
-            "cannot restore {}: {program} keeps its content",
-            set.reference()
-        );
-        return Err(Failure::new(Exit::Refused, message).hint(format!(
-            "`{program} restore` extracts it; then move it into place"
-        )));
+    if let Err(reason) = Restic::of(&set) {
+        let message = format!("cannot restore {}: {reason}", set.reference());
+        return Err(Failure::new(Exit::Refused, message).hint("nothing was touched"));
     }
     Ok(set)
 }

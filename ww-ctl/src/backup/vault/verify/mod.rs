@@ -17,7 +17,7 @@ use super::error::VaultError;
 use super::incoming::HOOK;
 use super::listed::{self, Line};
 use super::manifest::{Part, Payload};
-use super::reader::{files, reader};
+use super::reader::{files, kept_by, reader};
 use super::seal::{SealError, index};
 use super::set::Set;
 use crate::backup::source::Gauge;
@@ -105,6 +105,14 @@ fn whole(
     verdict: &mut Verdict,
 ) -> Result<(), SealError> {
     let name = &payload.file;
+    if let Some(snapshot) = &payload.snapshot {
+        let has = kept_by(set)?.has(snapshot);
+        if !has.map_err(VaultError::system("look for", name))? {
+            let words = format!("{name} is missing: restic has no snapshot {snapshot}");
+            verdict.fault(&words);
+        }
+        return Ok(());
+    }
     let file = match set.open(name) {
         Ok(file) => file,
         Err(VaultError::System { source, .. }) if source.kind() == io::ErrorKind::NotFound => {

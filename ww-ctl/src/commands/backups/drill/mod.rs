@@ -21,7 +21,7 @@ use super::wanted::{self, Wanted};
 use super::{Context, TEXT, apart, vault, verify};
 use crate::audit;
 use crate::backup::source::Gauge;
-use crate::backup::vault::{How, Part, PartKind, Set, Vault, Verdict};
+use crate::backup::vault::{How, Part, PartKind, Restic, Set, Vault, Verdict};
 use crate::cli::BackupsDrill;
 use crate::commands::backup::progress::Progress;
 use crate::commands::interrupts::{Interrupts, interrupted};
@@ -78,17 +78,13 @@ pub(super) async fn run(context: &Context, arguments: &BackupsDrill) -> Result<E
     findings.end(Some(entry))
 }
 
-/// What another program keeps.
+/// What is kept in a repository that is not the one that is meant.
 fn refuse_kept(one: &Wanted) -> Result<(), Failure> {
     let Wanted::Set(set) = one else { return Ok(()) };
-    let Some(repository) = &set.manifest.repository else {
+    let Err(reason) = Restic::of(set) else {
         return Ok(());
     };
-    let program = clean(&repository.program, 100);
-    let message = format!(
-        "cannot drill {}: {program} keeps its content",
-        set.reference()
-    );
+    let message = format!("cannot drill {}: {reason}", set.reference());
     Err(Failure::new(Exit::Refused, message))
 }
 

@@ -159,6 +159,10 @@ fn a_repository_keeps_the_same_once_and_all_of_it_is_proven_and_comes_back() {
         8 << 20
     );
 
+    let scratch = lab.directory("scratch");
+    let scratch = scratch.to_string_lossy();
+    with(true, &["backups", "drill", name, "--scratch", &scratch]).expect(0);
+
     // With a set goes what it is a set of.
     let prune = ["backups", "prune", "--keep-last", "1", "--yes"];
     with(true, &prune).expect(0);
@@ -168,6 +172,31 @@ fn a_repository_keeps_the_same_once_and_all_of_it_is_proven_and_comes_back() {
     repository.restic(&["forget", id]).expect(0);
     let told = with(true, &["backups", "verify", name]).expect(9).stdout;
     assert!(told.contains("restic has no snapshot"), "{told}");
+}
+
+#[test]
+fn what_a_script_wrote_is_kept_too_and_goes_back_to_the_other_one() {
+    let lab = Lab::new("repository-hook");
+    let repository = Repository::new(&lab);
+    let tree = lab.tree("app");
+    tree.all_scripts();
+    let backup = "#!/bin/sh\ncp /data/value $WW_BACKUP_DIR/value\n";
+    tree.file("usr/backup", 0o755, backup);
+    let restore = "#!/bin/sh\ncp $WW_BACKUP_DIR/value /data/value\n";
+    tree.file("usr/restore", 0o755, restore);
+    let vault = Vault::at(&lab, lab.directory("out"));
+    let mount = format!("{}:/backup", vault.path.display());
+    let guest = lab.start("app", &lab.image(&tree), &["-v", &mount], &[]);
+    guest.reaches("UP");
+    let value = guest.data.join("value");
+    std::fs::write(&value, "old").expect("a file");
+    let set = repository.backup(&vault, &guest);
+    assert_eq!(manifest(&set)["consistency"], "hook");
+    assert!(!set.join("hook").exists());
+    std::fs::write(&value, "new").expect("a file");
+    let words = ["restore", &guest.name, &guest.name, "--yes"];
+    repository.with(&vault.path, true, &words).expect(0);
+    assert_eq!(std::fs::read_to_string(&value).expect("a file"), "old");
 }
 
 #[test]

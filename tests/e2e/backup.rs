@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::lab::{Guest, Lab, Ran, docker, run, until, ww_ctl_command};
+use crate::lab::{Guest, Lab, Ran, docker, run, until, ww_ctl_command, ww_ctl_path};
+use crate::pty::Terminal;
 use crate::tree::Tree;
 
 /// A vault, and the journal of what is under way, of one test.
@@ -543,6 +544,33 @@ fn a_second_backup_of_the_same_waits_for_nobody_and_a_signal_brings_everything_b
     }
     std::fs::write(&go, "").expect("a file");
     vault.backup(&[&guest.name]).expect(0);
+}
+
+#[test]
+fn a_terminal_that_is_closed_takes_nothing_with_it() {
+    let lab = Lab::new("backup");
+    let vault = Vault::new(&lab);
+    let guest = app(&lab, "app", |tree| {
+        tree.script("svcdown", "while [ ! -e /data/go ]; do sleep 0.05; done");
+    });
+    let words = format!(
+        "WW_AUDIT_FILE={} WW_VAULT={} exec {} backup {}",
+        vault.audit.display(),
+        vault.path.display(),
+        ww_ctl_path().display(),
+        guest.name
+    );
+    let terminal = Terminal::new(&words, 24, 80);
+    guest.wrote("+svcdown", 1);
+    // Nothing can be written to it any more, either.
+    drop(terminal);
+    std::fs::write(guest.data.join("go"), "").expect("a file");
+    until("the backup to be taken back", || {
+        (vault.under_way() == 0).then_some(())
+    });
+    guest.reaches("UP");
+    assert!(vault.sets(&guest.name).is_empty());
+    vault.is_tidy(&guest.name);
 }
 
 #[test]

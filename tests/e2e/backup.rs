@@ -533,6 +533,8 @@ fn a_second_backup_of_the_same_waits_for_nobody_and_a_signal_brings_everything_b
         guest.wrote("+svcdown", time);
         vault.backup(&[&guest.name]).expect(10);
         child.signal(signal);
+        // A shell tells it once more.
+        child.signal("-HUP");
         std::fs::write(&go, "").expect("a file");
         let ended = child.0.wait_with_output().expect("its end");
         let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
@@ -566,7 +568,9 @@ fn a_terminal_that_is_closed_takes_nothing_with_it() {
     drop(terminal);
     std::fs::write(guest.data.join("go"), "").expect("a file");
     until("the backup to be taken back", || {
-        (vault.under_way() == 0).then_some(())
+        let all = vault.entries(&guest.name);
+        let is_half = all.iter().any(|one| file_name(one).starts_with(".inc"));
+        (vault.under_way() == 0 && !is_half).then_some(())
     });
     guest.reaches("UP");
     assert!(vault.sets(&guest.name).is_empty());

@@ -411,7 +411,7 @@ fn a_second_one_waits_for_nobody_and_a_service_that_is_not_back_is_told() {
 }
 
 #[test]
-fn what_is_restored_is_not_pruned_meanwhile() {
+fn what_is_restored_is_neither_pruned_nor_backed_up_meanwhile() {
     let lab = Lab::new("restore");
     let vault = Vault::new(&lab);
     let tree = lab.tree("app");
@@ -436,6 +436,11 @@ fn what_is_restored_is_not_pruned_meanwhile() {
     let told = prune();
     assert!(told.contains("being read"), "{told}");
     assert_eq!(vault.sets(name), sets);
+    // Nor is what is half-exchanged backed up.
+    vault
+        .backup(&[name])
+        .expect(10)
+        .says(&["exchanges just now"]);
     std::fs::remove_file(guest.data.join("hold")).expect("a file");
     assert_eq!(first.wait().expect("its end").code(), Some(0));
     assert!(prune().contains("removed"));
@@ -476,6 +481,18 @@ fn closing_the_terminal_takes_it_back_and_a_backup_settles_what_a_killed_one_has
         }
     }
     std::fs::remove_file(&hold).expect("a file");
+    // As long as that cannot be settled nothing is read of it.
+    let record = beside(&guest.data).join("incoming/record.json");
+    let written = std::fs::read(&record).expect("a record");
+    std::fs::write(&record, "{").expect("a record");
+    let sets = vault.sets(name);
+    vault
+        .backup(&[name])
+        .expect(6)
+        .says(&["what was done to", "has left half-done"]);
+    assert_eq!(vault.sets(name), sets);
+    assert_eq!(vault.restores_under_way(), 1);
+    std::fs::write(&record, written).expect("a record");
     vault
         .backup(&[name])
         .expect(0)

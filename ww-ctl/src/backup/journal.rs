@@ -121,6 +121,8 @@ pub(crate) struct Left {
     pub odd: Vec<String>,
     /// How many are under way just now.
     pub under_way: usize,
+    /// What those are, as far as it can be read.
+    pub busy: Vec<UnderWay>,
 }
 
 /// What is written down of one. It stays until [`Self::end`].
@@ -194,6 +196,8 @@ impl Journal {
         for path in paths {
             let Some(held) = hold(&path).map_err(failed("open", &path))? else {
                 left.under_way += 1;
+                let file = open(&path).map_err(failed("open", &path))?;
+                left.busy.extend(read_from(&file));
                 continue;
             };
             match read_from(&held) {
@@ -288,23 +292,26 @@ fn failed(what: &'static str, path: &Path) -> impl Fn(io::Error) -> JournalError
     }
 }
 
-/// Takes a file over, unless somebody has it.
-fn hold(path: &Path) -> io::Result<Option<Flock<File>>> {
+fn open(path: &Path) -> io::Result<File> {
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-    let file = OpenOptions::new()
+    OpenOptions::new()
         .read(true)
         .custom_flags(flags.bits())
-        .open(path)?;
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        .open(path)
+}
+
+/// Takes a file over, unless somebody has it.
+fn hold(path: &Path) -> io::Result<Option<Flock<File>>> {
+    match Flock::lock(open(path)?, FlockArg::LockExclusiveNonblock) {
         Ok(held) => Ok(Some(held)),
         Err((_, Errno::EWOULDBLOCK)) => Ok(None),
         Err((_, error)) => Err(error.into()),
     }
 }
 
-fn read_from(held: &Flock<File>) -> Result<UnderWay, String> {
+fn read_from(file: &File) -> Result<UnderWay, String> {
     let mut text = String::new();
-    let mut bounded = Read::take(&**held, LARGEST);
+    let mut bounded = Read::take(file, LARGEST);
     let read = bounded.read_to_string(&mut text);
     read.map_err(|error| error.to_string())?;
     let read: UnderWay = serde_json::from_str(&text).map_err(|error| error.to_string())?;
@@ -355,7 +362,9 @@ mod tests {
             entries: left,
             odd,
             under_way: others,
+            busy,
         } = journal.left().unwrap();
+        assert_eq!(busy.len(), others);
         assert_eq!((left.len(), odd.len(), others), (1, 0, 1));
         assert_eq!(left[0].under_way, under_way("shop"));
         assert!(

@@ -41,9 +41,11 @@ impl Interrupts {
     /// The next one.
     pub(super) async fn next(&mut self) -> u8 {
         let number = tokio::select! {
+            biased;
             Some(()) = self.interrupt.recv() => SignalKind::interrupt().as_raw_value(),
             Some(()) = self.terminate.recv() => SignalKind::terminate().as_raw_value(),
-            Some(()) = heard(self.hang_up.as_mut()) => SignalKind::hangup().as_raw_value(),
+            // It comes from the kernel and from the shell, and is nobody's impatience.
+            Some(()) = heard(self.hang_up.as_mut()), if self.came.is_none() => SignalKind::hangup().as_raw_value(),
             else => std::future::pending().await,
         };
         let number = u8::try_from(number).unwrap_or(0);

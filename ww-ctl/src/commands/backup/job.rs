@@ -17,6 +17,7 @@ use crate::backup::feed::Feed;
 use crate::backup::source::{Gauge, Noted, ReadReport, SourceError, Weight};
 use crate::backup::vault::{Id, Incoming, Lock, Manifest, SealError, Vault, VaultError};
 use crate::cli::Backup;
+use crate::commands::restore::left::{Another, others};
 use crate::engine::chain;
 use crate::exit::{Exit, Failure};
 use crate::fleet::clean;
@@ -102,6 +103,7 @@ impl<'a> Job<'a> {
         let work = Box::pin(plan(self.context, self.arguments, self.chosen, progress));
         let plan = self.stop.run_until_cancelled(work).await;
         let plan = plan.unwrap_or_else(|| Err(stopped()))?;
+        self.is_not_restored().await?;
         let place = self.place(&plan.vault).await?;
         let free = has_room(&place.vault, &plan)?;
         progress.say(&plan.words(Some(free)));
@@ -143,6 +145,29 @@ impl<'a> Job<'a> {
             self.context.output.detail(&words);
         }
         Ok(place)
+    }
+
+    /// Data that a restore exchanges, or has exchanged in part, are of no moment.
+    async fn is_not_restored(&self) -> Result<(), Failure> {
+        let all = others(self.context, &self.chosen.identity.id).await?;
+        let members = &self.chosen.group.members;
+        let is_own = |another: &&Another| {
+            let mut members = members.iter();
+            members.any(|one| {
+                one.name == another.name || another.touched.iter().any(|other| other.id == one.id)
+            })
+        };
+        let Some(another) = all.iter().find(is_own) else {
+            return Ok(());
+        };
+        let name = clean(&another.name, 200);
+        Err(if another.is_over {
+            let message = format!("cannot back up what a restore of {name} has left half-done");
+            Failure::new(Exit::Refused, message).hint("its data have to be in order first")
+        } else {
+            let message = format!("cannot back up what a restore of {name} exchanges just now");
+            Failure::new(Exit::Locked, message).hint("wait until that has ended")
+        })
     }
 
     /// Data that are empty are more often not mounted than meant to be so.

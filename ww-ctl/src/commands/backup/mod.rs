@@ -105,7 +105,14 @@ async fn settle_restores(context: &Context, all: &[Chosen]) -> Result<bool, Fail
     for one in all {
         if engines.insert(&one.identity.id) {
             let target = context.target(&one.host)?;
-            was_any |= settle(context, target, &one.engine, &one.identity.id).await?;
+            match settle(context, target, &one.engine, &one.identity.id).await {
+                Ok(was_one) => was_any |= was_one,
+                // The others are backed up all the same.
+                Err(failure) => {
+                    context.output.failure(&failure);
+                    was_any = true;
+                }
+            }
         }
     }
     Ok(was_any)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::found::Found;
 use super::{Context, apart, of_area, users};
-use crate::backup::journal::{Entry, Journal};
+use crate::backup::journal::{Entry, Journal, Touched, UnderWay};
 use crate::backup::restore::{Area, AreaError};
 use crate::engine::{Engine, Target, chain};
 use crate::exit::{Exit, Failure};
@@ -55,10 +55,13 @@ pub(in crate::commands) async fn settle(
         .filter(|entry| entry.under_way.engine == identity)
         .collect();
     let was_any = !own.is_empty();
+    let mut failed = None;
     for entry in own {
-        one(context, target, engine, entry).await?;
+        if let Err(failure) = one(context, target, engine, entry).await {
+            failed.get_or_insert(failure);
+        }
     }
-    Ok(was_any)
+    failed.map_or(Ok(was_any), Err)
 }
 
 async fn one(
@@ -110,7 +113,39 @@ fn recover(tree: &std::path::Path, is_done: bool) -> Result<(), AreaError> {
     Ok(())
 }
 
-/// The same for the Engine of some data.
+/// A restore of another call.
+pub(in crate::commands) struct Another {
+    /// Whose data it exchanges.
+    pub name: String,
+    /// What it stops.
+    pub touched: Vec<Touched>,
+    /// That call is over, and could not be settled.
+    pub is_over: bool,
+}
+
+/// Those there are on this Engine.
+///
+/// # Errors
+/// When nobody can tell.
+pub(in crate::commands) async fn others(
+    context: &Context,
+    identity: &str,
+) -> Result<Vec<Another>, Failure> {
+    let journal = journal(context)?;
+    let left = apart(move || journal.left()).await?;
+    let left = left.map_err(|error| Failure::new(Exit::Failed, clean(&chain(&error), 1000)))?;
+    let over = left.entries.into_iter().map(|one| (one.under_way, true));
+    let all = over.chain(left.busy.into_iter().map(|one| (one, false)));
+    let own = all.filter(|(one, _)| one.engine == identity);
+    let another = |(one, is_over): (UnderWay, bool)| Another {
+        name: one.name,
+        touched: one.touched,
+        is_over,
+    };
+    Ok(own.map(another).collect())
+}
+
+/// What was left on the Engine of some data is settled.
 pub(super) async fn settle_for(context: &Context, found: &Found) -> Result<(), Failure> {
     let target = context.target(&found.host)?;
     let _was_any = settle(context, target, &found.engine, &found.identity.id).await?;

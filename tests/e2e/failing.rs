@@ -159,4 +159,13 @@ fn data_on_a_disk_that_fails_are_not_exchanged_for_what_could_not_be_written() {
     let mut names: Vec<_> = names.filter(|name| name != "lost+found").collect();
     names.sort();
     assert_eq!(names, ["data"]);
+
+    // Nor is a part of it left where it was only to be looked at.
+    let place = disk.place.join("look");
+    let mut look = vault.other(&["restore", name, "--into-dir"]);
+    run(look.arg(&place))
+        .expect(1)
+        .says(&["Input/output error"]);
+    let left = fs::read_dir(&place).expect("a directory").count();
+    assert_eq!(left, 0);
 }

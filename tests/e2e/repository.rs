@@ -172,6 +172,12 @@ fn a_repository_keeps_the_same_once_and_all_of_it_is_proven_and_comes_back() {
     repository.restic(&["forget", id]).expect(0);
     let told = with(true, &["backups", "verify", name]).expect(9).stdout;
     assert!(told.contains("restic has no snapshot"), "{told}");
+
+    // What cannot be looked into hides nothing of what can.
+    vault.backup(&[name]).expect(0);
+    let ran = with(false, &["backups", "verify", "--all"]).expect(1);
+    assert!(ran.stdout.contains("is what it was"), "{}", ran.stdout);
+    ran.says(&["RESTIC_REPOSITORY"]);
 }
 
 #[test]

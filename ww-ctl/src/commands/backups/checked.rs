@@ -27,6 +27,8 @@ pub(super) struct Findings<'a> {
     results: Vec<TargetResult>,
     documents: Vec<Value>,
     is_good: bool,
+    /// How it ends where nothing that was looked into is bad.
+    exit: Exit,
 }
 
 impl<'a> Findings<'a> {
@@ -37,6 +39,7 @@ impl<'a> Findings<'a> {
             results: Vec::new(),
             documents: Vec::new(),
             is_good: true,
+            exit: Exit::Done,
         }
     }
 
@@ -56,6 +59,18 @@ impl<'a> Findings<'a> {
         self.context.output.data(&text)
     }
 
+    /// One that could not be looked into: that hides nothing of the others.
+    pub(super) fn miss(&mut self, reference: &str, failure: &Failure) {
+        self.context.output.failure(failure);
+        self.exit = self.exit.max(failure.exit);
+        self.results.push(TargetResult {
+            target: audit::Target::named("", reference),
+            ok: false,
+            words: failure.message.clone(),
+            took_ms: 0,
+        });
+    }
+
     /// The end of it, for the audit journal too.
     pub(super) fn end(self, entry: Option<audit::Entry>) -> Result<Exit, Failure> {
         if self.context.format == Format::Json {
@@ -63,7 +78,7 @@ impl<'a> Findings<'a> {
             self.context.output.data(&record::document(all))?;
         }
         let exit = if self.is_good {
-            Exit::Done
+            self.exit
         } else {
             Exit::Unverified
         };

@@ -49,7 +49,11 @@ pub(super) async fn run(context: &Context, arguments: &BackupsVerify) -> Result<
             context.output.warn(&chain(&error));
             continue;
         }
-        findings.add(&check(context, arguments, one, writes).await?)?;
+        let reference = one.reference();
+        match check(context, arguments, one, writes).await {
+            Ok(checked) => findings.add(&checked)?,
+            Err(failure) => findings.miss(&reference, &failure),
+        }
     }
     findings.end(entry)
 }

@@ -1,12 +1,13 @@
 //! A backup as files beside everything else: put together and compared with what it lists.
 
+use std::ffi::CString;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{Dir, Mode, OFlags, openat};
 use tokio_util::sync::CancellationToken;
 
 use super::told::Told;
@@ -203,7 +204,14 @@ pub(super) async fn extract_into(
                     format!("cannot make {}: {error}", shown(&path)),
                 )
             })?;
-            put_together(&wanted, &root, &at_work).map_err(Failure::from)
+            let was_empty = is_empty(&root);
+            put_together(&wanted, &root, &at_work).map_err(|unfit| {
+                // A part of a backup must not be taken for one.
+                if was_empty {
+                    let _left = clear(&root);
+                }
+                Failure::from(unfit)
+            })
         });
         let mut work = Box::pin(work);
         let (own, token) = (gauge.clone(), stop.clone());
@@ -236,6 +244,28 @@ pub(super) async fn extract_into(
     }
     .print(context, None)?;
     Ok(Exit::Done)
+}
+
+fn names(root: &OwnedFd) -> io::Result<Vec<CString>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(root)? {
+        let name = entry?.file_name().to_owned();
+        if name.as_bytes() != b"." && name.as_bytes() != b".." {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+fn is_empty(root: &OwnedFd) -> bool {
+    names(root).is_ok_and(|names| names.is_empty())
+}
+
+fn clear(root: &OwnedFd) -> io::Result<()> {
+    for name in names(root)? {
+        ww_archive::remove::remove(root.as_fd(), &name)?;
+    }
+    Ok(())
 }
 
 fn fresh(path: &Path) -> io::Result<OwnedFd> {

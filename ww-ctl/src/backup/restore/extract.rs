@@ -11,7 +11,7 @@ use ww_archive::unpack::{UnpackError, UnpackOptions, Unpacked, unpack};
 use ww_archive::{Entry, Problem, ProblemKind, Watch};
 
 use crate::backup::source::Gauge;
-use crate::backup::vault::{HOOK, PartKind, Set, VaultError, reader};
+use crate::backup::vault::{Ahead, HOOK, PartKind, Set, VaultError, reader};
 use crate::fleet::clean;
 
 /// So many problems are listed.
@@ -68,6 +68,9 @@ pub(crate) enum ExtractError {
     /// What a script wrote cannot be read.
     #[error("cannot read what the script wrote")]
     Pack(#[from] PackError),
+    /// There is no thread to decode it.
+    #[error("cannot begin to decode it")]
+    Thread(#[source] io::Error),
     /// More is not as it was than can be kept in mind.
     #[error("more than {MOST} files cannot be made as they were")]
     TooMany,
@@ -87,9 +90,12 @@ impl ExtractError {
             Self::Vault(VaultError::System { source, .. }) => {
                 source.kind() == io::ErrorKind::NotFound
             }
-            Self::Vault(_) | Self::Unpack(_) | Self::Pack(_) | Self::TooMany | Self::Stopped => {
-                false
-            }
+            Self::Vault(_)
+            | Self::Unpack(_)
+            | Self::Pack(_)
+            | Self::Thread(_)
+            | Self::TooMany
+            | Self::Stopped => false,
         }
     }
 
@@ -127,7 +133,9 @@ pub(crate) fn extract(
     if is_tree {
         return copy(wanted, target, gauge);
     }
-    let mut content = reader(wanted.set, wanted.part, wanted.identity)?;
+    // Files are made meanwhile.
+    let content = reader(wanted.set, wanted.part, wanted.identity)?;
+    let mut content = Ahead::of(content).map_err(ExtractError::Thread)?;
     let extracted = from(&mut content, wanted, target, gauge)?;
     // What is behind the archive belongs to what was written.
     io::copy(&mut content, &mut io::sink()).map_err(ExtractError::Tail)?;

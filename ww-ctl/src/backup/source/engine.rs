@@ -28,7 +28,7 @@ const PIECE: usize = 128 * 1024;
 #[derive(Clone)]
 pub(crate) struct Archive {
     engine: Engine,
-    id: String,
+    pub(super) id: String,
     place: String,
     /// What is mounted in it, below.
     mounts: Arc<[Vec<u8>]>,

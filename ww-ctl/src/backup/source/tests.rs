@@ -122,10 +122,13 @@ impl Lab {
         let host = host::find(&self.engine, &members, &data).await;
         let agent = agent::find(&self.engine, &members, &data).await;
         let engine = engine::find(&self.engine, &members, &data).await;
+        let engine = engine.unwrap().unwrap();
+        // The Engine lets nobody do anything with a container while its archive is read.
+        assert_eq!(engine.id, keeper.id(), "through one that does not run");
         [
             Source::Host(host.unwrap().unwrap()),
             Source::Agent(agent.unwrap().unwrap()),
-            Source::Engine(engine.unwrap().unwrap()),
+            Source::Engine(engine),
         ]
     }
 }

@@ -4,6 +4,7 @@
 //! scripts can write to it: whatever is found in it may have been put there by one of them. See [`place`].
 
 mod age;
+mod ahead;
 mod digest;
 mod error;
 mod id;
@@ -31,6 +32,7 @@ use jiff::Timestamp;
 use nix::fcntl::{Flock, FlockArg};
 use rustix::fs::fstatvfs;
 
+pub(crate) use ahead::Ahead;
 pub(crate) use digest::{Digesting, Sha256, hex, sha256};
 pub(crate) use error::VaultError;
 pub(crate) use id::Id;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::lab::{Lab, Ran, part, run, until, ww_ctl_command};
+use crate::lab::{Lab, Ran, is_soak, part, run, until, ww_ctl_command};
 
 /// How many backups of each with `make test`, and with `make soak-databases`.
 const SHORT: u64 = 2;
@@ -57,15 +57,6 @@ const MARIADB: Kind = Kind {
     check: "mariadb-check --no-defaults -S /tmp/my.sock -u root --extended c | tee /tmp/check; ! grep -v -q 'OK$' /tmp/check",
     count: "mariadb --no-defaults -S /tmp/my.sock -u root -N -B -e 'select concat(\"{\\\"n\\\":\", n, \"}\") from c.t'",
 };
-
-fn is_soak() -> bool {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the tests' own seam to their environment"
-    )]
-    let soak = std::env::var_os("WW_SOAK");
-    soak.is_some()
-}
 
 /// An image of the base of both, with this one's scripts.
 fn image(lab: &Lab, kind: &Kind, base: &str) -> String {

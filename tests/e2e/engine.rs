@@ -9,9 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use std::time::Duration;
-
-use crate::lab::{PATIENCE, Ran, busybox_path, docker, now, run, until};
+use crate::lab::{Ran, busybox_path, docker, run, until, until_or};
 
 /// An Engine besides the one that is there: its own directories, socket, network, mounts and
 /// processes. All that it starts ends with it.
@@ -113,23 +111,18 @@ impl Engine {
 
     /// Waits until it answers.
     pub(crate) fn answers(&mut self) {
-        let begun = now();
-        while self.docker(&["version"]).code() != 0 {
-            let state = self.init.try_wait().expect("its state");
-            let state = match state {
-                Some(status) => format!("ended with {status}"),
-                None if begun.elapsed() > PATIENCE => format!("does not answer for {PATIENCE:?}"),
-                None => {
-                    std::thread::sleep(Duration::from_millis(10));
-                    continue;
+        let (log, url) = (self.root.join("log"), self.url());
+        let log = || std::fs::read_to_string(&log).unwrap_or_default();
+        until_or(
+            || format!("an Engine of the test's own: {}", log()),
+            || {
+                if let Some(status) = self.init.try_wait().expect("its state") {
+                    panic!("the Engine ended with {status}: {}", log());
                 }
-            };
-            panic!("the test's own Engine {state}: {}", self.log());
-        }
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.root.join("log")).unwrap_or_default()
+                let asked = run(Command::new("docker").args(["-H", &url, "version"]));
+                (asked.code() == 0).then_some(())
+            },
+        );
     }
 
     /// Sends its daemon a signal.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::backup::{Vault, manifest};
 use crate::engine::{Engine, Kind};
-use crate::lab::{Guest, Lab, docker, now, run, until};
+use crate::lab::{Guest, Lab, docker, is_soak, now, run, until};
 
 /// So many kills there are where there is little time, of each kind.
 const FEW: u32 = 4;
@@ -26,12 +26,7 @@ enum Victim {
 }
 
 fn kills() -> u32 {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the tests' own seam to their environment"
-    )]
-    let soaks = std::env::var_os("WW_SOAK").is_some();
-    if soaks { MANY } else { FEW }
+    if is_soak() { MANY } else { FEW }
 }
 
 /// A group of containers with data to be read.

@@ -167,9 +167,25 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
+/// Whether there is time for what takes long.
+pub(crate) fn is_soak() -> bool {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the tests' own seam to their environment"
+    )]
+    let soak = std::env::var_os("WW_SOAK");
+    soak.is_some()
+}
+
 /// Looks again and again until there is something to see. Fails the test after [`PATIENCE`].
 #[track_caller]
-pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    until_or(|| what.to_owned(), look)
+}
+
+/// The same, where what there is to say is known only when it was in vain.
+#[track_caller]
+pub(crate) fn until_or<T>(what: impl Fn() -> String, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = now();
     loop {
         if let Some(seen) = look() {
@@ -177,7 +193,8 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         }
         assert!(
             begun.elapsed() < PATIENCE,
-            "waited {PATIENCE:?} in vain for {what}"
+            "waited {PATIENCE:?} in vain for {}",
+            what()
         );
         std::thread::sleep(Duration::from_millis(10));
     }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::backup::Vault;
-use crate::lab::{Guest, Lab, Ran, docker, now, run};
+use crate::lab::{Guest, Lab, Ran, docker, is_soak, now, run};
 
 /// So many kills there are where there is little time.
 const FEW: u32 = 10;
@@ -16,15 +16,6 @@ const MANY: u32 = 200;
 
 /// So many bytes are changed of each file of a backup where there is more time: 501 in all.
 const CHANGED: u32 = 167;
-
-fn is_soak() -> bool {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the tests' own seam to their environment"
-    )]
-    let soak = std::env::var_os("WW_SOAK");
-    soak.is_some()
-}
 
 fn restore(vault: &Vault, words: &[&str]) -> Ran {
     run(&mut command(vault, words))
@@ -61,6 +52,16 @@ fn app(lab: &Lab, more: &[&str]) -> Guest {
     let tree = lab.tree("app");
     tree.all_scripts();
     let guest = lab.start("app", &lab.image(&tree), more, &[]);
+    guest.reaches("UP");
+    guest
+}
+
+/// One whose services do not go down as long as its data have a file `hold`.
+fn held(lab: &Lab) -> Guest {
+    let tree = lab.tree("app");
+    tree.all_scripts()
+        .script("svcdown", "while [ -e /data/hold ]; do sleep 0.05; done");
+    let guest = lab.start("app", &lab.image(&tree), &[], &[]);
     guest.reaches("UP");
     guest
 }
@@ -414,11 +415,7 @@ fn a_second_one_waits_for_nobody_and_a_service_that_is_not_back_is_told() {
 fn what_is_restored_is_neither_pruned_nor_backed_up_meanwhile() {
     let lab = Lab::new("restore");
     let vault = Vault::new(&lab);
-    let tree = lab.tree("app");
-    tree.all_scripts()
-        .script("svcdown", "while [ -e /data/hold ]; do sleep 0.05; done");
-    let guest = lab.start("app", &lab.image(&tree), &[], &[]);
-    guest.reaches("UP");
+    let guest = held(&lab);
     let name = guest.name.as_str();
     vault.backup(&[name]).expect(0);
     std::fs::write(guest.data.join("hold"), "").expect("a file");
@@ -452,11 +449,7 @@ fn what_is_restored_is_neither_pruned_nor_backed_up_meanwhile() {
 fn closing_the_terminal_takes_it_back_and_a_backup_settles_what_a_killed_one_has_left() {
     let lab = Lab::new("restore");
     let vault = Vault::new(&lab);
-    let tree = lab.tree("app");
-    tree.all_scripts()
-        .script("svcdown", "while [ -e /data/hold ]; do sleep 0.05; done");
-    let guest = lab.start("app", &lab.image(&tree), &[], &[]);
-    guest.reaches("UP");
+    let guest = held(&lab);
     let name = guest.name.as_str();
     vault.backup(&[name]).expect(0);
     let (since, hold) = (guest.data.join("since"), guest.data.join("hold"));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, Weak};
 
-use crate::lab::{Guest, Lab, Ran, docker, run, until, ww_ctl, ww_ctl_command};
+use crate::lab::{Guest, Lab, Ran, docker, is_soak, run, until, ww_ctl, ww_ctl_command};
 use crate::proxy::{Moment, Proxy};
 
 /// So many of the first steps are the same, whatever the new image does: up to its start.
@@ -553,15 +553,6 @@ fn killed(lab: &Lab, guest: &Guest, image: &str, at: usize, moment: Moment) -> V
     proxy.changes()
 }
 
-/// Whether all is to be tried, not only enough to notice.
-fn soaks() -> bool {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the tests' own seam to their environment"
-    )]
-    std::env::var_os("WW_SOAK").is_some()
-}
-
 /// Kills an upgrade at each of its steps; the second call does the rest.
 fn kill_at_every_step(image: fn(&Images) -> &str, code: i32, stays: bool) {
     let images = Images::shared();
@@ -578,7 +569,7 @@ fn kill_at_every_step(image: fn(&Images) -> &str, code: i32, stays: bool) {
     let mut cases = Vec::new();
     for at in 1..=steps.len() + 1 {
         for (number, moment) in moments.into_iter().enumerate() {
-            if soaks() || (number < 2 && at % 2 == number) {
+            if is_soak() || (number < 2 && at % 2 == number) {
                 cases.push((at, moment));
             }
         }

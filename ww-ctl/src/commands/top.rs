@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use super::{Context, restart, stop};
+use super::{Context, cfg, restart, stop};
 use crate::audit::{self, Journal};
 use crate::cli::Top;
 use crate::engine::{LogQuery, Scope, Target};
@@ -120,6 +120,10 @@ async fn serve(
                 Errand::ReadLogs(key) => {
                     let lines = read_logs(&does.handle, &key).await;
                     Answer::Logs(key, lines.map_err(|failure| failure.message))
+                }
+                Errand::ReadConfiguration(key) => {
+                    let settings = cfg::settings(&does.handle, &key).await;
+                    Answer::Configuration(key, settings)
                 }
             };
             // Nobody to tell means that the dashboard was left.

@@ -31,6 +31,8 @@ pub(crate) enum Action {
     PreviousTab,
     /// The tab with this number, from 0.
     Tab(usize),
+    /// Why it is not ready, on the whole screen.
+    Why,
     /// Type a filter.
     Filter,
     /// The next way to sort.
@@ -245,13 +247,28 @@ pub(crate) const KEYMAP: &[Binding] = &[
     ),
     bind(&[Char('1')], LOOKING, Action::Tab(0), "tab Summary", ""),
     bind(&[Char('2')], LOOKING, Action::Tab(1), "tab Timeline", ""),
-    bind(&[Char('3')], LOOKING, Action::Tab(2), "tab Health", ""),
     bind(
-        &[Char('4'), Char('l')],
+        &[Char('3'), Char('l')],
         LOOKING,
-        Action::Tab(3),
+        Action::Tab(2),
         "tab Logs",
         "logs",
+    ),
+    bind(&[Char('4')], LOOKING, Action::Tab(3), "tab Health", ""),
+    bind(
+        &[Char('5')],
+        LOOKING,
+        Action::Tab(4),
+        "tab Config: each value and where it comes from",
+        "",
+    ),
+    bind(&[Char('6')], LOOKING, Action::Tab(5), "tab Why", ""),
+    bind(
+        &[Char('w')],
+        LOOKING,
+        Action::Why,
+        "why is it not ready? on the whole screen",
+        "why",
     ),
     bind(
         &[Char('/')],

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use whaleware::lifecycle::Moment;
 
-use super::model::{Model, Tab};
+use super::model::Model;
 use super::msg::Cmd;
 use super::view;
 use crate::fleet::{ContainerKey, clean};
@@ -37,7 +37,7 @@ pub(crate) enum Logs {
 
 /// What is to be asked for so that the tab of the logs has something to show.
 pub(super) fn wanted(model: &mut Model) -> Option<Cmd> {
-    if model.tab != Tab::Logs || view::details_rows(model) == 0 {
+    if !model.tab.has_output() || view::details_rows(model) == 0 {
         return None;
     }
     let now = model.now.moment;

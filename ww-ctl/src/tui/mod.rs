@@ -11,6 +11,7 @@
 //! Every message carries its time, so a record of the messages replays the same screens.
 
 mod asking;
+mod configuration;
 mod confirm;
 mod filter;
 mod keymap;
@@ -28,6 +29,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use configuration::Setting;
 pub(crate) use model::Access;
 pub(crate) use msg::{Answer, Errand, Reply, Request, Verb};
 pub(crate) use runtime::{Ended, Feed, Start, TuiError, run};

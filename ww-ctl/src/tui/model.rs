@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use whaleware::lifecycle::Moment;
 
+use super::configuration::Configuration;
 use super::confirm::Confirmation;
 use super::filter::Filter;
 use super::logs::Logs;
@@ -68,30 +69,57 @@ pub(crate) enum Tab {
     Summary,
     /// The scripts of this boot as bars, the transitions.
     Timeline,
-    /// The checks and what the last one printed.
-    Health,
     /// What the container printed last.
     Logs,
+    /// The checks and what the last one printed.
+    Health,
+    /// The values it is configured with, and where they come from.
+    Configuration,
+    /// Why it is not ready.
+    Why,
 }
 
 impl Tab {
     /// All of them, as they stand from left to right.
-    pub(crate) const ALL: [Self; 4] = [Self::Summary, Self::Timeline, Self::Health, Self::Logs];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Summary,
+        Self::Timeline,
+        Self::Logs,
+        Self::Health,
+        Self::Configuration,
+        Self::Why,
+    ];
 
     /// What it is called.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Summary => "Summary",
             Self::Timeline => "Timeline",
-            Self::Health => "Health",
             Self::Logs => "Logs",
+            Self::Health => "Health",
+            Self::Configuration => "Config",
+            Self::Why => "Why",
         }
+    }
+
+    /// Which one it is from the left, from 0.
+    const fn place(self) -> usize {
+        self as usize
+    }
+
+    /// The key that opens it.
+    pub(crate) const fn number(self) -> usize {
+        self.place() + 1
     }
 
     /// The one so many further right, around the end.
     pub(crate) fn turned(self, by: usize) -> Self {
-        let place = Self::ALL.iter().position(|tab| *tab == self);
-        Self::ALL[place.map_or(0, |place| (place + by) % Self::ALL.len())]
+        Self::ALL[(self.place() + by) % Self::ALL.len()]
+    }
+
+    /// Whether it shows what the container printed.
+    pub(crate) const fn has_output(self) -> bool {
+        matches!(self, Self::Logs | Self::Why)
     }
 }
 
@@ -197,6 +225,8 @@ pub(crate) struct Model {
     pub notice: Option<Notice>,
     /// What the container under the cursor printed last, where that is looked at.
     pub logs: Logs,
+    /// What the container under the cursor is configured with, where that is looked at.
+    pub configuration: Configuration,
     /// Whether containers may be acted on.
     pub access: Access,
     /// Whether the feed still speaks.
@@ -234,6 +264,7 @@ impl Model {
             operations: BTreeMap::new(),
             notice: None,
             logs: Logs::Unread,
+            configuration: Configuration::Unread,
             access,
             feed: FeedStatus::Open,
             rows: Vec::new(),

@@ -1,5 +1,6 @@
 //! What reaches the dashboard and what it asks for.
 
+use super::configuration::Setting;
 use crate::fleet::{Container, ContainerKey, Input, Stamp};
 use crossterm::event::KeyEvent;
 
@@ -27,6 +28,8 @@ pub(crate) enum Event {
     Reply(Reply),
     /// What a container printed last, oldest line first, or why that is not known.
     Logs(ContainerKey, Result<Vec<String>, String>),
+    /// What a container is configured with, or why that is not known.
+    Configuration(ContainerKey, Result<Vec<Setting>, String>),
     /// A frame is about to be drawn, or the time shown has moved on.
     Frame,
     /// The feed has ended; nothing new will come.
@@ -44,6 +47,8 @@ pub(crate) enum Cmd {
     Act(Request),
     /// Find out what a container printed last.
     ReadLogs(ContainerKey),
+    /// Find out what a container is configured with.
+    ReadConfiguration(ContainerKey),
     /// Give the terminal back and stop until continued.
     Suspend,
     /// Leave.
@@ -97,6 +102,8 @@ pub(crate) enum Errand {
     Act(Request),
     /// Find out what a container printed last.
     ReadLogs(ContainerKey),
+    /// Find out what a container is configured with.
+    ReadConfiguration(ContainerKey),
 }
 
 /// What comes back.
@@ -106,4 +113,6 @@ pub(crate) enum Answer {
     Acted(Reply),
     /// What a container printed last, oldest line first, or why that is not known.
     Logs(ContainerKey, Result<Vec<String>, String>),
+    /// What a container is configured with, or why that is not known.
+    Configuration(ContainerKey, Result<Vec<Setting>, String>),
 }

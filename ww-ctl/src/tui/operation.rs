@@ -228,6 +228,18 @@ pub(crate) fn equivalent<'a>(
     words.join(" ")
 }
 
+/// The command line of a subcommand, options included, for one container.
+pub(crate) fn command(
+    subcommand: &str,
+    container: &Container,
+    urls: &BTreeMap<HostName, String>,
+) -> String {
+    let host = urls
+        .get(&container.key.host)
+        .map_or_else(String::new, |url| format!("-H {} ", quoted(url)));
+    format!("ww-ctl {host}{subcommand} {}", quoted(&container.name))
+}
+
 /// A word as a shell takes it.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-.:/@".contains(c);

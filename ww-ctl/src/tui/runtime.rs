@@ -125,6 +125,7 @@ pub(crate) async fn run(
             Some(answer) = feed.answers.recv() => pace.news(match answer {
                 Answer::Acted(reply) => Event::Reply(reply),
                 Answer::Logs(key, lines) => Event::Logs(key, lines),
+                Answer::Configuration(key, settings) => Event::Configuration(key, settings),
             }),
             () = tokio::time::sleep(pace.wait()) => pace.draw(&mut screen)?,
             count = feed.inputs.recv_many(&mut batch, BATCH), if pace.is_fed() => {
@@ -144,6 +145,9 @@ pub(crate) async fn run(
                 Cmd::Act(request) => pace.send(&feed.errands, request),
                 // Where too much waits already it is asked for again later.
                 Cmd::ReadLogs(key) => drop(feed.errands.try_send(Errand::ReadLogs(key))),
+                Cmd::ReadConfiguration(key) => {
+                    drop(feed.errands.try_send(Errand::ReadConfiguration(key)));
+                }
                 Cmd::Suspend if can_be_continued() => {
                     suspend(&mut screen)?;
                     pace.draw(&mut screen)?;
@@ -186,7 +190,11 @@ impl<C: Fn() -> Stamp> Pace<C> {
         let pause = commands.iter().filter_map(|command| match command {
             Cmd::Draw => Some(frame),
             Cmd::Refresh => Some(TICK),
-            Cmd::Act(_) | Cmd::ReadLogs(_) | Cmd::Suspend | Cmd::Quit => None,
+            Cmd::Act(_)
+            | Cmd::ReadLogs(_)
+            | Cmd::ReadConfiguration(_)
+            | Cmd::Suspend
+            | Cmd::Quit => None,
         });
         if let Some(pause) = pause.min() {
             let due = self.drawn + pause;

@@ -7,7 +7,7 @@ use super::filter::Filter;
 use super::keymap::{self, Action, Context};
 use super::model::{FeedStatus, Flow, Focus, Mode, Model, Scope, Still, Tab, Tone};
 use super::msg::{Cmd, Event, Msg, Reply, Verb};
-use super::{asking, logs, view};
+use super::{asking, configuration, logs, view};
 use crate::fleet::{Change, ContainerKey, Input, clean};
 
 /// The longest filter that can be typed, in characters.
@@ -23,7 +23,7 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
             settle(model);
             let mut commands = press(model, key);
             settle(model);
-            commands.extend(logs::wanted(model));
+            commands.extend(wanted(model));
             commands.push(Cmd::Draw);
             commands
         }
@@ -48,15 +48,25 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
             logs::read(model, key, lines);
             vec![Cmd::Draw]
         }
+        Event::Configuration(key, settings) => {
+            configuration::read(model, &key, settings);
+            vec![Cmd::Draw]
+        }
         Event::Frame => {
             settle(model);
-            logs::wanted(model).into_iter().chain([Cmd::Draw]).collect()
+            wanted(model).chain([Cmd::Draw]).collect()
         }
         Event::FeedEnded => {
             model.feed = FeedStatus::Ended(model.now.moment);
             vec![Cmd::Draw]
         }
     }
+}
+
+/// What is to be found out so that the open tab has something to show.
+fn wanted(model: &mut Model) -> impl Iterator<Item = Cmd> + use<> {
+    let logs = logs::wanted(model);
+    logs.into_iter().chain(configuration::wanted(model))
 }
 
 fn settle(model: &mut Model) {
@@ -195,6 +205,10 @@ fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
             if let Some(tab) = Tab::ALL.get(number) {
                 turn(model, *tab);
             }
+        }
+        Action::Why => {
+            turn(model, Tab::Why);
+            open(model);
         }
         Action::Filter => {
             let draft = model.filter.text().to_owned();

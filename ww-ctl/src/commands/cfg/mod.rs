@@ -11,9 +11,11 @@ use super::{Context, record};
 use crate::agent::{Reach, SessionError};
 use crate::cli::{Cfg, Format};
 use crate::exit::{Exit, Failure};
-use crate::fleet::{HostName, clean};
+use crate::fleet::{ContainerKey, HostName, clean};
 use crate::output::{Tone, lines};
 use crate::table::{self, Cell, Column};
+use crate::tui::Setting;
+use crate::watch::FeedHandle;
 
 /// How long an agent may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -179,6 +181,34 @@ fn origins(context: &Context, result: Value, below: &str) -> Result<Exit, Failur
 fn is_below(path: &str, above: &str) -> bool {
     path.strip_prefix(above)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// Every value an agent has and the layer it comes from, or why that is not known.
+pub(super) async fn settings(
+    handle: &FeedHandle,
+    key: &ContainerKey,
+) -> Result<Vec<Setting>, String> {
+    let kind = RequestKind::Cfg {
+        filter: None,
+        origin: true,
+    };
+    let answer = handle.ask(key, kind).await;
+    let answer = answer.map_err(|error| error.to_string())?;
+    if let Some(error) = answer.error {
+        return Err(error.message);
+    }
+    let origins = list(answer.result.unwrap_or(Value::Null), "origins");
+    let text = |value: Option<&Value>| match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+        None => String::new(),
+    };
+    let setting = |origin: &Value| Setting {
+        path: text(origin.get("path")),
+        value: text(origin.get("value")),
+        layer: text(origin.get("layer")),
+    };
+    Ok(origins.iter().map(setting).collect())
 }
 
 fn list(mut result: Value, name: &str) -> Vec<Value> {

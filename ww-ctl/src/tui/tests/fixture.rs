@@ -17,6 +17,7 @@ use crate::fleet::{
     Backed, ContainerKey, EngineEvent, EngineState, HostName, Input, Keeping, LastBackup, Listed,
     Route, Stamp,
 };
+use crate::tui::configuration::Setting;
 use crate::tui::model::{Access, Model};
 use crate::tui::msg::{Cmd, Event, Msg};
 use crate::tui::update::update;
@@ -599,6 +600,26 @@ fn lives(model: &mut Model) {
         },
         -42_000,
     );
+}
+
+/// What an agent says it is configured with.
+pub(in crate::tui) fn settings() -> Vec<Setting> {
+    [
+        (".db.host", "db1", "/ww/etc/50-db.json"),
+        (".db.pool", "20", "WW_CONFIG"),
+        (
+            ".features",
+            "[\"search\",\"export\"]",
+            "/ww/etc/10-image.json",
+        ),
+        (".ww.monitor.interval", "10s", "default"),
+    ]
+    .map(|(path, value, layer)| Setting {
+        path: path.into(),
+        value: value.into(),
+        layer: layer.into(),
+    })
+    .to_vec()
 }
 
 /// Presses keys: a character is itself, anything longer in angle brackets.

@@ -8,20 +8,21 @@ use super::fixture::{
     started_anew, up,
 };
 use crate::fleet::{EngineEvent, EngineState, Input};
+use crate::tui::configuration::{Configuration, Setting};
 use crate::tui::logs::Logs;
 use crate::tui::model::{Access, Flow, Focus, Mode, Model, Tab};
 use crate::tui::msg::{Cmd, Event, Msg, Reply, Request, Verb};
 use crate::tui::operation::{Progress, equivalent};
 use crate::tui::update::update;
 
-fn frame(model: &mut Model, millis: i64) {
+fn frame(model: &mut Model, millis: i64) -> Vec<Cmd> {
     update(
         model,
         Msg {
             at: at(millis),
             event: Event::Frame,
         },
-    );
+    )
 }
 
 fn request(model: &Model, name: &str, verb: Verb) -> Cmd {
@@ -538,11 +539,13 @@ fn places() {
     let mut model = fleet();
     press(&mut model, "2", 0);
     assert_eq!(model.tab, Tab::Timeline);
-    press(&mut model, "<right><right><right>", 0);
+    press(&mut model, "<right><right><right><right><right>", 0);
     assert_eq!(model.tab, Tab::Summary);
     press(&mut model, "<left>", 0);
-    assert_eq!(model.tab, Tab::Logs);
+    assert_eq!(model.tab, Tab::Why);
     press(&mut model, "<left>", 0);
+    assert_eq!(model.tab, Tab::Configuration);
+    press(&mut model, "4", 0);
     assert_eq!(model.tab, Tab::Health);
     press(&mut model, "l", 0);
     assert_eq!(model.tab, Tab::Logs);
@@ -590,7 +593,7 @@ fn logs_are_read_where_they_are_seen_and_again_after_a_while() {
         commands.retain(|command| *command != Cmd::Draw);
         commands
     };
-    assert_eq!(press(&mut model, "4", 0), read("legacy-erp"));
+    assert_eq!(press(&mut model, "3", 0), read("legacy-erp"));
     assert_eq!(frame(&mut model, 5000), [], "asked already");
     assert_eq!(press(&mut model, "j", 6000), read("billing"));
     tell(&mut model, "legacy-erp", &["late"], 6010);
@@ -612,7 +615,7 @@ fn logs_are_read_where_they_are_seen_and_again_after_a_while() {
 #[test]
 fn logs_show_their_end_and_are_scrolled_from_there() {
     let mut model = fleet();
-    press(&mut model, "<enter>4", 0);
+    press(&mut model, "<enter>3", 0);
     let lines = (0..500).map(|number| format!("line {number}")).collect();
     let event = Event::Logs(key("legacy-erp"), Ok(lines));
     update(&mut model, Msg { at: at(10), event });
@@ -698,4 +701,61 @@ fn the_equivalent_command_is_one_a_shell_takes() {
         equivalent(Verb::Stop, containers, &urls),
         r"ww-ctl -H tcp://prod:2375 stop 'it'\''s $HOME' y"
     );
+}
+
+#[test]
+fn a_configuration_is_asked_for_where_it_is_seen_and_again_in_another_life() {
+    let mut model = fleet();
+    let ask = |name| vec![Cmd::ReadConfiguration(key(name))];
+    let settings = |value: &str| {
+        Ok(vec![Setting {
+            path: ".db.host".into(),
+            value: value.into(),
+            layer: "/ww/etc/50-db.json".into(),
+        }])
+    };
+    let answer = |model: &mut Model, name, settings, millis| {
+        let event = Event::Configuration(key(name), settings);
+        let at = at(millis);
+        update(model, Msg { at, event })
+    };
+    assert_eq!(press(&mut model, "/api-1<enter>5", 0), ask("api-1"));
+    assert_eq!(frame(&mut model, 20), [Cmd::Draw], "it is asked once");
+    answer(&mut model, "api-1", settings("db1\u{1b}[2J"), 30);
+    let Configuration::Known {
+        settings: known, ..
+    } = &model.configuration
+    else {
+        panic!("{:?}", model.configuration);
+    };
+    let known = known.as_ref().unwrap();
+    assert!(!known[0].value.contains('\u{1b}'), "{known:?}");
+    assert_eq!(
+        frame(&mut model, 20_000),
+        [Cmd::Draw],
+        "it is not stale yet"
+    );
+    let commands = frame(&mut model, 31_000);
+    assert_eq!(commands[..1], ask("api-1"), "it may have changed");
+    becomes(&mut model, "api-1", State::Restarting, "operator", 31_500);
+    let commands = frame(&mut model, 31_600);
+    assert_eq!(commands[..1], ask("api-1"), "a restart merges anew");
+    // An answer for where the cursor was changes nothing.
+    assert_eq!(
+        press(&mut model, "<esc>/api-2<enter>", 32_000),
+        ask("api-2")
+    );
+    answer(&mut model, "api-1", settings("late"), 32_100);
+    assert!(matches!(model.configuration, Configuration::Asked { .. }));
+    // Who cannot answer is not asked.
+    assert_eq!(press(&mut model, "<esc>/legacy<enter>", 33_000), []);
+}
+
+#[test]
+fn why_is_one_key_away_and_reads_what_was_printed() {
+    let mut model = fleet();
+    let commands = press(&mut model, "/legacy<enter>w", 0);
+    assert_eq!(model.tab, Tab::Why);
+    assert!(matches!(model.focus, Focus::Full { .. }));
+    assert_eq!(commands, [Cmd::ReadLogs(key("legacy-erp"))]);
 }

@@ -12,7 +12,7 @@ use whaleware::protocol::{ServiceStatus, StopStage};
 use super::fixture::{self, Life, at, becomes, empty, feed, fleet, listing, press};
 use crate::fleet::{EngineState, Input};
 use crate::tui::model::{Access, Model};
-use crate::tui::msg::{Event, Msg};
+use crate::tui::msg::{Cmd, Event, Msg};
 use crate::tui::theme::{Look, Tint};
 use crate::tui::update::update;
 use crate::tui::view::view;
@@ -171,20 +171,42 @@ fn where_there_is_only_ascii_nothing_else_is_printed() {
     assert!(Look::from_environment(Tint::Sixteen, |_| None).is_ascii());
 }
 
+/// Presses keys, and answers what is asked for thereby.
+fn answered(model: &mut Model, keys: &str) {
+    for command in press(model, keys, 0) {
+        let event = match command {
+            Cmd::ReadLogs(key) => {
+                let lines = (1..=40).map(|number| format!("line {number} of what it printed"));
+                Event::Logs(key, Ok(lines.collect()))
+            }
+            Cmd::ReadConfiguration(key) => Event::Configuration(key, Ok(fixture::settings())),
+            Cmd::Draw | Cmd::Refresh | Cmd::Act(_) | Cmd::Suspend | Cmd::Quit => continue,
+        };
+        update(model, Msg { at: at(0), event });
+    }
+}
+
 #[test]
 fn tabs() {
     for (name, keys) in [
         ("timeline-restarted", "/billing<enter>2"),
         ("timeline-running", "/catalogue<enter>2"),
         ("timeline-full", "/ledger<enter><enter>2"),
-        ("health", "/billing<enter>3"),
-        ("health-full", "/api-1<enter><enter>3"),
+        ("health", "/billing<enter>4"),
+        ("health-full", "/api-1<enter><enter>4"),
         ("summary-full", "/billing<enter><enter>"),
-        ("logs", "/legacy<enter>4"),
+        ("logs", "/legacy<enter>3"),
+        ("config", "/api-1<enter><enter>5"),
+        ("why-failed", "/legacy<enter>w"),
+        ("why-failing", "/billing<enter>w"),
+        ("why-starting", "/catalogue<enter>w"),
+        ("why-silent", "/sessions<enter>w"),
+        ("why-up", "/mailer<enter>w"),
+        ("why-plain", "a/redis<enter>w"),
     ] {
         for size in [(160, 45), (80, 24), (40, 12)] {
             let mut model = sized(fleet(), size);
-            press(&mut model, keys, 0);
+            answered(&mut model, keys);
             update(
                 &mut model,
                 Msg {
@@ -414,7 +436,7 @@ fn what_a_container_says_cannot_move_the_screen() {
         "api-1",
         fixture::up(-7_200_000).passing(hostile),
     );
-    press(&mut model, "/api-1<enter><enter>3", 0);
+    press(&mut model, "/api-1<enter><enter>4", 0);
     let seen = text(&draw(&model, colour()));
     assert!(
         !seen.chars().any(|c| c.is_control() && c != '\n'),

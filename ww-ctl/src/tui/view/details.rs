@@ -9,13 +9,14 @@ use ratatui::text::{Line, Span};
 use whaleware::lifecycle::Moment;
 use whaleware::protocol::{HealthStatus, HookRun, MonitorReport, ServiceStatus};
 
+use super::super::configuration::{Configuration, Life, Setting};
 use super::super::filter::health_word;
 use super::super::logs::Logs;
 use super::super::model::{Focus, Model, Tab};
 use super::super::theme::{Look, Role};
 use super::layout::Areas;
 use super::text::{age, beside, bytes, cut_line, left, percent, span, took, width};
-use super::{sign, timeline, tree};
+use super::{sign, timeline, tree, why};
 use crate::fleet::{
     AgentView, Container, EngineState, Link, Route, Service, previous_words, quiesced_words,
     service_word, service_words, stage_now,
@@ -24,7 +25,7 @@ use crate::fleet::{
 /// From so many columns on there are two blocks side by side.
 const WIDE: usize = 110;
 /// From so many columns on every tab has its name.
-const NAMED_TABS: usize = 60;
+const NAMED_TABS: usize = 84;
 /// The columns of a label.
 const LABEL: usize = 11;
 
@@ -38,7 +39,7 @@ pub(super) fn draw(model: &Model, areas: &Areas, look: Look, frame: &mut Frame<'
     };
     let scroll = match model.tab {
         Tab::Logs => super::overflow(lines.len(), areas.details.height).saturating_sub(scroll),
-        Tab::Summary | Tab::Timeline | Tab::Health => scroll,
+        Tab::Summary | Tab::Timeline | Tab::Health | Tab::Configuration | Tab::Why => scroll,
     };
     super::scrolled(&lines, scroll, areas.details, look, frame);
 }
@@ -52,7 +53,7 @@ fn tabs(model: &Model, areas: &Areas, look: Look, frame: &mut Frame<'_>) {
             Focus::Table => Role::Plain,
             Focus::Pane { .. } | Focus::Full { .. } => Role::Strong,
         };
-        let room = columns.saturating_sub(if columns >= NAMED_TABS { 58 } else { 30 });
+        let room = columns.saturating_sub(if columns >= NAMED_TABS { 70 } else { 34 });
         spans.push(span(
             super::text::cut(&container.name, room, look),
             role,
@@ -60,14 +61,14 @@ fn tabs(model: &Model, areas: &Areas, look: Look, frame: &mut Frame<'_>) {
         ));
         spans.push(Span::raw("  "));
     }
-    for (index, tab) in Tab::ALL.iter().enumerate() {
+    for tab in &Tab::ALL {
         let here = *tab == model.tab;
         let role = if here { Role::Banner } else { Role::Dim };
         // Where there is no room the name of the open one must do.
         let text = if here || columns >= NAMED_TABS {
-            format!(" {} {} ", index + 1, tab.name())
+            format!(" {} {} ", tab.number(), tab.name())
         } else {
-            format!(" {} ", index + 1)
+            format!(" {} ", tab.number())
         };
         spans.push(span(text, role, look));
     }
@@ -92,8 +93,10 @@ pub(super) fn content(model: &Model, look: Look, columns: usize) -> Vec<Line<'st
     let lines = match model.tab {
         Tab::Summary => summary(model, container, columns, look),
         Tab::Timeline => history(model, container, columns, look),
-        Tab::Health => health(model, container, look),
         Tab::Logs => logs(model, container, look),
+        Tab::Health => health(model, container, look),
+        Tab::Configuration => configuration(model, container, columns, look),
+        Tab::Why => why::lines(model, container, look),
     };
     lines
         .into_iter()
@@ -126,7 +129,7 @@ fn summary(model: &Model, container: &Container, columns: usize, look: Look) -> 
     }
 }
 
-fn fact(label: &str, text: impl Into<String>, role: Role, look: Look) -> Line<'static> {
+pub(super) fn fact(label: &str, text: impl Into<String>, role: Role, look: Look) -> Line<'static> {
     Line::from(vec![
         span(left(label, LABEL, look), Role::Dim, look),
         span(text, role, look),
@@ -226,7 +229,11 @@ fn state(model: &Model, container: &Container, now: Moment, look: Look) -> Line<
     Line::from(spans)
 }
 
-fn health_line(model: &Model, container: &Container, agent: &AgentView) -> (String, Role) {
+pub(super) fn health_line(
+    model: &Model,
+    container: &Container,
+    agent: &AgentView,
+) -> (String, Role) {
     let report = &agent.health;
     let mut text = health_word(report.status).to_owned();
     if report.status == HealthStatus::Failing {
@@ -261,7 +268,7 @@ fn said(run: &HookRun, look: Look) -> Option<Line<'static>> {
 }
 
 /// The services, a line each.
-fn services(agent: &AgentView, now: Moment, look: Look) -> Vec<Line<'static>> {
+pub(super) fn services(agent: &AgentView, now: Moment, look: Look) -> Vec<Line<'static>> {
     let line = |(index, one): (usize, &Service)| {
         let report = &one.report;
         let label = if index == 0 { "services" } else { "" };
@@ -287,7 +294,7 @@ fn ago(model: &Model, container: &Container, at: Timestamp) -> String {
     age(since(model, container, at))
 }
 
-fn since(model: &Model, container: &Container, at: Timestamp) -> Duration {
+pub(super) fn since(model: &Model, container: &Container, at: Timestamp) -> Duration {
     let skew = model
         .shown()
         .host(&container.key.host)
@@ -297,7 +304,12 @@ fn since(model: &Model, container: &Container, at: Timestamp) -> Duration {
     Duration::try_from(ago).unwrap_or_default()
 }
 
-fn restarts(model: &Model, container: &Container, agent: &AgentView, look: Look) -> Line<'static> {
+pub(super) fn restarts(
+    model: &Model,
+    container: &Container,
+    agent: &AgentView,
+    look: Look,
+) -> Line<'static> {
     let restarts = &agent.restarts;
     if restarts.total == 0 {
         return fact("restarts", "none", Role::Plain, look);
@@ -398,7 +410,7 @@ fn history(model: &Model, container: &Container, columns: usize, look: Look) -> 
             (true, true) => "its agent has not told of this boot yet".into(),
             (true, false) => format!(
                 "it ended before this dashboard began to watch; its output is in tab {}",
-                Tab::ALL.len()
+                Tab::Logs.number()
             ),
         };
         return vec![Line::from(span(text, Role::Dim, look))];
@@ -435,6 +447,63 @@ fn logs(model: &Model, container: &Container, look: Look) -> Vec<Line<'static>> 
     }
 }
 
+/// Each value with the layer it comes from, in columns.
+fn configuration(
+    model: &Model,
+    container: &Container,
+    columns: usize,
+    look: Look,
+) -> Vec<Line<'static>> {
+    let say = |text: String, role| vec![Line::from(span(text, role, look))];
+    let Some(wanted) = Life::selected(model) else {
+        let why = if container.has_agent {
+            "only a running agent knows its configuration"
+        } else {
+            "it has no agent, so no configuration of ours"
+        };
+        return say(why.into(), Role::Dim);
+    };
+    let settings = match &model.configuration {
+        Configuration::Known { life, settings, .. } if *life == wanted => settings,
+        Configuration::Unread | Configuration::Asked { .. } | Configuration::Known { .. } => {
+            let text = format!("asking its agent {}", look.glyphs().more);
+            return say(text, Role::Dim);
+        }
+    };
+    let settings = match settings {
+        Ok(settings) if settings.is_empty() => {
+            return say(
+                "no layer sets anything: all is as built in".into(),
+                Role::Dim,
+            );
+        }
+        Ok(settings) => settings,
+        Err(reason) => {
+            return say(
+                format!("cannot read its configuration: {reason}"),
+                Role::Bad,
+            );
+        }
+    };
+    let longest = |of: fn(&Setting) -> &str| {
+        let widths = settings.iter().map(|setting| width(of(setting)));
+        widths.max().unwrap_or(0)
+    };
+    let layer = longest(|setting| &setting.layer).min(columns / 3);
+    let path = longest(|setting| &setting.path).min(columns / 3);
+    let value = columns.saturating_sub(path + layer + 4);
+    let lines = settings.iter().map(|setting| {
+        Line::from(vec![
+            span(left(&setting.path, path, look), Role::Dim, look),
+            Span::raw("  "),
+            span(left(&setting.value, value, look), Role::Plain, look),
+            Span::raw("  "),
+            span(left(&setting.layer, layer, look), Role::Dim, look),
+        ])
+    });
+    lines.collect()
+}
+
 fn health(model: &Model, container: &Container, look: Look) -> Vec<Line<'static>> {
     let Some(agent) = &container.agent else {
         return vec![Line::from(span(
@@ -455,7 +524,7 @@ fn health(model: &Model, container: &Container, look: Look) -> Vec<Line<'static>
     lines
 }
 
-fn monitor_value(monitor: &MonitorReport, look: Look) -> Vec<Line<'static>> {
+pub(super) fn monitor_value(monitor: &MonitorReport, look: Look) -> Vec<Line<'static>> {
     let mut lines = match (&monitor.value, &monitor.text) {
         (Some(value), _) => tree::lines(value, look),
         (None, Some(text)) => vec![Line::from(span(text, Role::Plain, look))],

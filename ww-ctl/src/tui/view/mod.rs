@@ -11,6 +11,7 @@ mod table;
 mod text;
 mod timeline;
 mod tree;
+mod why;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -18,8 +19,9 @@ use ratatui::text::Line;
 
 use std::time::Duration;
 
+use super::configuration;
 use super::logs::{self, Logs};
-use super::model::{FeedStatus, Flow, Focus, Mode, Model, Tab};
+use super::model::{FeedStatus, Flow, Focus, Mode, Model};
 use super::theme::{Look, Role};
 use layout::{Areas, Tier};
 use text::{cut_line, span};
@@ -130,8 +132,11 @@ pub(crate) fn next_change(model: &Model) -> Option<Duration> {
     if lost || frozen || !model.operations.is_empty() || model.feed != FeedStatus::Open {
         at(SECOND);
     }
-    if let (Logs::Known { asked, .. }, Tab::Logs) = (&model.logs, model.tab) {
+    if let (Logs::Known { asked, .. }, true) = (&model.logs, model.tab.has_output()) {
         at(logs::AGE.saturating_sub(now - *asked));
+    }
+    if let Some(wait) = configuration::due(model) {
+        at(wait);
     }
     if !frozen {
         let height = usize::from(table_rows(model));

@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::model::{Focus, Mode, Model};
+use super::model::{Focus, Mode, Model, Tab};
 
 /// What a key can mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,12 @@ pub(crate) enum Action {
     Restart,
     /// Stop.
     Stop,
+    /// The value under the cursor becomes a column of the table, or is none any more.
+    Column,
+    /// Sort by the value under the cursor.
+    SortValue,
+    /// Show only containers with the value under the cursor.
+    FilterValue,
     /// Explain the keys.
     Help,
     /// Suspend.
@@ -73,6 +79,8 @@ pub(crate) enum Context {
     Table,
     /// The details have them.
     Details,
+    /// The tree of the tab Health has them.
+    Health,
     /// The help is shown.
     Help,
 }
@@ -82,7 +90,12 @@ impl Context {
     pub(crate) const fn of(model: &Model) -> Option<Self> {
         match (&model.mode, model.focus) {
             (Mode::Normal, Focus::Table) => Some(Self::Table),
-            (Mode::Normal, Focus::Pane { .. } | Focus::Full { .. }) => Some(Self::Details),
+            (Mode::Normal, Focus::Pane { .. } | Focus::Full { .. }) => Some(match model.tab {
+                Tab::Health => Self::Health,
+                Tab::Summary | Tab::Timeline | Tab::Logs | Tab::Configuration | Tab::Why => {
+                    Self::Details
+                }
+            }),
             (Mode::Help { .. }, _) => Some(Self::Help),
             (Mode::Filtering { .. } | Mode::Confirming(_), _) => None,
         }
@@ -145,8 +158,15 @@ impl Key {
 }
 
 const TABLE: &[Context] = &[Context::Table];
-const LOOKING: &[Context] = &[Context::Table, Context::Details];
-const EVERYWHERE: &[Context] = &[Context::Table, Context::Details, Context::Help];
+const HEALTH: &[Context] = &[Context::Health];
+const BESIDE_HEALTH: &[Context] = &[Context::Table, Context::Details];
+const LOOKING: &[Context] = &[Context::Table, Context::Details, Context::Health];
+const EVERYWHERE: &[Context] = &[
+    Context::Table,
+    Context::Details,
+    Context::Health,
+    Context::Help,
+];
 
 const fn bind(
     keys: &'static [Key],
@@ -278,8 +298,29 @@ pub(crate) const KEYMAP: &[Binding] = &[
         "filter",
     ),
     bind(
+        &[Char('c')],
+        HEALTH,
+        Action::Column,
+        "the value under the cursor as a column of the table, or not any more",
+        "column",
+    ),
+    bind(
         &[Char('s')],
-        LOOKING,
+        HEALTH,
+        Action::SortValue,
+        "sort by the value under the cursor",
+        "sort by it",
+    ),
+    bind(
+        &[Char('=')],
+        HEALTH,
+        Action::FilterValue,
+        "only containers with the value under the cursor",
+        "only these",
+    ),
+    bind(
+        &[Char('s')],
+        BESIDE_HEALTH,
         Action::Sort,
         "sort by the next column",
         "sort",

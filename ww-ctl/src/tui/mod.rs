@@ -14,16 +14,19 @@ mod asking;
 mod configuration;
 mod confirm;
 mod filter;
+mod history;
 mod keymap;
 mod logs;
 mod model;
 mod msg;
 mod operation;
+mod path;
 mod runtime;
 mod sort;
 mod term;
 mod theme;
 mod update;
+mod value;
 mod view;
 
 #[cfg(test)]

@@ -8,8 +8,10 @@ use whaleware::lifecycle::Moment;
 use super::configuration::Configuration;
 use super::confirm::Confirmation;
 use super::filter::Filter;
+use super::history::{History, Past};
 use super::logs::Logs;
 use super::operation::Operation;
+use super::path::Path;
 use super::sort::{Direction, SortKey};
 use crate::fleet::{Container, ContainerKey, Fleet, HostName, Severity, Stamp};
 use crate::selection::Selection;
@@ -155,6 +157,8 @@ pub(crate) enum Flow {
 pub(crate) struct Still {
     /// What was known.
     pub fleet: Fleet,
+    /// What was known of the time before.
+    pub history: History,
     /// When.
     pub at: Stamp,
 }
@@ -193,6 +197,8 @@ pub(crate) enum Tone {
 pub(crate) struct Model {
     /// What is known, always the newest.
     pub fleet: Fleet,
+    /// What containers used and counted lately.
+    pub history: History,
     /// The time of the last message.
     pub now: Stamp,
     /// Columns and rows of the terminal.
@@ -215,6 +221,10 @@ pub(crate) struct Model {
     pub sort: SortKey,
     /// Which way round.
     pub direction: Direction,
+    /// The values of monitors that are columns of the table.
+    pub values: Vec<Path>,
+    /// Which line of the tree in the tab Health has the cursor.
+    pub leaf: usize,
     /// Whether the screen follows the fleet.
     pub flow: Flow,
     /// The containers that are marked.
@@ -248,6 +258,7 @@ impl Model {
     ) -> Self {
         Self {
             fleet: Fleet::new(hosts),
+            history: History::default(),
             now,
             size,
             mode: Mode::Normal,
@@ -259,6 +270,8 @@ impl Model {
             filter: Filter::default(),
             sort: SortKey::default(),
             direction: Direction::default(),
+            values: Vec::new(),
+            leaf: 0,
             flow: Flow::Live,
             marks: BTreeSet::new(),
             operations: BTreeMap::new(),
@@ -278,6 +291,14 @@ impl Model {
         match &self.flow {
             Flow::Live => &self.fleet,
             Flow::Frozen(still) => &still.fleet,
+        }
+    }
+
+    /// What the container under the cursor used and counted before what is shown.
+    pub(crate) fn past(&self, key: &ContainerKey) -> Option<&Past> {
+        match &self.flow {
+            Flow::Live => self.history.past(key),
+            Flow::Frozen(still) => still.history.past(key),
         }
     }
 

@@ -1,13 +1,19 @@
 //! In which order the rows stand.
 
+use std::borrow::Cow;
 use std::cmp::{Ordering, Reverse};
 
 use jiff::Timestamp;
+use serde_json::Value;
 
-use crate::fleet::{Backed, Container, Stamp};
+use super::path::{Path, largest_first};
+use crate::fleet::{Backed, Container, Stamp, clean};
+
+/// The most characters of a path in the name of an order.
+const PATH: usize = 40;
 
 /// What the rows are sorted by. The name decides between equals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) enum SortKey {
     /// Worst first.
     #[default]
@@ -28,6 +34,8 @@ pub(crate) enum SortKey {
     Image,
     /// By host.
     Host,
+    /// By a value of the monitor, the largest number first.
+    Value(Path),
 }
 
 impl SortKey {
@@ -45,14 +53,14 @@ impl SortKey {
     ];
 
     /// The one after this.
-    pub(crate) fn next(self) -> Self {
-        let place = Self::CYCLE.iter().position(|key| *key == self);
-        Self::CYCLE[place.map_or(0, |place| (place + 1) % Self::CYCLE.len())]
+    pub(crate) fn next(&self) -> Self {
+        let place = Self::CYCLE.iter().position(|key| key == self);
+        Self::CYCLE[place.map_or(0, |place| (place + 1) % Self::CYCLE.len())].clone()
     }
 
     /// What it is called.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
+    pub(crate) fn name(&self) -> Cow<'static, str> {
+        let name = match self {
             Self::Severity => "worst first",
             Self::Name => "name",
             Self::Age => "latest change",
@@ -62,11 +70,13 @@ impl SortKey {
             Self::Backup => "oldest backup",
             Self::Image => "image",
             Self::Host => "host",
-        }
+            Self::Value(path) => return Cow::Owned(clean(&path.to_string(), PATH)),
+        };
+        Cow::Borrowed(name)
     }
 
     /// How two containers stand to each other.
-    pub(crate) fn compare(self, a: &Container, b: &Container, now: Stamp) -> Ordering {
+    pub(crate) fn compare(&self, a: &Container, b: &Container, now: Stamp) -> Ordering {
         let first = match self {
             Self::Severity => a.severity().cmp(&b.severity()),
             Self::Name => Ordering::Equal,
@@ -77,6 +87,7 @@ impl SortKey {
             Self::Backup => backup(a).cmp(&backup(b)),
             Self::Image => a.image.cmp(&b.image),
             Self::Host => a.key.host.cmp(&b.key.host),
+            Self::Value(path) => largest_first(value(a, path), value(b, path)),
         };
         first.then_with(|| natural(&a.name, &b.name))
     }
@@ -167,6 +178,15 @@ fn cpu(container: &Container) -> f64 {
     resources
         .and_then(|resources| resources.cpu_percent)
         .unwrap_or(-1.0)
+}
+
+/// What its monitor printed last at a place.
+pub(crate) fn value<'a>(container: &'a Container, path: &Path) -> Option<&'a Value> {
+    let agent = container
+        .agent
+        .as_ref()
+        .filter(|_| container.engine.is_running())?;
+    path.of(agent.monitor.as_ref()?.value.as_ref()?)
 }
 
 fn memory(container: &Container) -> Option<u64> {

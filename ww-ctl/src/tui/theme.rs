@@ -76,6 +76,8 @@ pub(crate) struct Glyphs {
     pub growing: &'static str,
     /// What lies before a bar.
     pub track: &'static str,
+    /// How high something is, from nothing in eighths to full.
+    pub levels: [char; 9],
     /// A rule.
     pub rule: &'static str,
     /// Between two things.
@@ -113,6 +115,7 @@ static UNICODE: Glyphs = Glyphs {
     bar: "█",
     growing: "▒",
     track: " ",
+    levels: [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
     rule: "─",
     dot: "·",
     arrow: "→",
@@ -141,6 +144,7 @@ static ASCII: Glyphs = Glyphs {
     bar: "#",
     growing: "+",
     track: " ",
+    levels: [' ', '_', '_', '.', '.', ':', ':', '|', '#'],
     rule: "-",
     dot: "-",
     arrow: "->",

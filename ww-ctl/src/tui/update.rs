@@ -4,10 +4,11 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use whaleware::protocol::FromAgent;
 
 use super::filter::Filter;
+use super::history::Lesson;
 use super::keymap::{self, Action, Context};
 use super::model::{FeedStatus, Flow, Focus, Mode, Model, Scope, Still, Tab, Tone};
 use super::msg::{Cmd, Event, Msg, Reply, Verb};
-use super::{asking, configuration, logs, view};
+use super::{asking, configuration, logs, value, view};
 use crate::fleet::{Change, ContainerKey, Input, clean};
 
 /// The longest filter that can be typed, in characters.
@@ -75,6 +76,7 @@ fn settle(model: &mut Model) {
     model.expire();
     model.arrange(view::table_rows(model));
     let furthest = view::details_overflow(model);
+    value::settle(model);
     match &mut model.focus {
         Focus::Pane { scroll } | Focus::Full { scroll } => *scroll = (*scroll).min(furthest),
         Focus::Table => {}
@@ -87,8 +89,15 @@ fn settle(model: &mut Model) {
 
 fn hear(model: &mut Model, input: Input) -> Vec<Cmd> {
     let routine = is_routine(model, &input);
+    let lesson = Lesson::of(model, &input);
     let changes = model.fleet.apply(input, model.now);
+    if let Some(lesson) = lesson {
+        lesson.learn(model);
+    }
     for change in &changes {
+        if let Change::Gone(container) = change {
+            model.history.forget(&container.key);
+        }
         let Some(key) = subject(change) else {
             continue;
         };
@@ -227,6 +236,9 @@ fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
         }
         Action::Restart => asking::ask(model, Verb::Restart),
         Action::Stop => asking::ask(model, Verb::Stop),
+        Action::Column => value::column(model),
+        Action::SortValue => value::sort(model),
+        Action::FilterValue => value::filter(model),
         Action::Help => {
             model.mode = match model.mode {
                 Mode::Help { .. } => Mode::Normal,
@@ -265,6 +277,9 @@ fn shift(model: &mut Model, by: isize) {
             .max(0);
         u16::try_from(moved).unwrap_or(u16::MAX)
     };
+    if model.mode == Mode::Normal && value::shift(model, by) {
+        return;
+    }
     match (&mut model.mode, &mut model.focus) {
         (Mode::Help { scroll }, _) | (_, Focus::Pane { scroll } | Focus::Full { scroll }) => {
             *scroll = moved(*scroll);
@@ -346,6 +361,7 @@ fn freeze(model: &mut Model) {
     model.flow = match &model.flow {
         Flow::Live => Flow::Frozen(Box::new(Still {
             fleet: model.fleet.clone(),
+            history: model.history.clone(),
             at: model.now,
         })),
         Flow::Frozen(_) => Flow::Live,

@@ -602,6 +602,43 @@ fn lives(model: &mut Model) {
     );
 }
 
+/// Checks and samples of some minutes, so that there is a past to show.
+pub(in crate::tui) fn lived(model: &mut Model, name: &str) {
+    for turn in 0..40_i64 {
+        let millis = turn * 6000;
+        let monitor = MonitorReport {
+            at: wall(millis),
+            exit: 0,
+            duration_ms: 30,
+            value: Some(json!({
+                "status": if turn == 39 { "slow" } else { "ok" },
+                "queue": {"depth": (turn * 7) % 11, "oldest": null},
+                "replication": true,
+            })),
+            text: None,
+            truncated: false,
+        };
+        tell(model, name, FromAgent::Monitor(monitor), millis);
+        let resources = Resources {
+            at: wall(millis),
+            cpu_usec: Some(1),
+            cpu_percent: Some(f64::from(u8::try_from((turn * 13) % 80).unwrap())),
+            memory_bytes: Some(u64::try_from(100 + turn).unwrap() << 20),
+            memory_limit: Some(512 << 20),
+            pids: Some(23),
+            oom_kills: Some(0),
+        };
+        tell(model, name, FromAgent::Resources(resources), millis);
+    }
+    update(
+        model,
+        Msg {
+            at: at(240_000),
+            event: Event::Frame,
+        },
+    );
+}
+
 /// What an agent says it is configured with.
 pub(in crate::tui) fn settings() -> Vec<Setting> {
     [

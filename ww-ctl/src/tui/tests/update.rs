@@ -1,18 +1,22 @@
 //! Keys to commands, news to what is done about them.
 
 use whaleware::lifecycle::State;
-use whaleware::protocol::FromAgent;
+use whaleware::protocol::{FromAgent, Hello};
 
 use super::fixture::{
-    at, becomes, empty, feed, fleet, key, listed, listing, names, press, reach, selected,
-    started_anew, up,
+    self, at, becomes, empty, feed, fleet, key, listed, listing, names, press, reach, selected,
+    started_anew, tell, up,
 };
 use crate::fleet::{EngineEvent, EngineState, Input};
 use crate::tui::configuration::{Configuration, Setting};
+use crate::tui::filter::Filter;
+use crate::tui::history::Gauge;
 use crate::tui::logs::Logs;
 use crate::tui::model::{Access, Flow, Focus, Mode, Model, Tab};
 use crate::tui::msg::{Cmd, Event, Msg, Reply, Request, Verb};
 use crate::tui::operation::{Progress, equivalent};
+use crate::tui::path::Path;
+use crate::tui::sort::SortKey;
 use crate::tui::update::update;
 
 fn frame(model: &mut Model, millis: i64) -> Vec<Cmd> {
@@ -415,6 +419,21 @@ fn filters() {
         ("label=nosuch", vec![]),
         ("host=local !label=com.example.team", vec![]),
         ("state=", names(&fleet())),
+        ("~^api-[0-9]$", vec!["api-1", "api-2"]),
+        ("name~^(API|mail) !image~api", vec!["mailer"]),
+        (
+            "label~team=sh state~^up$ health~pass name~1",
+            vec!["api-1", "frontend-eu-central-1a"],
+        ),
+        (".queue.depth>=4182", vec!["billing"]),
+        (".replication=FALSE", vec!["billing"]),
+        (
+            ".connections.active>27 !.connections.active=31.0",
+            vec!["api-2", "frontend-eu-central-1a"],
+        ),
+        (".versions[1]=2.4.0 api-1", vec!["api-1"]),
+        (".nosuch", vec![]),
+        (".queue.depth>", names(&fleet())),
     ] {
         press(&mut model, "/<^u>", 0);
         assert_eq!(press(&mut model, filter, 0), []);
@@ -425,6 +444,17 @@ fn filters() {
     press(&mut model, "/api", 0);
     press(&mut model, "<esc>", 0);
     assert_eq!(names(&model).len(), 11);
+    for (filter, doubt) in [
+        (".a..b", "no place"),
+        (".a>b", "no number"),
+        ("x~a", "no key `x`"),
+        ("name~(", "no regular expression"),
+        ("~(a{1000}){1000}", "no regular expression"),
+    ] {
+        let filter = Filter::parse(filter);
+        assert!(filter.doubt().unwrap().contains(doubt), "{filter:?}");
+    }
+    assert!(!Filter::parse(".queue.depth<4182").matches(model.fleet.get(&key("billing")).unwrap()));
     press(&mut model, "/x=1", 0);
     assert!(model.filter.doubt().unwrap().contains("no key `x`"));
     press(&mut model, "q?R", 0);
@@ -758,4 +788,103 @@ fn why_is_one_key_away_and_reads_what_was_printed() {
     assert_eq!(model.tab, Tab::Why);
     assert!(matches!(model.focus, Focus::Full { .. }));
     assert_eq!(commands, [Cmd::ReadLogs(key("legacy-erp"))]);
+}
+
+#[test]
+fn a_value_of_a_monitor_becomes_a_column_an_order_and_a_filter() {
+    let mut model = fleet();
+    press(&mut model, "/health=passing<enter>4<enter>", 0);
+    // `connections`, which is an object, and its first value, which is a number.
+    press(&mut model, "=", 0);
+    assert!(
+        model
+            .notice
+            .as_ref()
+            .unwrap()
+            .text
+            .contains("no single value")
+    );
+    press(&mut model, "jc", 0);
+    let path = Path::parse(".connections.active").unwrap();
+    assert_eq!(model.values, std::slice::from_ref(&path));
+    press(&mut model, "s<esc>", 0);
+    assert_eq!(model.sort, SortKey::Value(path.clone()));
+    assert_eq!(
+        names(&model),
+        [
+            "frontend-eu-central-1a",
+            "api-1",
+            "api-2",
+            "sessions",
+            "mailer"
+        ],
+        "140, 31, 28, 9, none"
+    );
+    press(&mut model, "<enter>s<esc>", 0);
+    assert_eq!(names(&model)[0], "mailer", "the other way round");
+    press(&mut model, "s", 0);
+    assert_eq!(model.sort, SortKey::Severity, "outside the tree s goes on");
+    press(&mut model, "/<^u>api-1<enter><enter>=<esc>", 0);
+    assert_eq!(model.filter.text(), "api-1 .connections.active=31");
+    assert_eq!(names(&model), ["api-1"]);
+    press(&mut model, "<enter>c", 0);
+    assert_eq!(model.values, [], "c again takes it away");
+    // The cursor of the tree stays within it.
+    press(&mut model, "G", 0);
+    let last = model.leaf;
+    press(&mut model, "jj", 0);
+    assert_eq!(model.leaf, last);
+    press(&mut model, "<esc>/<^u>mailer<enter><enter>c", 0);
+    assert_eq!(model.leaf, 0);
+    assert!(
+        model
+            .notice
+            .as_ref()
+            .unwrap()
+            .text
+            .contains("no value here")
+    );
+}
+
+#[test]
+fn the_past_is_learnt_and_forgotten_with_its_container() {
+    let mut model = fleet();
+    fixture::lived(&mut model, "api-1");
+    let depth = Path::parse(".queue.depth").unwrap();
+    let past = model.past(&key("api-1")).unwrap();
+    assert_eq!(past.values(&depth).unwrap().len(), 32);
+    assert_eq!(past.before().unwrap()["status"], "ok");
+    let spans = past.spans(Gauge::Cpu, at(234_000).moment, 60);
+    assert!(spans.iter().flatten().count() > 30, "{spans:?}");
+    press(&mut model, "z", 240_000);
+    // Another boot has another past.
+    fixture::started_anew(&mut model, "api-1", 241_000);
+    fixture::reach(&mut model, "api-1", fixture::up(-60_000));
+    let hello = Hello {
+        protocol: 1,
+        agent: "0.1.0".into(),
+        boot: "another".into(),
+        hostname: "api-1".into(),
+    };
+    tell(&mut model, "api-1", FromAgent::Hello(hello), 242_000);
+    tell(
+        &mut model,
+        "api-1",
+        fixture::up(-60_000).snapshot(),
+        242_000,
+    );
+    assert_eq!(model.history.past(&key("api-1")).unwrap().before(), None);
+    let frozen = model.past(&key("api-1")).unwrap();
+    assert!(frozen.before().is_some(), "what is frozen keeps its past");
+    let key = key("api-1");
+    let event = EngineEvent::Removed;
+    feed(
+        &mut model,
+        Input::Engine {
+            key: key.clone(),
+            event,
+        },
+        243_000,
+    );
+    assert!(model.history.past(&key).is_none());
 }

@@ -220,6 +220,24 @@ fn tabs() {
     }
 }
 
+#[test]
+fn the_past_of_values_and_of_what_is_used() {
+    for (name, keys) in [
+        ("health-past", "/api-1<enter><enter>4j"),
+        ("health-column", "/api<enter><enter>4jjcs<esc>"),
+        ("summary-past", "/api-1<enter><enter>1"),
+    ] {
+        for size in [(160, 45), (80, 24), (40, 12)] {
+            let mut model = sized(fleet(), size);
+            fixture::lived(&mut model, "api-1");
+            press(&mut model, keys, 240_000);
+            let name = format!("{name}-{}x{}", size.0, size.1);
+            snapshot(&name, &text(&draw(&model, colour())));
+            assert!(text(&draw(&model, look(Tint::Sixteen, "C"))).is_ascii());
+        }
+    }
+}
+
 /// A fleet in which services, stages and scripts have something to say.
 fn telling() -> Model {
     let mut model = fleet();

@@ -11,12 +11,13 @@ use whaleware::protocol::{HealthStatus, HookRun, MonitorReport, ServiceStatus};
 
 use super::super::configuration::{Configuration, Life, Setting};
 use super::super::filter::health_word;
+use super::super::history::{self, Gauge};
 use super::super::logs::Logs;
 use super::super::model::{Focus, Model, Tab};
 use super::super::theme::{Look, Role};
 use super::layout::Areas;
 use super::text::{age, beside, bytes, cut_line, left, percent, span, took, width};
-use super::{sign, timeline, tree, why};
+use super::{graph, health, sign, timeline, tree, why};
 use crate::fleet::{
     AgentView, Container, EngineState, Link, Route, Service, previous_words, quiesced_words,
     service_word, service_words, stage_now,
@@ -94,7 +95,7 @@ pub(super) fn content(model: &Model, look: Look, columns: usize) -> Vec<Line<'st
         Tab::Summary => summary(model, container, columns, look),
         Tab::Timeline => history(model, container, columns, look),
         Tab::Logs => logs(model, container, look),
-        Tab::Health => health(model, container, look),
+        Tab::Health => health::lines(model, container, columns, look),
         Tab::Configuration => configuration(model, container, columns, look),
         Tab::Why => why::lines(model, container, look),
     };
@@ -108,7 +109,7 @@ pub(super) fn content(model: &Model, look: Look, columns: usize) -> Vec<Line<'st
 }
 
 fn summary(model: &Model, container: &Container, columns: usize, look: Look) -> Vec<Line<'static>> {
-    let facts = facts(model, container, look);
+    let facts = facts(model, container, columns, look);
     let monitor = container
         .agent
         .as_ref()
@@ -136,7 +137,7 @@ pub(super) fn fact(label: &str, text: impl Into<String>, role: Role, look: Look)
     ])
 }
 
-fn facts(model: &Model, container: &Container, look: Look) -> Vec<Line<'static>> {
+fn facts(model: &Model, container: &Container, columns: usize, look: Look) -> Vec<Line<'static>> {
     let now = model.clock().moment;
     let agent = container.agent.as_ref();
     let mut lines = vec![state(model, container, now, look)];
@@ -164,6 +165,7 @@ fn facts(model: &Model, container: &Container, look: Look) -> Vec<Line<'static>>
         lines.push(restarts(model, container, agent, look));
         if let Some(uses) = uses(agent, look).filter(|_| container.engine.is_running()) {
             lines.push(fact("uses", uses, Role::Plain, look));
+            lines.extend(graphs(model, container, columns, look));
         }
     }
     let backed = container.backed.words(model.clock().wall);
@@ -349,6 +351,62 @@ fn uses(agent: &AgentView, look: Look) -> Option<String> {
     Some(text)
 }
 
+/// What it used lately, as bars; nothing before there is more than one figure.
+fn graphs(model: &Model, container: &Container, columns: usize, look: Look) -> Vec<Line<'static>> {
+    let Some(past) = model.past(&container.key) else {
+        return Vec::new();
+    };
+    let now = model.clock().moment;
+    let half = if columns >= WIDE {
+        columns * 3 / 5
+    } else {
+        columns
+    };
+    let room = half.saturating_sub(LABEL + 22).clamp(1, 60);
+    let height = match model.focus {
+        Focus::Full { .. } => 3,
+        Focus::Table | Focus::Pane { .. } => 1,
+    };
+    let minutes = history::REACH.as_secs() / 60;
+    let mut lines = Vec::new();
+    for (gauge, name) in [(Gauge::Cpu, "CPU"), (Gauge::Memory, "memory")] {
+        let figures = past.spans(gauge, now, room);
+        if figures.iter().flatten().count() < 2 {
+            continue;
+        }
+        let most = figures.iter().flatten().copied().fold(0.0, f32::max);
+        let told = match gauge {
+            Gauge::Cpu => percent(most.into()),
+            Gauge::Memory => mebibytes(most),
+        };
+        for (index, bar) in graph::bars(&figures, most, height, look)
+            .into_iter()
+            .enumerate()
+        {
+            let (label, note) = if index == 0 {
+                (format!("{name} {minutes}m"), format!("  at most {told}"))
+            } else {
+                (String::new(), String::new())
+            };
+            lines.push(Line::from(vec![
+                span(left(&label, LABEL, look), Role::Dim, look),
+                span(bar, Role::Busy, look),
+                span(note, Role::Dim, look),
+            ]));
+        }
+    }
+    lines
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a figure of memory is never below nothing, and is told in three digits"
+)]
+fn mebibytes(figure: f32) -> String {
+    bytes((f64::from(figure) * 1_048_576.0) as u64)
+}
+
 fn identity(model: &Model, container: &Container) -> String {
     let id: String = container.key.id.chars().take(12).collect();
     let mut text = format!("{id} on {}", container.key.host);
@@ -502,26 +560,6 @@ fn configuration(
         ])
     });
     lines.collect()
-}
-
-fn health(model: &Model, container: &Container, look: Look) -> Vec<Line<'static>> {
-    let Some(agent) = &container.agent else {
-        return vec![Line::from(span(
-            "no check has been heard of",
-            Role::Dim,
-            look,
-        ))];
-    };
-    let (text, role) = health_line(model, container, agent);
-    let mut lines = vec![fact("health", text, role, look)];
-    let Some(monitor) = &agent.monitor else {
-        return lines;
-    };
-    let text = format!("{} UTC, exit {}", timeline::clock(monitor.at), monitor.exit);
-    lines.push(fact("last check", text, Role::Plain, look));
-    lines.push(Line::default());
-    lines.extend(monitor_value(monitor, look));
-    lines
 }
 
 pub(super) fn monitor_value(monitor: &MonitorReport, look: Look) -> Vec<Line<'static>> {

@@ -20,10 +20,10 @@ pub(super) fn content(look: Look, columns: usize) -> Vec<Line<'static>> {
     ];
     for binding in KEYMAP {
         let keys: Vec<String> = binding.keys.iter().copied().map(Key::label).collect();
-        let place = if binding.contexts == [Context::Table] {
-            " (in the table)"
-        } else {
-            ""
+        let place = match binding.contexts {
+            [Context::Table] => " (in the table)",
+            [Context::Health] => " (in the tab Health)",
+            _ => "",
         };
         lines.push(Line::from(vec![
             Span::raw("   "),
@@ -69,6 +69,11 @@ const FILTERS: &[(&str, &str)] = &[
     (
         "label=team=shop",
         "with this label; label=team with any value",
+    ),
+    ("~^web-[0-9]+$ name~", "the same as a regular expression"),
+    (
+        ".queue.depth>100",
+        "by a value of the monitor: = > < >= <=, or .queue.depth alone: it has one",
     ),
     ("!web", "not that"),
     ("web state=UP", "both"),

@@ -3,7 +3,9 @@
 mod confirm;
 mod details;
 mod footer;
+mod graph;
 mod header;
+mod health;
 mod help;
 mod layout;
 mod sign;
@@ -16,12 +18,14 @@ mod why;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
+use serde_json::Value;
 
 use std::time::Duration;
 
 use super::configuration;
 use super::logs::{self, Logs};
 use super::model::{FeedStatus, Flow, Focus, Mode, Model};
+use super::path::Path;
 use super::theme::{Look, Role};
 use layout::{Areas, Tier};
 use text::{cut_line, span};
@@ -96,6 +100,32 @@ pub(crate) fn details_overflow(model: &Model) -> u16 {
             let lines = details::content(model, Look::PLAIN, usize::from(model.size.0)).len();
             overflow(lines, details_rows(model))
         }
+    }
+}
+
+/// How many lines the tree of the tab Health has.
+pub(crate) fn leaves(model: &Model) -> usize {
+    health::leaves(model)
+}
+
+/// The value under the cursor of that tree and its place.
+pub(crate) fn leaf(model: &Model) -> Option<(Path, Value)> {
+    health::leaf(model)
+}
+
+/// How many lines are to be scrolled away so that its cursor is seen.
+pub(crate) fn scroll_to_leaf(model: &Model) -> u16 {
+    let scroll = match model.focus {
+        Focus::Table => 0,
+        Focus::Pane { scroll } | Focus::Full { scroll } => scroll,
+    };
+    let line = u16::try_from(health::line_of(model.leaf)).unwrap_or(u16::MAX);
+    let height = details_rows(model).max(1);
+    // Above the first line is what belongs to all of them.
+    if model.leaf == 0 {
+        0
+    } else {
+        scroll.clamp(line.saturating_sub(height - 1), line)
     }
 }
 

@@ -5,12 +5,13 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 
 use super::super::model::{Focus, Model};
-use super::super::sort::{Direction, SortKey};
+use super::super::path::Path;
+use super::super::sort::{Direction, SortKey, value};
 use super::super::theme::{Look, Role};
 use super::layout::{Areas, Tier};
-use super::sign;
 use super::text::{age, bytes, cut, minutes, percent, width};
-use crate::fleet::{Backed, Container, Stamp};
+use super::{sign, tree};
+use crate::fleet::{Backed, Container, Stamp, clean};
 
 /// A column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,13 +26,15 @@ enum Column {
     Cpu,
     Memory,
     Backup,
+    /// A value of the monitor, by its place among those that are columns.
+    Value(usize),
     Story,
     Image,
     Host,
 }
 
-/// As they stand from left to right.
-const ORDER: [Column; 12] = [
+/// As they stand from left to right; values of monitors stand before [`AFTER`].
+const BEFORE: [Column; 9] = [
     Column::Glyph,
     Column::State,
     Column::Name,
@@ -41,16 +44,14 @@ const ORDER: [Column; 12] = [
     Column::Cpu,
     Column::Memory,
     Column::Backup,
-    Column::Story,
-    Column::Image,
-    Column::Host,
 ];
+/// The rest of them.
+const AFTER: [Column; 3] = [Column::Story, Column::Image, Column::Host];
 
-/// What must fit first; the last of them goes first when the screen becomes narrower.
-const PRIORITY: [Column; 11] = [
-    Column::Name,
-    Column::State,
-    Column::Age,
+/// What must fit before anything else, values of monitors right after it: somebody asked for them.
+const FIRST: [Column; 3] = [Column::Name, Column::State, Column::Age];
+/// What must fit next; the last of them goes first when the screen becomes narrower.
+const PRIORITY: [Column; 8] = [
     Column::Story,
     // Names alone do not say which container it is where there are several hosts.
     Column::Host,
@@ -62,6 +63,8 @@ const PRIORITY: [Column; 11] = [
     Column::Image,
 ];
 
+/// The columns of a value of a monitor.
+const VALUE: usize = 10;
 /// The cursor and the mark, before the first column.
 const MARGIN: usize = 3;
 /// Between two columns.
@@ -70,8 +73,8 @@ const GAP: usize = 2;
 const STORY: usize = 20;
 
 impl Column {
-    const fn title(self) -> &'static str {
-        match self {
+    fn title(self, model: &Model) -> String {
+        let title = match self {
             Self::Glyph => "",
             Self::State => "STATE",
             Self::Name => "NAME",
@@ -81,10 +84,13 @@ impl Column {
             Self::Cpu => "CPU",
             Self::Memory => "MEM",
             Self::Backup => "BACKUP",
+            // The end of a path says more than its beginning.
+            Self::Value(place) => return model.values.get(place).map_or_else(String::new, last),
             Self::Story => "WHAT, WHY",
             Self::Image => "IMAGE",
             Self::Host => "HOST",
-        }
+        };
+        title.to_owned()
     }
 
     const fn least(self) -> usize {
@@ -95,6 +101,7 @@ impl Column {
             Self::Age | Self::Backup => 6,
             Self::Name | Self::Health => 10,
             Self::Restarts | Self::Cpu | Self::Memory => 5,
+            Self::Value(_) => VALUE,
             Self::Image => 24,
             Self::Host => 8,
         }
@@ -102,7 +109,12 @@ impl Column {
 
     const fn is_figure(self) -> bool {
         match self {
-            Self::Age | Self::Restarts | Self::Cpu | Self::Memory | Self::Backup => true,
+            Self::Age
+            | Self::Restarts
+            | Self::Cpu
+            | Self::Memory
+            | Self::Backup
+            | Self::Value(_) => true,
             Self::Glyph
             | Self::State
             | Self::Name
@@ -113,8 +125,8 @@ impl Column {
         }
     }
 
-    const fn sorts_by(self) -> SortKey {
-        match self {
+    fn sorts_by(self, model: &Model) -> Option<SortKey> {
+        Some(match self {
             Self::Glyph | Self::State | Self::Health | Self::Story => SortKey::Severity,
             Self::Name => SortKey::Name,
             Self::Age => SortKey::Age,
@@ -124,8 +136,16 @@ impl Column {
             Self::Backup => SortKey::Backup,
             Self::Image => SortKey::Image,
             Self::Host => SortKey::Host,
-        }
+            Self::Value(place) => SortKey::Value(model.values.get(place)?.clone()),
+        })
     }
+}
+
+/// The last part of a path, in capitals as the other headings.
+fn last(path: &Path) -> String {
+    let path = path.to_string();
+    let end = path.rfind('.').map_or(0, |dot| dot + 1);
+    clean(&path[end..], VALUE * 2).to_uppercase()
 }
 
 /// The columns that fit, with their widths.
@@ -144,7 +164,8 @@ fn plan(model: &Model, columns: usize) -> Vec<(Column, usize)> {
         .saturating_sub(Column::Name.least());
     let mut chosen: Vec<Column> = Vec::new();
     let mut used = MARGIN;
-    for column in PRIORITY {
+    let values = (0..model.values.len()).map(Column::Value);
+    for column in FIRST.into_iter().chain(values.clone()).chain(PRIORITY) {
         // What it would take to show it without cutting short what matters more.
         if column == Column::Host && !several {
             continue;
@@ -196,8 +217,10 @@ fn plan(model: &Model, columns: usize) -> Vec<(Column, usize)> {
         0
     };
     let rest = spare;
-    ORDER
+    BEFORE
         .into_iter()
+        .chain(values)
+        .chain(AFTER)
         .filter(|column| chosen.contains(column))
         .map(|column| {
             let more = match column {
@@ -213,7 +236,8 @@ fn plan(model: &Model, columns: usize) -> Vec<(Column, usize)> {
                 | Column::Restarts
                 | Column::Cpu
                 | Column::Memory
-                | Column::Backup => 0,
+                | Column::Backup
+                | Column::Value(_) => 0,
             };
             (column, column.least() + more)
         })
@@ -265,12 +289,12 @@ fn heading(
     let mut x = MARGIN;
     let mut marked = false;
     for (column, columns) in columns {
-        let sorted = column.sorts_by() == model.sort && !marked;
+        let sorted = column.sorts_by(model).as_ref() == Some(&model.sort) && !marked;
         marked |= sorted;
         let title = if sorted {
-            format!("{} {sign}", column.title())
+            format!("{} {sign}", column.title(model))
         } else {
-            column.title().to_owned()
+            column.title(model)
         };
         let role = if sorted { Role::Strong } else { Role::Heading };
         cell_at(frame, area, x, (*column, &title, *columns), role, look);
@@ -359,6 +383,11 @@ fn cell(
             Backed::Never { .. } => ("none".into(), Role::Plain),
             Backed::Unknown { .. } => none(),
         },
+        Column::Value(place) => {
+            let path = model.values.get(place);
+            path.and_then(|path| value(container, path))
+                .map_or_else(none, |value| (tree::text(value), Role::Plain))
+        }
         Column::Story => sign::story(model, container, look),
         Column::Image => (container.image.clone(), Role::Dim),
         Column::Host => (container.key.host.to_string(), Role::Dim),

@@ -1,8 +1,9 @@
-//! A JSON value as lines that can be read.
+//! A JSON value as a tree that can be read and walked.
 
 use ratatui::text::{Line, Span};
 use serde_json::Value;
 
+use super::super::path::{Path, Step};
 use super::super::theme::{Look, Role};
 use super::text::{left, span, width};
 use crate::fleet::clean;
@@ -14,97 +15,147 @@ const KEY: usize = 40;
 /// The most characters of one value.
 const TEXT: usize = 400;
 
-/// A value as lines: keys in a column, what is nested further right.
-pub(super) fn lines(value: &Value, look: Look) -> Vec<Line<'static>> {
-    let mut lines = Vec::new();
-    match value {
-        Value::Object(_) | Value::Array(_) => children(value, 0, look, &mut lines),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            lines.push(Line::from(scalar_span(value, look)));
+/// One line of a tree.
+#[derive(Debug)]
+pub(super) struct Node {
+    /// Where its value stands; none where that has no name.
+    pub path: Option<Path>,
+    /// Its key, clean.
+    key: String,
+    /// How far in it is.
+    depth: usize,
+    /// How wide the keys beside it are.
+    column: usize,
+    /// Its value where that fits beside its key, and how it looks.
+    text: Option<(String, Role)>,
+}
+
+impl Node {
+    /// Its key and its value.
+    pub(super) fn spans(&self, look: Look) -> Vec<Span<'static>> {
+        let indent = Span::raw("  ".repeat(self.depth));
+        match &self.text {
+            Some((text, role)) => {
+                let key = span(left(&self.key, self.column, look), Role::Dim, look);
+                vec![indent, key, Span::raw("  "), span(text, *role, look)]
+            }
+            None => vec![indent, span(&self.key, Role::Dim, look)],
         }
     }
-    if lines.len() > LINES {
-        lines.truncate(LINES);
-        lines.push(Line::from(span(
-            "too long to show the rest",
-            Role::Dim,
-            look,
-        )));
+}
+
+/// A value as lines: keys in a column, what is nested further right.
+pub(super) fn lines(value: &Value, look: Look) -> Vec<Line<'static>> {
+    let nodes = nodes(value);
+    let mut lines: Vec<Line<'static>> = match scalar_text(value) {
+        Some((text, role)) => vec![Line::from(span(text, role, look))],
+        None => nodes
+            .iter()
+            .map(|node| Line::from(node.spans(look)))
+            .collect(),
+    };
+    if nodes.len() >= LINES {
+        lines.push(too_long(look));
     }
     lines
 }
 
-fn children(value: &Value, depth: usize, look: Look, lines: &mut Vec<Line<'static>>) {
-    let entries: Vec<(String, &Value)> = match value {
-        Value::Object(map) => map
-            .iter()
-            .take(LINES)
-            .map(|(key, value)| (clean(key, KEY), value))
-            .collect(),
-        Value::Array(list) => list
-            .iter()
-            .take(LINES)
-            .enumerate()
-            .map(|(index, value)| (index.to_string(), value))
-            .collect(),
+/// That there is more.
+pub(super) fn too_long(look: Look) -> Line<'static> {
+    Line::from(span("too long to show the rest", Role::Dim, look))
+}
+
+/// The lines of an object or an array, at most so many; none of anything else.
+pub(super) fn nodes(value: &Value) -> Vec<Node> {
+    let mut nodes = Vec::new();
+    children(value, &mut Vec::new(), &mut nodes);
+    nodes
+}
+
+fn children(value: &Value, steps: &mut Vec<Step>, nodes: &mut Vec<Node>) {
+    let entries: Vec<(Step, &Value)> = match value {
+        Value::Object(map) => {
+            let entries = map.iter().take(LINES);
+            entries
+                .map(|(key, value)| (Step::Key(key.clone()), value))
+                .collect()
+        }
+        Value::Array(list) => {
+            let entries = list.iter().take(LINES).enumerate();
+            entries
+                .map(|(index, value)| (Step::Index(index), value))
+                .collect()
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return,
+    };
+    let name = |step: &Step| match step {
+        Step::Key(key) => clean(key, KEY),
+        Step::Index(index) => index.to_string(),
     };
     let column = entries
         .iter()
-        .filter(|(_, value)| inline(value, look).is_some())
-        .map(|(key, _)| width(key))
+        .filter(|(_, value)| inline(value).is_some())
+        .map(|(step, _)| width(&name(step)))
         .max()
         .unwrap_or(0);
-    for (key, value) in entries {
-        if lines.len() > LINES {
+    let depth = steps.len();
+    for (step, value) in entries {
+        if nodes.len() >= LINES {
             return;
         }
-        let indent = Span::raw("  ".repeat(depth));
-        if let Some(text) = inline(value, look) {
-            let key = span(left(&key, column, look), Role::Dim, look);
-            lines.push(Line::from(vec![indent, key, Span::raw("  "), text]));
-        } else {
-            lines.push(Line::from(vec![indent, span(key, Role::Dim, look)]));
-            children(value, depth + 1, look, lines);
+        let key = name(&step);
+        steps.push(step);
+        let text = inline(value);
+        let nested = text.is_none();
+        nodes.push(Node {
+            path: Path::new(steps),
+            key,
+            depth,
+            column,
+            text,
+        });
+        if nested {
+            children(value, steps, nodes);
         }
+        steps.pop();
     }
 }
 
 /// What fits beside its key.
-fn inline(value: &Value, look: Look) -> Option<Span<'static>> {
+fn inline(value: &Value) -> Option<(String, Role)> {
     match value {
-        Value::Object(map) if map.is_empty() => Some(span("{}", Role::Dim, look)),
+        Value::Object(map) if map.is_empty() => Some(("{}".into(), Role::Dim)),
         Value::Array(list)
             if list
                 .iter()
                 .all(|item| !item.is_object() && !item.is_array())
                 && list.len() <= 16 =>
         {
-            let items: Vec<String> = list.iter().map(scalar).collect();
-            Some(span(format!("[{}]", items.join(", ")), Role::Plain, look))
+            let items: Vec<String> = list.iter().map(text).collect();
+            Some((format!("[{}]", items.join(", ")), Role::Plain))
         }
-        Value::Object(_) | Value::Array(_) => None,
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            Some(scalar_span(value, look))
-        }
+        Value::Object(_)
+        | Value::Array(_)
+        | Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_) => scalar_text(value),
     }
 }
 
-fn scalar_span(value: &Value, look: Look) -> Span<'static> {
+fn scalar_text(value: &Value) -> Option<(String, Role)> {
     let role = match value {
+        Value::Object(_) | Value::Array(_) => return None,
         Value::Null => Role::Dim,
         // What is false or empty is what one looks for.
         Value::Bool(false) => Role::Warn,
-        Value::Bool(true)
-        | Value::Number(_)
-        | Value::String(_)
-        | Value::Array(_)
-        | Value::Object(_) => Role::Plain,
+        Value::Bool(true) | Value::Number(_) | Value::String(_) => Role::Plain,
     };
-    span(scalar(value), role, look)
+    Some((text(value), role))
 }
 
-fn scalar(value: &Value) -> String {
+/// A value in one line: a text without its quotes, anything else as JSON.
+pub(super) fn text(value: &Value) -> String {
     value
         .as_str()
         .map_or_else(|| clean(&value.to_string(), TEXT), |text| clean(text, TEXT))

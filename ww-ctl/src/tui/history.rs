@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use whaleware::lifecycle::Moment;
 
+use super::lanes::Lane;
 use super::model::Model;
 use super::path::{Path, Step};
 use crate::fleet::{AgentView, ContainerKey, Input};
@@ -38,6 +39,7 @@ pub(crate) struct Past {
     uses: VecDeque<Use>,
     numbers: Vec<(Path, VecDeque<f32>)>,
     before: Option<Value>,
+    lane: Lane,
 }
 
 /// What a container used at some time.
@@ -65,6 +67,7 @@ pub(crate) enum Gauge {
 pub(super) struct Lesson {
     key: ContainerKey,
     uses: bool,
+    all: bool,
     check: Check,
 }
 
@@ -112,9 +115,15 @@ impl Lesson {
         };
         Some(Self {
             key: key.clone(),
+            all: matches!(**frame, FromAgent::Snapshot(_)),
             uses,
             check,
         })
+    }
+
+    /// Whether the agent has told all it knows.
+    pub(super) const fn is_all(&self) -> bool {
+        self.all
     }
 
     /// Keeps it, now that the message is taken in.
@@ -182,6 +191,11 @@ impl History {
         }
     }
 
+    /// How a container stands over time, to be told more.
+    pub(super) fn lane(&mut self, key: &ContainerKey) -> &mut Lane {
+        &mut self.of.entry(key.clone()).or_default().lane
+    }
+
     /// Another boot has another past.
     fn begun(&mut self, key: &ContainerKey, agent: &AgentView) -> &mut Past {
         let past = self.of.entry(key.clone()).or_default();
@@ -189,6 +203,7 @@ impl History {
         if past.boot != boot {
             *past = Past {
                 boot: boot.to_owned(),
+                lane: std::mem::take(&mut past.lane),
                 ..Past::default()
             };
         }
@@ -217,6 +232,11 @@ impl Past {
             values.pop_front();
         }
         values.push_back(number);
+    }
+
+    /// How it stood over time.
+    pub(crate) const fn lane(&self) -> &Lane {
+        &self.lane
     }
 
     /// What the check before the last one printed.

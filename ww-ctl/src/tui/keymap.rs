@@ -57,6 +57,12 @@ pub(crate) enum Action {
     SortValue,
     /// Show only containers with the value under the cursor.
     FilterValue,
+    /// Lanes over time instead of the table, and back.
+    Lanes,
+    /// Lanes of less time.
+    Nearer,
+    /// Lanes of more time.
+    Farther,
     /// Explain the keys.
     Help,
     /// Suspend.
@@ -353,6 +359,27 @@ pub(crate) const KEYMAP: &[Binding] = &[
         Action::Scope,
         "show what is down or has no agent, too",
         "all",
+    ),
+    bind(
+        &[Char('t')],
+        TABLE,
+        Action::Lanes,
+        "how they stood over time, a lane each, and back",
+        "time",
+    ),
+    bind(
+        &[Char('+')],
+        TABLE,
+        Action::Nearer,
+        "lanes of less time",
+        "",
+    ),
+    bind(
+        &[Char('-')],
+        TABLE,
+        Action::Farther,
+        "lanes of more time",
+        "",
     ),
     bind(
         &[Char('R')],

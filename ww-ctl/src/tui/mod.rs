@@ -16,6 +16,7 @@ mod confirm;
 mod filter;
 mod history;
 mod keymap;
+mod lanes;
 mod logs;
 mod model;
 mod msg;

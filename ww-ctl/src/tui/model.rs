@@ -9,6 +9,7 @@ use super::configuration::Configuration;
 use super::confirm::Confirmation;
 use super::filter::Filter;
 use super::history::{History, Past};
+use super::lanes::{Body, Lane, Zoom};
 use super::logs::Logs;
 use super::operation::Operation;
 use super::path::Path;
@@ -225,6 +226,10 @@ pub(crate) struct Model {
     pub values: Vec<Path>,
     /// Which line of the tree in the tab Health has the cursor.
     pub leaf: usize,
+    /// What the rows show.
+    pub body: Body,
+    /// How much time lanes show.
+    pub zoom: Zoom,
     /// Whether the screen follows the fleet.
     pub flow: Flow,
     /// The containers that are marked.
@@ -272,6 +277,8 @@ impl Model {
             direction: Direction::default(),
             values: Vec::new(),
             leaf: 0,
+            body: Body::default(),
+            zoom: Zoom::default(),
             flow: Flow::Live,
             marks: BTreeSet::new(),
             operations: BTreeMap::new(),
@@ -300,6 +307,11 @@ impl Model {
             Flow::Live => self.history.past(key),
             Flow::Frozen(still) => still.history.past(key),
         }
+    }
+
+    /// How a container stood before what is shown.
+    pub(crate) fn lane(&self, key: &ContainerKey) -> Option<&Lane> {
+        self.past(key).map(Past::lane)
     }
 
     /// The time that what is shown is as of.

@@ -6,6 +6,7 @@ use whaleware::protocol::FromAgent;
 use super::filter::Filter;
 use super::history::Lesson;
 use super::keymap::{self, Action, Context};
+use super::lanes::{Body, Standing};
 use super::model::{FeedStatus, Flow, Focus, Mode, Model, Scope, Still, Tab, Tone};
 use super::msg::{Cmd, Event, Msg, Reply, Verb};
 use super::{asking, configuration, logs, value, view};
@@ -91,9 +92,11 @@ fn hear(model: &mut Model, input: Input) -> Vec<Cmd> {
     let routine = is_routine(model, &input);
     let lesson = Lesson::of(model, &input);
     let changes = model.fleet.apply(input, model.now);
+    let told_all = lesson.as_ref().is_some_and(Lesson::is_all);
     if let Some(lesson) = lesson {
         lesson.learn(model);
     }
+    stand(model, &changes, told_all);
     for change in &changes {
         if let Change::Gone(container) = change {
             model.history.forget(&container.key);
@@ -109,6 +112,38 @@ fn hear(model: &mut Model, input: Input) -> Vec<Cmd> {
         (true, _) => Vec::new(),
         (false, true) => vec![Cmd::Refresh],
         (false, false) => vec![Cmd::Draw],
+    }
+}
+
+/// Keeps how containers stand from now on.
+fn stand(model: &mut Model, changes: &[Change], told_all: bool) {
+    for change in changes {
+        let keys: Vec<ContainerKey> = match change {
+            Change::HostLive(host) | Change::HostLost(host) => {
+                let all = model.fleet.containers().map(|one| &one.key);
+                all.filter(|key| key.host == *host).cloned().collect()
+            }
+            Change::Gone(_) => continue,
+            Change::Appeared(_)
+            | Change::State(..)
+            | Change::Docker(..)
+            | Change::Health(..)
+            | Change::Service(..)
+            | Change::Stopping(..)
+            | Change::Note(..)
+            | Change::Link(_)
+            | Change::Details(_) => subject(change).cloned().into_iter().collect(),
+        };
+        for key in keys {
+            if let Some(container) = model.fleet.get(&key) {
+                let standing = Standing::of(container, &model.fleet);
+                let lane = model.history.lane(&key);
+                if let Some(agent) = container.agent.as_ref().filter(|_| told_all) {
+                    lane.fill(agent);
+                }
+                lane.push(model.now.moment, standing);
+            }
+        }
     }
 }
 
@@ -239,6 +274,14 @@ fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
         Action::Column => value::column(model),
         Action::SortValue => value::sort(model),
         Action::FilterValue => value::filter(model),
+        Action::Lanes => {
+            model.body = match model.body {
+                Body::Table => Body::Lanes,
+                Body::Lanes => Body::Table,
+            };
+        }
+        Action::Nearer => model.zoom = model.zoom.nearer(),
+        Action::Farther => model.zoom = model.zoom.farther(),
         Action::Help => {
             model.mode = match model.mode {
                 Mode::Help { .. } => Mode::Normal,

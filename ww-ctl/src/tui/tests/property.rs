@@ -38,7 +38,7 @@ const NAMES: [&str; 6] = [
 ];
 
 fn step() -> impl Strategy<Value = Step> {
-    let letters: Vec<char> = "jkgGhl1234/srz*a ?RSyqn=!u0145".chars().collect();
+    let letters: Vec<char> = "jkgGhl123456/srz*a ?RSyqn=!u0cwt+-".chars().collect();
     let codes = vec![
         KeyCode::Enter,
         KeyCode::Esc,

@@ -7,10 +7,11 @@ use super::fixture::{
     self, at, becomes, empty, feed, fleet, key, listed, listing, names, press, reach, selected,
     started_anew, tell, up,
 };
-use crate::fleet::{EngineEvent, EngineState, Input};
+use crate::fleet::{EngineEvent, EngineState, HostName, Input};
 use crate::tui::configuration::{Configuration, Setting};
 use crate::tui::filter::Filter;
 use crate::tui::history::Gauge;
+use crate::tui::lanes::{Body, Standing, Zoom};
 use crate::tui::logs::Logs;
 use crate::tui::model::{Access, Flow, Focus, Mode, Model, Tab};
 use crate::tui::msg::{Cmd, Event, Msg, Reply, Request, Verb};
@@ -887,4 +888,55 @@ fn the_past_is_learnt_and_forgotten_with_its_container() {
         243_000,
     );
     assert!(model.history.past(&key).is_none());
+}
+
+#[test]
+fn lanes_know_what_happened_before_and_while_nobody_was_heard() {
+    let mut model = fleet();
+    let look = |model: &Model, name: &str, now: i64| -> String {
+        let lane = model.lane(&key(name)).unwrap();
+        let spans = lane.spans(at(now).moment, Zoom::default().reach(), 15);
+        let letter = |standing: Option<Standing>| match standing {
+            None => ' ',
+            Some(Standing::Unheard) => '?',
+            Some(Standing::As(severity)) => format!("{severity:?}").chars().next().unwrap(),
+        };
+        spans.into_iter().map(letter).collect()
+    };
+    // Restarted 8 minutes ago, failing since it was first heard; all told by its snapshot.
+    assert_eq!(look(&model, "billing", 0), "   SGGRGGGGGGGS");
+    assert_eq!(look(&model, "sessions", 0), "GGGGGGGGGGGGGG?");
+    let reason = "connection refused".to_owned();
+    let host = HostName::from("local");
+    let since = None;
+    feed(
+        &mut model,
+        Input::HostLost {
+            host,
+            since,
+            reason,
+        },
+        60_000,
+    );
+    assert_eq!(look(&model, "billing", 180_000), "SGGRGGGGGGGSS??");
+    // What happened meanwhile is told by the snapshot that follows.
+    feed(
+        &mut model,
+        listing(vec![listed("billing", EngineState::Running, -700_000)]),
+        240_000,
+    );
+    let life = up(-700_000)
+        .later(200_000)
+        .state(State::Restarting, "monitor exited 1")
+        .state(State::Up, "restarted");
+    reach(&mut model, "billing", life);
+    assert!(!look(&model, "billing", 0).contains('?'));
+    press(&mut model, "t", 250_000);
+    assert_eq!(model.body, Body::Lanes);
+    press(&mut model, "+", 250_000);
+    assert_eq!(model.zoom.reach().as_secs(), 300);
+    press(&mut model, "-----------", 250_000);
+    assert_eq!(model.zoom.reach().as_secs(), 7 * 86_400);
+    press(&mut model, "t", 250_000);
+    assert_eq!(model.body, Body::Table);
 }

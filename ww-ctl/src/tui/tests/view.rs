@@ -221,6 +221,17 @@ fn tabs() {
 }
 
 #[test]
+fn lanes() {
+    for size in SIZES {
+        let mut model = sized(fleet(), size);
+        press(&mut model, "tj ", 0);
+        let name = format!("lanes-{}x{}", size.0, size.1);
+        snapshot(&name, &text(&draw(&model, colour())));
+        assert!(text(&draw(&model, look(Tint::Sixteen, "C"))).is_ascii());
+    }
+}
+
+#[test]
 fn the_past_of_values_and_of_what_is_used() {
     for (name, keys) in [
         ("health-past", "/api-1<enter><enter>4j"),

@@ -7,6 +7,7 @@ mod graph;
 mod header;
 mod health;
 mod help;
+mod lanes;
 mod layout;
 mod sign;
 mod table;
@@ -23,6 +24,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 use super::configuration;
+use super::lanes::Body;
 use super::logs::{self, Logs};
 use super::model::{FeedStatus, Flow, Focus, Mode, Model};
 use super::path::Path;
@@ -62,7 +64,10 @@ fn draw(model: &Model, look: Look, frame: &mut Frame<'_>) {
             let lines = header::nothing(model, look);
             paragraph(&lines, areas.rows, look, frame);
         } else {
-            table::draw(model, &areas, look, frame);
+            match model.body {
+                Body::Table => table::draw(model, &areas, look, frame),
+                Body::Lanes => lanes::draw(model, &areas, look, frame),
+            }
         }
         if areas.tabs.height > 0 {
             details::draw(model, &areas, look, frame);
@@ -167,6 +172,10 @@ pub(crate) fn next_change(model: &Model) -> Option<Duration> {
     }
     if let Some(wait) = configuration::due(model) {
         at(wait);
+    }
+    if model.body == Body::Lanes && !frozen {
+        let spans = u32::try_from(lanes::track(model).max(1)).unwrap_or(1);
+        at((model.zoom.reach() / spans).max(SECOND));
     }
     if !frozen {
         let height = usize::from(table_rows(model));

@@ -66,7 +66,7 @@ const PRIORITY: [Column; 8] = [
 /// The columns of a value of a monitor.
 const VALUE: usize = 10;
 /// The cursor and the mark, before the first column.
-const MARGIN: usize = 3;
+pub(super) const MARGIN: usize = 3;
 /// Between two columns.
 const GAP: usize = 2;
 /// How many columns more than the least the story would like to have.
@@ -260,17 +260,42 @@ pub(super) fn draw(model: &Model, areas: &Areas, look: Look, frame: &mut Frame<'
         let area = Rect::new(areas.rows.x, y, areas.rows.width, 1);
         row(model, container, &columns, area, look, frame);
         if place == Some(index) {
-            let role = match model.focus {
-                Focus::Table => Role::Selected,
-                Focus::Pane { .. } | Focus::Full { .. } => Role::Resting,
-            };
-            // One look for the whole row: what is reversed in pieces cannot be read.
-            let style = Style::new()
-                .fg(Color::Reset)
-                .remove_modifier(Modifier::all())
-                .patch(look.style(role));
-            frame.buffer_mut().set_style(area, style);
+            highlight(model, area, look, frame);
         }
+    }
+}
+
+/// Shows that a row has the cursor.
+pub(super) fn highlight(model: &Model, area: Rect, look: Look, frame: &mut Frame<'_>) {
+    let role = match model.focus {
+        Focus::Table => Role::Selected,
+        Focus::Pane { .. } | Focus::Full { .. } => Role::Resting,
+    };
+    // One look for the whole row: what is reversed in pieces cannot be read.
+    let style = Style::new()
+        .fg(Color::Reset)
+        .remove_modifier(Modifier::all())
+        .patch(look.style(role));
+    frame.buffer_mut().set_style(area, style);
+}
+
+/// The signs before a row: that it has the cursor, that it is marked.
+pub(super) fn margin(
+    model: &Model,
+    container: &Container,
+    area: Rect,
+    look: Look,
+    frame: &mut Frame<'_>,
+) {
+    let glyphs = look.glyphs();
+    let selected = model
+        .selected()
+        .is_some_and(|selected| selected.key == container.key);
+    if selected {
+        put(frame, area, 0, glyphs.cursor, Role::Strong, look);
+    }
+    if model.marks.contains(&container.key) {
+        put(frame, area, 1, glyphs.mark, Role::Strong, look);
     }
 }
 
@@ -310,16 +335,7 @@ fn row(
     look: Look,
     frame: &mut Frame<'_>,
 ) {
-    let glyphs = look.glyphs();
-    let selected = model
-        .selected()
-        .is_some_and(|selected| selected.key == container.key);
-    if selected {
-        put(frame, area, 0, glyphs.cursor, Role::Strong, look);
-    }
-    if model.marks.contains(&container.key) {
-        put(frame, area, 1, glyphs.mark, Role::Strong, look);
-    }
+    margin(model, container, area, look, frame);
     let stale = model.shown().stale_since(container).is_some();
     let now = model.clock();
     let mut x = MARGIN;
@@ -412,7 +428,7 @@ fn cell_at(
     put(frame, area, x + before, &text, role, look);
 }
 
-fn put(frame: &mut Frame<'_>, area: Rect, x: usize, text: &str, role: Role, look: Look) {
+pub(super) fn put(frame: &mut Frame<'_>, area: Rect, x: usize, text: &str, role: Role, look: Look) {
     let Ok(offset) = u16::try_from(x) else {
         return;
     };

@@ -102,6 +102,18 @@ fn left_of(duration: Duration, step: Duration) -> Duration {
     step.saturating_sub(Duration::from_nanos(u64::try_from(over).unwrap_or(0)))
 }
 
+/// A round span of time: `45s`, `15m`, `6h`, `7d`.
+pub(super) fn span_of(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
+        3600..86_400 if seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
+        86_400.. if seconds.is_multiple_of(86_400) => format!("{}d", seconds / 86_400),
+        _ => age(duration),
+    }
+}
+
 /// How long something took: `340ms`, `4.2s`, `1m03s`.
 pub(super) fn took(millis: u64) -> String {
     match millis {

@@ -64,6 +64,8 @@ pub const DOCKER_CERT_PATH: &str = "DOCKER_CERT_PATH";
 pub const XDG_RUNTIME_DIR: &str = "XDG_RUNTIME_DIR";
 /// The operator's home directory, below which Docker keeps its configuration.
 pub const HOME: &str = "HOME";
+/// Below it programs keep what their users have chosen (XDG's base directories).
+pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 /// Below it programs keep what they know between two calls (XDG's base directories).
 pub const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
 /// Where `ww-ctl` writes down who did what, instead of its usual place.

@@ -57,6 +57,16 @@ pub(crate) fn here() -> std::io::Result<PathBuf> {
     std::env::current_dir()
 }
 
+/// The file a user keeps settings in; none where there is no place for it.
+pub(crate) fn settings_file() -> Option<PathBuf> {
+    let named = variable(env::XDG_CONFIG_HOME).map(PathBuf::from);
+    // As the XDG specification wants it: what is not absolute is not there.
+    let named = named.filter(|path| path.is_absolute());
+    let at_home = || variable(env::HOME).map(|home| PathBuf::from(home).join(".config"));
+    let directory = named.or_else(at_home)?;
+    Some(directory.join("ww-ctl").join("config.toml"))
+}
+
 /// The directory Docker keeps its contexts in.
 pub(crate) fn docker_config() -> Option<PathBuf> {
     variable(env::DOCKER_CONFIG)

@@ -159,7 +159,9 @@ pub(crate) enum Command {
     #[command(after_help = "Example: ww-ctl ls --filter state=ERROR")]
     Ls(Ls),
     /// Show the fleet live on the whole terminal
-    #[command(after_help = "Example: ww-ctl top --filter project=shop")]
+    #[command(after_help = "Example: ww-ctl top --filter project=shop\n\n\
+        `?` in it explains every key. Columns, keys, colours and signs are chosen in\n\
+        ~/.config/ww-ctl/config.toml, in the section [top].")]
     Top(Top),
     /// Show everything about one container
     #[command(after_help = "Example: ww-ctl show shop --history -n 20\n\n\
@@ -285,6 +287,9 @@ pub(crate) struct Top {
     pub all: bool,
     #[command(flatten)]
     pub filters: Filters,
+    /// Leave the mouse to the terminal
+    #[arg(long)]
+    pub no_mouse: bool,
 }
 
 /// `show`.

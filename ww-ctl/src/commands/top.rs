@@ -1,5 +1,7 @@
 //! `top`: the dashboard.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
@@ -14,7 +16,9 @@ use crate::environment;
 use crate::exit::{Exit, Failure};
 use crate::fleet::{ContainerKey, HostName};
 use crate::selection::Selection;
-use crate::tui::{self, Answer, Ended, Errand, Look, Reply, Request, Start, Tint, TuiError, Verb};
+use crate::tui::{
+    self, Answer, Ended, Errand, Look, Reply, Request, Settings, Start, Tint, TuiError, Verb,
+};
 use crate::watch::{Feed, FeedHandle};
 
 /// What the Engine is called that is meant where nothing is said.
@@ -23,11 +27,15 @@ const LOCAL: &str = "local";
 const LINES: u32 = 500;
 /// So many requests may wait to be sent.
 const REQUESTS: usize = 1024;
+/// The largest file of settings, in bytes.
+const SETTINGS: u64 = 256 << 10;
 /// How long what was confirmed just before leaving may take to be sent.
 const LAST: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(context: &Context, arguments: &Top) -> Result<Exit, Failure> {
     let clock = context.clock;
+    let mut settings = settings()?;
+    settings.mouse &= !arguments.no_mouse;
     let tint = if context.output.has_colour() {
         Tint::Sixteen
     } else {
@@ -41,7 +49,9 @@ pub(super) async fn run(context: &Context, arguments: &Top) -> Result<Exit, Fail
             filters: arguments.filters.filters.clone(),
         },
         access: context.access(),
-        look: Look::from_environment(tint, environment::variable),
+        look: Look::from_environment(tint, environment::variable)
+            .chosen(settings.palette, settings.ascii),
+        settings,
     };
     // Everything, because one key shows what has no agent; it costs no more than a line each.
     let mut feed = Feed::open(
@@ -87,6 +97,32 @@ pub(super) async fn run(context: &Context, arguments: &Top) -> Result<Exit, Fail
         )
         .hint("`ww-ctl ls` prints the fleet without taking the terminal over")),
     }
+}
+
+/// What the user has chosen; as usual where nothing is.
+fn settings() -> Result<Settings, Failure> {
+    let Some(path) = environment::settings_file() else {
+        return Ok(Settings::default());
+    };
+    let refuse = |reason: String| {
+        Failure::new(
+            Exit::Usage,
+            format!("cannot use {}: {reason}", path.display()),
+        )
+        .hint("what can stand in it is told in docs/dashboard.md; without the file all is as usual")
+    };
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Settings::default()),
+        Err(error) => return Err(refuse(error.to_string())),
+    };
+    let mut text = String::new();
+    let read = file.take(SETTINGS + 1).read_to_string(&mut text);
+    read.map_err(|error| refuse(error.to_string()))?;
+    if text.len() as u64 > SETTINGS {
+        return Err(refuse(format!("it is larger than {} KiB", SETTINGS >> 10)));
+    }
+    Settings::parse(&text).map_err(refuse)
 }
 
 /// How to name a host on the command line; none where it need not be named.

@@ -1,5 +1,7 @@
 //! Which key does what, where. The help and the footer are made from this table.
 
+use std::borrow::Cow;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::model::{Focus, Mode, Model, Tab};
@@ -57,12 +59,26 @@ pub(crate) enum Action {
     SortValue,
     /// Show only containers with the value under the cursor.
     FilterValue,
+    /// Choose columns.
+    Choose,
+    /// Show the column under the cursor, or not any more.
+    Toggle,
+    /// The column under the cursor further left.
+    Earlier,
+    /// The column under the cursor further right.
+    Later,
+    /// The columns there are without anybody's choice.
+    Reset,
+    /// The choice is made.
+    Done,
     /// Lanes over time instead of the table, and back.
     Lanes,
     /// Lanes of less time.
     Nearer,
     /// Lanes of more time.
     Farther,
+    /// Listen to the mouse, or leave it to the terminal.
+    Mouse,
     /// Explain the keys.
     Help,
     /// Suspend.
@@ -72,6 +88,55 @@ pub(crate) enum Action {
 }
 
 impl Action {
+    /// By which name its keys are chosen.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Down => "down",
+            Self::Up => "up",
+            Self::First => "first",
+            Self::Last => "last",
+            Self::PageDown => "page-down",
+            Self::PageUp => "page-up",
+            Self::Open => "open",
+            Self::Back => "back",
+            Self::OtherPane => "pane",
+            Self::NextTab => "next-tab",
+            Self::PreviousTab => "previous-tab",
+            Self::Tab(0) => "summary",
+            Self::Tab(1) => "timeline",
+            Self::Tab(2) => "logs",
+            Self::Tab(3) => "health",
+            Self::Tab(4) => "configuration",
+            Self::Tab(_) => "tab-why",
+            Self::Why => "why",
+            Self::Filter => "filter",
+            Self::Sort => "sort",
+            Self::Reverse => "reverse",
+            Self::Mark => "mark",
+            Self::MarkAll => "mark-all",
+            Self::Freeze => "freeze",
+            Self::Scope => "all",
+            Self::Restart => "restart",
+            Self::Stop => "stop",
+            Self::Column => "value-column",
+            Self::SortValue => "value-sort",
+            Self::FilterValue => "value-filter",
+            Self::Choose => "columns",
+            Self::Toggle => "columns-show",
+            Self::Earlier => "columns-left",
+            Self::Later => "columns-right",
+            Self::Reset => "columns-reset",
+            Self::Done => "columns-done",
+            Self::Lanes => "lanes",
+            Self::Nearer => "lanes-nearer",
+            Self::Farther => "lanes-farther",
+            Self::Mouse => "mouse",
+            Self::Help => "help",
+            Self::Suspend => "suspend",
+            Self::Quit => "quit",
+        }
+    }
+
     /// Whether it changes something outside the dashboard.
     pub(crate) const fn changes_things(self) -> bool {
         matches!(self, Self::Restart | Self::Stop)
@@ -87,6 +152,8 @@ pub(crate) enum Context {
     Details,
     /// The tree of the tab Health has them.
     Health,
+    /// Columns are chosen.
+    Columns,
     /// The help is shown.
     Help,
 }
@@ -102,6 +169,7 @@ impl Context {
                     Self::Details
                 }
             }),
+            (Mode::Choosing { .. }, _) => Some(Self::Columns),
             (Mode::Help { .. }, _) => Some(Self::Help),
             (Mode::Filtering { .. } | Mode::Confirming(_), _) => None,
         }
@@ -109,10 +177,10 @@ impl Context {
 }
 
 /// A line of the table.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Binding {
     /// The keys, any of them.
-    pub keys: &'static [Key],
+    pub keys: Cow<'static, [Key]>,
     /// Where it holds.
     pub contexts: &'static [Context],
     /// What it does.
@@ -145,6 +213,48 @@ impl Key {
         }
     }
 
+    /// The key with a name, as [`Self::label`] says it or as people write it.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        let mut characters = name.chars();
+        if let (Some(only), None) = (characters.next(), characters.next()) {
+            return (!only.is_control()).then_some(Self::Char(only));
+        }
+        let lower = name.to_lowercase();
+        let control = lower
+            .strip_prefix("ctrl-")
+            .or_else(|| lower.strip_prefix('^'));
+        if let Some(rest) = control {
+            let mut characters = rest.chars();
+            return match (characters.next(), characters.next()) {
+                (Some(only), None) if only.is_ascii_alphabetic() => Some(Self::Ctrl(only)),
+                (_, _) => None,
+            };
+        }
+        let code = match lower.as_str() {
+            "space" => return Some(Self::Char(' ')),
+            "enter" => KeyCode::Enter,
+            "esc" => KeyCode::Esc,
+            "tab" => KeyCode::Tab,
+            "shift-tab" => KeyCode::BackTab,
+            "backspace" => KeyCode::Backspace,
+            "del" | "delete" => KeyCode::Delete,
+            "ins" | "insert" => KeyCode::Insert,
+            "home" => KeyCode::Home,
+            "end" => KeyCode::End,
+            "pgup" => KeyCode::PageUp,
+            "pgdn" => KeyCode::PageDown,
+            "up" | "↑" => KeyCode::Up,
+            "down" | "↓" => KeyCode::Down,
+            "left" | "←" => KeyCode::Left,
+            "right" | "→" => KeyCode::Right,
+            other => {
+                let number: u8 = other.strip_prefix('f')?.parse().ok()?;
+                (1..=12).contains(&number).then_some(KeyCode::F(number))?
+            }
+        };
+        Some(Self::Code(code))
+    }
+
     /// What is printed on it.
     pub(crate) fn label(self) -> String {
         match self {
@@ -171,8 +281,10 @@ const EVERYWHERE: &[Context] = &[
     Context::Table,
     Context::Details,
     Context::Health,
+    Context::Columns,
     Context::Help,
 ];
+const COLUMNS: &[Context] = &[Context::Columns];
 
 const fn bind(
     keys: &'static [Key],
@@ -182,7 +294,7 @@ const fn bind(
     short: &'static str,
 ) -> Binding {
     Binding {
-        keys,
+        keys: Cow::Borrowed(keys),
         contexts,
         action,
         help,
@@ -193,7 +305,7 @@ const fn bind(
 use Key::{Char, Code, Ctrl};
 
 /// The table.
-pub(crate) const KEYMAP: &[Binding] = &[
+static KEYMAP: &[Binding] = &[
     bind(
         &[Char('j'), Code(KeyCode::Down)],
         EVERYWHERE,
@@ -361,6 +473,48 @@ pub(crate) const KEYMAP: &[Binding] = &[
         "all",
     ),
     bind(
+        &[Char('c')],
+        TABLE,
+        Action::Choose,
+        "choose columns",
+        "columns",
+    ),
+    bind(
+        &[Char(' ')],
+        COLUMNS,
+        Action::Toggle,
+        "show the column, or not any more",
+        "show",
+    ),
+    bind(
+        &[Char('<')],
+        COLUMNS,
+        Action::Earlier,
+        "the column further left",
+        "left",
+    ),
+    bind(
+        &[Char('>')],
+        COLUMNS,
+        Action::Later,
+        "the column further right",
+        "right",
+    ),
+    bind(
+        &[Char('0')],
+        COLUMNS,
+        Action::Reset,
+        "the columns as they are without anybody's choice",
+        "reset",
+    ),
+    bind(
+        &[Char('c'), Code(KeyCode::Enter)],
+        COLUMNS,
+        Action::Done,
+        "the choice is made",
+        "done",
+    ),
+    bind(
         &[Char('t')],
         TABLE,
         Action::Lanes,
@@ -395,6 +549,13 @@ pub(crate) const KEYMAP: &[Binding] = &[
         "stop the containers marked and seen, or this one",
         "stop",
     ),
+    bind(
+        &[Char('m')],
+        LOOKING,
+        Action::Mouse,
+        "listen to the mouse, or leave it to the terminal, for selecting text",
+        "",
+    ),
     bind(&[Char('?')], EVERYWHERE, Action::Help, "this help", "help"),
     bind(
         &[Ctrl('z')],
@@ -412,16 +573,163 @@ pub(crate) const KEYMAP: &[Binding] = &[
     ),
 ];
 
-/// What a key means in a context.
-pub(crate) fn action(event: KeyEvent, context: Context) -> Option<Action> {
-    bindings(context)
-        .find(|binding| binding.keys.iter().any(|key| key.is(event)))
-        .map(|binding| binding.action)
+/// The keys as they are: those of [`KEYMAP`], or what somebody has chosen instead.
+#[derive(Debug, Clone)]
+pub(crate) struct Keymap {
+    bindings: Vec<Binding>,
 }
 
-/// What holds in a context, in the order of the table.
-pub(crate) fn bindings(context: Context) -> impl Iterator<Item = &'static Binding> {
-    KEYMAP
-        .iter()
-        .filter(move |binding| binding.contexts.contains(&context))
+impl Default for Keymap {
+    fn default() -> Self {
+        Self {
+            bindings: KEYMAP.to_vec(),
+        }
+    }
+}
+
+/// Why keys cannot be as somebody wants them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum KeymapError {
+    /// There is no such action.
+    #[error("no action `{name}`; the actions are {}", names().join(" "))]
+    NoAction {
+        /// As it was written.
+        name: String,
+    },
+    /// One key cannot mean two things.
+    #[error("the key {key} would mean both {one} and {other}")]
+    Twice {
+        /// The key.
+        key: String,
+        /// What it means.
+        one: &'static str,
+        /// What else it means.
+        other: &'static str,
+    },
+}
+
+/// The names of all actions, each once.
+fn names() -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for binding in KEYMAP {
+        let name = binding.action.name();
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+impl Keymap {
+    /// The usual keys, but for some actions by their names; an action without keys has none.
+    ///
+    /// # Errors
+    /// When there is no such action, or a key would mean two things at the same place.
+    pub(crate) fn with(chosen: &[(String, Vec<Key>)]) -> Result<Self, KeymapError> {
+        let mut keymap = Self::default();
+        for (name, keys) in chosen {
+            if !names().contains(&name.as_str()) {
+                return Err(KeymapError::NoAction { name: name.clone() });
+            }
+            for binding in &mut keymap.bindings {
+                if binding.action.name() == name {
+                    binding.keys = Cow::Owned(keys.clone());
+                }
+            }
+        }
+        keymap.check()?;
+        Ok(keymap)
+    }
+
+    fn check(&self) -> Result<(), KeymapError> {
+        for (index, binding) in self.bindings.iter().enumerate() {
+            for other in &self.bindings[index + 1..] {
+                let meet = |context| other.contexts.contains(context);
+                let both = binding.keys.iter().find(|key| other.keys.contains(key));
+                if let (Some(key), true) = (both, binding.contexts.iter().any(meet)) {
+                    return Err(KeymapError::Twice {
+                        key: key.label(),
+                        one: binding.action.name(),
+                        other: other.action.name(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a key means in a context.
+    pub(crate) fn action(&self, event: KeyEvent, context: Context) -> Option<Action> {
+        self.bindings(context)
+            .find(|binding| binding.keys.iter().any(|key| key.is(event)))
+            .map(|binding| binding.action)
+    }
+
+    /// What holds in a context, in the order of the table.
+    pub(crate) fn bindings(&self, context: Context) -> impl Iterator<Item = &Binding> {
+        self.all()
+            .filter(move |binding| binding.contexts.contains(&context))
+    }
+
+    /// All there is, in the order of the table.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Binding> {
+        self.bindings.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_means_two_things_and_every_label_is_read_as_its_key() {
+        let keymap = Keymap::default();
+        assert_eq!(keymap.check(), Ok(()));
+        for binding in keymap.all() {
+            assert!(!binding.keys.is_empty(), "{binding:?}");
+            for key in &*binding.keys {
+                assert_eq!(Key::parse(&key.label()), Some(*key), "{}", key.label());
+            }
+        }
+    }
+
+    #[test]
+    fn keys_are_read_as_people_write_them() {
+        for (text, key) in [
+            ("R", Key::Char('R')),
+            ("space", Key::Char(' ')),
+            ("^r", Key::Ctrl('r')),
+            ("Ctrl-R", Key::Ctrl('r')),
+            ("F5", Key::Code(KeyCode::F(5))),
+            ("pgdn", Key::Code(KeyCode::PageDown)),
+            ("-", Key::Char('-')),
+            ("^", Key::Char('^')),
+        ] {
+            assert_eq!(Key::parse(text), Some(key), "{text}");
+        }
+        for text in ["", "RR", "ctrl-", "F0", "F99", "\u{1b}"] {
+            assert_eq!(Key::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn chosen_keys_replace_the_usual_ones() {
+        let chosen = |name: &str, keys: &[Key]| [(name.to_owned(), keys.to_vec())];
+        let keymap = Keymap::with(&chosen("restart", &[Key::Code(KeyCode::F(5))])).unwrap();
+        let press = |code| keymap.action(KeyEvent::from(code), Context::Table);
+        assert_eq!(press(KeyCode::F(5)), Some(Action::Restart));
+        assert_eq!(press(KeyCode::Char('R')), None);
+        let error = Keymap::with(&chosen("restart", &[Key::Char('S')])).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the key S would mean both restart and stop"
+        );
+        let error = Keymap::with(&chosen("explode", &[]))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("no action `explode`; the actions are down up "),
+            "{error}"
+        );
+    }
 }

@@ -11,6 +11,7 @@
 //! Every message carries its time, so a record of the messages replays the same screens.
 
 mod asking;
+mod columns;
 mod configuration;
 mod confirm;
 mod filter;
@@ -22,7 +23,9 @@ mod model;
 mod msg;
 mod operation;
 mod path;
+mod pointer;
 mod runtime;
+mod settings;
 mod sort;
 mod term;
 mod theme;
@@ -37,4 +40,5 @@ pub(crate) use configuration::Setting;
 pub(crate) use model::Access;
 pub(crate) use msg::{Answer, Errand, Reply, Request, Verb};
 pub(crate) use runtime::{Ended, Feed, Start, TuiError, run};
+pub(crate) use settings::Settings;
 pub(crate) use theme::{Look, Tint};

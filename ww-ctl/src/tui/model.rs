@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use whaleware::lifecycle::Moment;
 
+use super::columns::Columns;
 use super::configuration::Configuration;
 use super::confirm::Confirmation;
 use super::filter::Filter;
 use super::history::{History, Past};
+use super::keymap::Keymap;
 use super::lanes::{Body, Lane, Zoom};
 use super::logs::Logs;
 use super::operation::Operation;
-use super::path::Path;
 use super::sort::{Direction, SortKey};
 use crate::fleet::{Container, ContainerKey, Fleet, HostName, Severity, Stamp};
 use crate::selection::Selection;
@@ -45,6 +46,11 @@ pub(crate) enum Mode {
     Help {
         /// How many lines are scrolled away.
         scroll: u16,
+    },
+    /// Columns are chosen.
+    Choosing {
+        /// Which one of the choice has the cursor.
+        place: usize,
     },
 }
 
@@ -222,8 +228,12 @@ pub(crate) struct Model {
     pub sort: SortKey,
     /// Which way round.
     pub direction: Direction,
-    /// The values of monitors that are columns of the table.
-    pub values: Vec<Path>,
+    /// The columns of the table.
+    pub columns: Columns,
+    /// Which key does what.
+    pub keymap: Keymap,
+    /// Whether the mouse is listened to.
+    pub mouse: bool,
     /// Which line of the tree in the tab Health has the cursor.
     pub leaf: usize,
     /// What the rows show.
@@ -275,7 +285,9 @@ impl Model {
             filter: Filter::default(),
             sort: SortKey::default(),
             direction: Direction::default(),
-            values: Vec::new(),
+            columns: Columns::default(),
+            keymap: Keymap::default(),
+            mouse: true,
             leaf: 0,
             body: Body::default(),
             zoom: Zoom::default(),

@@ -2,7 +2,7 @@
 
 use super::configuration::Setting;
 use crate::fleet::{Container, ContainerKey, Input, Stamp};
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyEvent, MouseEvent};
 
 /// Something that happened, and when.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub(crate) struct Msg {
 pub(crate) enum Event {
     /// A key was pressed.
     Key(KeyEvent),
+    /// The mouse was used.
+    Mouse(MouseEvent),
     /// Text was pasted.
     Paste(String),
     /// The terminal has this many columns and rows.
@@ -49,6 +51,8 @@ pub(crate) enum Cmd {
     ReadLogs(ContainerKey),
     /// Find out what a container is configured with.
     ReadConfiguration(ContainerKey),
+    /// Listen to the mouse, or leave it to the terminal.
+    Mouse(bool),
     /// Give the terminal back and stop until continued.
     Suspend,
     /// Leave.

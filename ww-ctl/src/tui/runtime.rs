@@ -15,6 +15,7 @@ use whaleware::lifecycle::Moment;
 
 use super::model::{Access, FeedStatus, Model, Scope, Tone};
 use super::msg::{Answer, Cmd, Errand, Event, Msg, Reply, Request};
+use super::settings::Settings;
 use super::term::{self, Screen};
 use super::theme::Look;
 use super::update::update;
@@ -58,6 +59,8 @@ pub(crate) struct Start {
     pub access: Access,
     /// How it looks.
     pub look: Look,
+    /// What its user has chosen.
+    pub settings: Settings,
 }
 
 /// How the dashboard ended.
@@ -96,11 +99,17 @@ pub(crate) async fn run(
     let mut signals = Terminating::listen()?;
     let mut stop = signal(SignalKind::from_raw(libc::SIGTSTP))?;
     let mut go_on = signal(SignalKind::from_raw(libc::SIGCONT))?;
-    let mut screen = Screen::open()?;
+    let mut screen = Screen::open(start.settings.mouse)?;
     let mut keys = EventStream::new();
     let mut model = Model::new(feed.hosts.clone(), start.access, screen.size()?, clock());
     if start.selection.all {
         model.scope = Scope::All;
+    }
+    model.keymap = start.settings.keymap;
+    model.columns = start.settings.columns;
+    model.mouse = start.settings.mouse;
+    if let Some(sort) = start.settings.sort {
+        model.sort = sort;
     }
     model.urls = start.urls;
     model.selection = start.selection;
@@ -148,6 +157,7 @@ pub(crate) async fn run(
                 Cmd::ReadConfiguration(key) => {
                     drop(feed.errands.try_send(Errand::ReadConfiguration(key)));
                 }
+                Cmd::Mouse(wanted) => screen.listen_to_mouse(wanted)?,
                 Cmd::Suspend if can_be_continued() => {
                     suspend(&mut screen)?;
                     pace.draw(&mut screen)?;
@@ -193,6 +203,7 @@ impl<C: Fn() -> Stamp> Pace<C> {
             Cmd::Act(_)
             | Cmd::ReadLogs(_)
             | Cmd::ReadConfiguration(_)
+            | Cmd::Mouse(_)
             | Cmd::Suspend
             | Cmd::Quit => None,
         });
@@ -215,7 +226,8 @@ impl<C: Fn() -> Stamp> Pace<C> {
             TerminalEvent::Key(key) => Event::Key(key),
             TerminalEvent::Paste(text) => Event::Paste(text),
             TerminalEvent::Resize(width, height) => Event::Resize(width, height),
-            TerminalEvent::FocusGained | TerminalEvent::FocusLost | TerminalEvent::Mouse(_) => {
+            TerminalEvent::Mouse(mouse) => Event::Mouse(mouse),
+            TerminalEvent::FocusGained | TerminalEvent::FocusLost => {
                 return Vec::new();
             }
         };

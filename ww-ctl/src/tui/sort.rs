@@ -58,6 +58,23 @@ impl SortKey {
         Self::CYCLE[place.map_or(0, |place| (place + 1) % Self::CYCLE.len())].clone()
     }
 
+    /// The one with a name in a file, or by the value at a place.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "worst" => Self::Severity,
+            "name" => Self::Name,
+            "latest" => Self::Age,
+            "restarts" => Self::Restarts,
+            "cpu" => Self::Cpu,
+            "memory" => Self::Memory,
+            "backup" => Self::Backup,
+            "image" => Self::Image,
+            "host" => Self::Host,
+            path if path.starts_with(['.', '[']) => Self::Value(Path::parse(path)?),
+            _ => return None,
+        })
+    }
+
     /// What it is called.
     pub(crate) fn name(&self) -> Cow<'static, str> {
         let name = match self {

@@ -5,6 +5,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::style::Print;
 use crossterm::terminal::{
     BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
     disable_raw_mode, enable_raw_mode,
@@ -13,6 +14,12 @@ use crossterm::{cursor, execute, queue};
 use ratatui::backend::CrosstermBackend;
 use ratatui::{Frame, Terminal};
 
+/// What makes a terminal tell of clicks and of the wheel, and not of every move.
+const LISTEN: &str = "\u{1b}[?1000h\u{1b}[?1006h";
+const LISTEN_NO_MORE: &str = "\u{1b}[?1006l\u{1b}[?1000l";
+
+/// Whether the mouse is listened to, while the terminal is ours.
+static MOUSE: AtomicBool = AtomicBool::new(false);
 /// Whether the terminal is ours. It is one for the whole process, and a panic has to know.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 static HOOK: Once = Once::new();
@@ -34,7 +41,8 @@ pub(super) fn is_taken() -> bool {
 
 impl Screen {
     /// Takes the terminal over.
-    pub(super) fn open() -> io::Result<Self> {
+    pub(super) fn open(mouse: bool) -> io::Result<Self> {
+        MOUSE.store(mouse, Ordering::SeqCst);
         // Left to itself crossterm obeys NO_COLOR by a reset that also undoes inversion, and the
         // row under the cursor cannot be told from the others. What has no colour is in `theme`.
         crossterm::style::force_color_output(true);
@@ -54,6 +62,14 @@ impl Screen {
                 Err(error)
             }
         }
+    }
+
+    /// Listens to the mouse, or leaves it to the terminal.
+    pub(super) fn listen_to_mouse(&mut self, wanted: bool) -> io::Result<()> {
+        MOUSE.store(wanted, Ordering::SeqCst);
+        let words = if wanted { LISTEN } else { LISTEN_NO_MORE };
+        self.terminal.backend_mut().write_all(words.as_bytes())?;
+        self.terminal.backend_mut().flush()
     }
 
     /// Columns and rows.
@@ -95,6 +111,13 @@ fn take() -> io::Result<()> {
         EnableBracketedPaste,
         cursor::Hide
     );
+    let taken = taken.and_then(|()| {
+        if MOUSE.load(Ordering::SeqCst) {
+            execute!(io::stdout(), Print(LISTEN))
+        } else {
+            Ok(())
+        }
+    });
     if taken.is_err() {
         give_back();
     }
@@ -105,6 +128,9 @@ fn take() -> io::Result<()> {
 pub(super) fn give_back() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
+    }
+    if MOUSE.load(Ordering::SeqCst) {
+        let _ = execute!(io::stdout(), Print(LISTEN_NO_MORE));
     }
     // Where one of them fails the terminal is gone, and there is nobody left to tell.
     let _ = execute!(

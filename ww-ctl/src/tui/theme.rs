@@ -161,6 +161,65 @@ static ASCII: Glyphs = Glyphs {
 pub(crate) struct Look {
     tint: Tint,
     charset: Charset,
+    palette: Palette,
+}
+
+/// Which colours say what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Palette {
+    /// It serves.
+    pub good: Color,
+    /// It is on its way.
+    pub busy: Color,
+    /// It needs a look.
+    pub warn: Color,
+    /// It has failed.
+    pub bad: Color,
+    /// A key to press.
+    pub key: Color,
+}
+
+impl Palette {
+    /// The terminal's own 16 colours.
+    pub(crate) const USUAL: Self = Self {
+        good: Color::Green,
+        busy: Color::Cyan,
+        warn: Color::Yellow,
+        bad: Color::Red,
+        key: Color::Cyan,
+    };
+    /// The same, bright.
+    const BRIGHT: Self = Self {
+        good: Color::LightGreen,
+        busy: Color::LightCyan,
+        warn: Color::LightYellow,
+        bad: Color::LightRed,
+        key: Color::LightCyan,
+    };
+    /// Dark enough for a bright background; of the 256 colours.
+    const LIGHT: Self = Self {
+        good: Color::Indexed(28),
+        busy: Color::Indexed(25),
+        warn: Color::Indexed(130),
+        bad: Color::Indexed(124),
+        key: Color::Indexed(25),
+    };
+    /// Told apart without red and green; of the 256 colours.
+    const COLOUR_BLIND: Self = Self {
+        good: Color::Indexed(32),
+        busy: Color::Indexed(74),
+        warn: Color::Indexed(214),
+        bad: Color::Indexed(166),
+        key: Color::Indexed(74),
+    };
+
+    /// Those there are, by their names.
+    pub(crate) const ALL: [(&'static str, Self); 4] = [
+        ("usual", Self::USUAL),
+        ("bright", Self::BRIGHT),
+        ("light", Self::LIGHT),
+        ("colour-blind", Self::COLOUR_BLIND),
+    ];
 }
 
 /// What the terminal can print.
@@ -175,6 +234,7 @@ impl Look {
     pub(crate) const PLAIN: Self = Self {
         tint: Tint::Monochrome,
         charset: Charset::Unicode,
+        palette: Palette::USUAL,
     };
 
     /// As the environment wants it. `variable` answers with the value of an environment variable.
@@ -192,7 +252,26 @@ impl Look {
         } else {
             Charset::Ascii
         };
-        Self { tint, charset }
+        Self {
+            tint,
+            charset,
+            palette: Palette::USUAL,
+        }
+    }
+
+    /// The same with other colours, and with signs of ASCII alone or with all of them, whatever the
+    /// locale says.
+    pub(crate) const fn chosen(self, palette: Palette, ascii: Option<bool>) -> Self {
+        let charset = match ascii {
+            Some(true) => Charset::Ascii,
+            Some(false) => Charset::Unicode,
+            None => self.charset,
+        };
+        Self {
+            charset,
+            palette,
+            ..self
+        }
     }
 
     /// The signs.
@@ -228,10 +307,11 @@ impl Look {
         };
         let style = plain.add_modifier(modifiers);
         let color = match role {
-            Role::Good => Color::Green,
-            Role::Busy | Role::Key => Color::Cyan,
-            Role::Warn => Color::Yellow,
-            Role::Bad => Color::Red,
+            Role::Good => self.palette.good,
+            Role::Busy => self.palette.busy,
+            Role::Key => self.palette.key,
+            Role::Warn => self.palette.warn,
+            Role::Bad => self.palette.bad,
             Role::Plain
             | Role::Strong
             | Role::Dim

@@ -3,13 +3,14 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use whaleware::protocol::FromAgent;
 
+use super::columns::Columns;
 use super::filter::Filter;
 use super::history::Lesson;
 use super::keymap::{self, Action, Context};
 use super::lanes::{Body, Standing};
 use super::model::{FeedStatus, Flow, Focus, Mode, Model, Scope, Still, Tab, Tone};
 use super::msg::{Cmd, Event, Msg, Reply, Verb};
-use super::{asking, configuration, logs, value, view};
+use super::{asking, configuration, logs, pointer, value, view};
 use crate::fleet::{Change, ContainerKey, Input, clean};
 
 /// The longest filter that can be typed, in characters.
@@ -27,6 +28,15 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
             settle(model);
             commands.extend(wanted(model));
             commands.push(Cmd::Draw);
+            commands
+        }
+        Event::Mouse(mouse) => {
+            settle(model);
+            let mut commands = pointer::point(model, mouse);
+            if !commands.is_empty() {
+                settle(model);
+                commands.extend(wanted(model));
+            }
             commands
         }
         Event::Paste(text) => {
@@ -219,7 +229,7 @@ fn press(model: &mut Model, key: KeyEvent) -> Vec<Cmd> {
         return vec![Cmd::Quit];
     }
     if let Some(context) = Context::of(model) {
-        return match keymap::action(key, context) {
+        return match model.keymap.action(key, context) {
             Some(action) => act(model, action),
             None => Vec::new(),
         };
@@ -227,7 +237,7 @@ fn press(model: &mut Model, key: KeyEvent) -> Vec<Cmd> {
     match &model.mode {
         Mode::Filtering { .. } => type_filter(model, key),
         Mode::Confirming(_) => return asking::answer(model, key),
-        Mode::Normal | Mode::Help { .. } => {}
+        Mode::Normal | Mode::Help { .. } | Mode::Choosing { .. } => {}
     }
     Vec::new()
 }
@@ -241,7 +251,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
         Action::First => shift(model, isize::MIN),
         Action::Last => shift(model, isize::MAX),
         Action::Open => open(model),
-        Action::Back => back(model),
+        Action::Back | Action::Done => back(model),
         Action::OtherPane => other_pane(model),
         Action::NextTab => turn(model, model.tab.turned(1)),
         Action::PreviousTab => turn(model, model.tab.turned(Tab::ALL.len() - 1)),
@@ -274,6 +284,11 @@ fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
         Action::Column => value::column(model),
         Action::SortValue => value::sort(model),
         Action::FilterValue => value::filter(model),
+        Action::Choose => model.mode = Mode::Choosing { place: 0 },
+        Action::Toggle => toggle(model),
+        Action::Earlier => shift_column(model, -1),
+        Action::Later => shift_column(model, 1),
+        Action::Reset => model.columns = Columns::default(),
         Action::Lanes => {
             model.body = match model.body {
                 Body::Table => Body::Lanes,
@@ -282,12 +297,23 @@ fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
         }
         Action::Nearer => model.zoom = model.zoom.nearer(),
         Action::Farther => model.zoom = model.zoom.farther(),
+        Action::Mouse => {
+            model.mouse = !model.mouse;
+            let text = if model.mouse {
+                "the mouse is listened to; most terminals select text with Shift"
+            } else {
+                "the mouse is left to the terminal"
+            };
+            model.say(Tone::Calm, text);
+            return vec![Cmd::Mouse(model.mouse)];
+        }
         Action::Help => {
             model.mode = match model.mode {
                 Mode::Help { .. } => Mode::Normal,
-                Mode::Normal | Mode::Filtering { .. } | Mode::Confirming(_) => {
-                    Mode::Help { scroll: 0 }
-                }
+                Mode::Normal
+                | Mode::Filtering { .. }
+                | Mode::Confirming(_)
+                | Mode::Choosing { .. } => Mode::Help { scroll: 0 },
             };
         }
         Action::Suspend => return vec![Cmd::Suspend],
@@ -306,7 +332,7 @@ fn page(model: &Model) -> isize {
     isize::try_from(height.saturating_sub(1).max(1)).unwrap_or(1)
 }
 
-fn shift(model: &mut Model, by: isize) {
+pub(super) fn shift(model: &mut Model, by: isize) {
     // What is scrolled away of logs is counted from their end.
     let lines = if model.tab == Tab::Logs && model.mode == Mode::Normal {
         by.saturating_neg()
@@ -324,6 +350,10 @@ fn shift(model: &mut Model, by: isize) {
         return;
     }
     match (&mut model.mode, &mut model.focus) {
+        (Mode::Choosing { place }, _) => {
+            let last = model.columns.choice().len().saturating_sub(1);
+            *place = place.saturating_add_signed(by).min(last);
+        }
         (Mode::Help { scroll }, _) | (_, Focus::Pane { scroll } | Focus::Full { scroll }) => {
             *scroll = moved(*scroll);
         }
@@ -335,7 +365,7 @@ fn shift(model: &mut Model, by: isize) {
     }
 }
 
-fn open(model: &mut Model) {
+pub(super) fn open(model: &mut Model) {
     if model.selected().is_some() {
         model.pin();
         model.focus = Focus::Full { scroll: 0 };
@@ -343,7 +373,7 @@ fn open(model: &mut Model) {
 }
 
 fn back(model: &mut Model) {
-    if matches!(model.mode, Mode::Help { .. }) {
+    if matches!(model.mode, Mode::Help { .. } | Mode::Choosing { .. }) {
         model.mode = Mode::Normal;
     } else if model.focus != Focus::Table {
         model.focus = Focus::Table;
@@ -371,7 +401,7 @@ fn other_pane(model: &mut Model) {
     };
 }
 
-fn turn(model: &mut Model, tab: Tab) {
+pub(super) fn turn(model: &mut Model, tab: Tab) {
     model.tab = tab;
     match &mut model.focus {
         Focus::Pane { scroll } | Focus::Full { scroll } => *scroll = 0,
@@ -397,6 +427,31 @@ fn mark_all(model: &mut Model) {
         }
     } else {
         model.marks.extend(model.rows().to_vec());
+    }
+}
+
+fn toggle(model: &mut Model) {
+    let Mode::Choosing { place } = &model.mode else {
+        return;
+    };
+    let Some(column) = model.columns.choice().into_iter().nth(*place) else {
+        return;
+    };
+    match model.columns.toggle(&column) {
+        // The cursor goes with it, so that the same key undoes it.
+        Ok(_) => {
+            let at = model.columns.choice().iter().position(|one| *one == column);
+            model.mode = Mode::Choosing {
+                place: at.unwrap_or(0),
+            };
+        }
+        Err(error) => model.say(Tone::Wrong, error.to_string()),
+    }
+}
+
+fn shift_column(model: &mut Model, by: isize) {
+    if let Mode::Choosing { place } = &mut model.mode {
+        *place = model.columns.shift(*place, by);
     }
 }
 

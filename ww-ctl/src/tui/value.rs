@@ -2,14 +2,12 @@
 
 use serde_json::Value;
 
+use super::columns::Column;
 use super::filter::Filter;
 use super::model::{Focus, Model, Tab, Tone};
 use super::path::Path;
 use super::sort::{Direction, SortKey};
 use super::view;
-
-/// The most values that are columns at once.
-const COLUMNS: usize = 8;
 
 /// Moves the cursor in the tree by so many lines, where there is one. Whether that was so.
 pub(super) fn shift(model: &mut Model, by: isize) -> bool {
@@ -38,21 +36,20 @@ pub(super) fn column(model: &mut Model) {
     let Some((path, _)) = here(model) else {
         return;
     };
-    if let Some(place) = model.values.iter().position(|known| *known == path) {
-        model.values.remove(place);
-        if model.sort == SortKey::Value(path.clone()) {
-            model.sort = SortKey::default();
+    match model.columns.toggle(&Column::Value(path.clone())) {
+        Ok(true) => {
+            model.say(
+                Tone::Calm,
+                format!("{path} is a column; c again takes it away"),
+            );
         }
-        model.say(Tone::Calm, format!("{path} is no column any more"));
-    } else if model.values.len() >= COLUMNS {
-        let text = format!("no room for {path}: {COLUMNS} values are columns already");
-        model.say(Tone::Wrong, text);
-    } else {
-        model.say(
-            Tone::Calm,
-            format!("{path} is a column; c again takes it away"),
-        );
-        model.values.push(path);
+        Ok(false) => {
+            if model.sort == SortKey::Value(path.clone()) {
+                model.sort = SortKey::default();
+            }
+            model.say(Tone::Calm, format!("{path} is no column any more"));
+        }
+        Err(error) => model.say(Tone::Wrong, error.to_string()),
     }
 }
 
@@ -69,8 +66,10 @@ pub(super) fn sort(model: &mut Model) {
         model.sort = key;
         model.direction = Direction::default();
     }
-    if !model.values.contains(&path) && model.values.len() < COLUMNS {
-        model.values.push(path.clone());
+    let column = Column::Value(path.clone());
+    // Where there is no room for one more the line above the table says what it is sorted by.
+    if !model.columns.has(&column) {
+        let _full = model.columns.toggle(&column);
     }
     model.say(Tone::Calm, format!("sorted by {path}"));
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseEvent, MouseEventKind};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use whaleware::lifecycle::{Moment, State};
@@ -703,6 +703,27 @@ fn named(name: &str) -> KeyEvent {
         other => panic!("no key {other}"),
     };
     KeyEvent::new(code, modifiers)
+}
+
+/// Uses the mouse at a place of the screen.
+pub(in crate::tui) fn point(
+    model: &mut Model,
+    kind: MouseEventKind,
+    (column, row): (u16, u16),
+) -> Vec<Cmd> {
+    let mouse = MouseEvent {
+        kind,
+        column,
+        row,
+        modifiers: KeyModifiers::NONE,
+    };
+    update(
+        model,
+        Msg {
+            at: at(0),
+            event: Event::Mouse(mouse),
+        },
+    )
 }
 
 /// The name of the row under the cursor.

@@ -1,6 +1,6 @@
 //! No size and no keys make it panic or lose its place.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use proptest::prelude::*;
 use whaleware::lifecycle::State;
 
@@ -17,6 +17,7 @@ use crate::tui::view;
 enum Step {
     Key(KeyCode, KeyModifiers),
     Paste(String),
+    Mouse(MouseEventKind, u16, u16),
     Resize(u16, u16),
     Become(usize, State),
     Started(usize),
@@ -38,7 +39,7 @@ const NAMES: [&str; 6] = [
 ];
 
 fn step() -> impl Strategy<Value = Step> {
-    let letters: Vec<char> = "jkgGhl123456/srz*a ?RSyqn=!u0cwt+-".chars().collect();
+    let letters: Vec<char> = "jkgGhl123456/srz*a ?RSyqn=!u0cwt+-m<>".chars().collect();
     let codes = vec![
         KeyCode::Enter,
         KeyCode::Esc,
@@ -61,6 +62,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => prop::sample::select(control).prop_map(|c| Step::Key(KeyCode::Char(c), KeyModifiers::CONTROL)),
         1 => any::<char>().prop_map(|c| Step::Key(KeyCode::Char(c), KeyModifiers::NONE)),
         1 => "\\PC{0,40}".prop_map(Step::Paste),
+        2 => (prop::sample::select(vec![MouseEventKind::Down(MouseButton::Left), MouseEventKind::ScrollDown, MouseEventKind::ScrollUp]), 0_u16..=200, 0_u16..=60)
+            .prop_map(|(kind, x, y)| Step::Mouse(kind, x, y)),
         3 => (0_u16..=200, 0_u16..=60).prop_map(|(width, height)| Step::Resize(width, height)),
         2 => (0..NAMES.len(), prop::sample::select(State::ALL.to_vec())).prop_map(|(i, state)| Step::Become(i, state)),
         1 => (0..NAMES.len()).prop_map(Step::Started),
@@ -71,6 +74,16 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..NAMES.len()).prop_map(Step::Listed),
         1 => (0_i64..100_000).prop_map(Step::Wait),
     ]
+}
+
+fn mouse(kind: MouseEventKind, column: u16, row: u16) -> Event {
+    let modifiers = KeyModifiers::NONE;
+    Event::Mouse(MouseEvent {
+        kind,
+        column,
+        row,
+        modifiers,
+    })
 }
 
 fn take(model: &mut Model, step: Step, clock: &mut i64) {
@@ -94,6 +107,7 @@ fn take(model: &mut Model, step: Step, clock: &mut i64) {
     match step {
         Step::Key(code, modifiers) => send(Event::Key(KeyEvent::new(code, modifiers))),
         Step::Paste(text) => send(Event::Paste(text)),
+        Step::Mouse(kind, column, row) => send(mouse(kind, column, row)),
         Step::Resize(width, height) => send(Event::Resize(width, height)),
         Step::Become(i, state) if known(model, i) => {
             becomes(model, NAMES[i], state, "because", millis);

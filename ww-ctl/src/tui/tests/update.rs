@@ -1,13 +1,15 @@
 //! Keys to commands, news to what is done about them.
 
+use crossterm::event::{MouseButton, MouseEventKind};
 use whaleware::lifecycle::State;
 use whaleware::protocol::{FromAgent, Hello};
 
 use super::fixture::{
-    self, at, becomes, empty, feed, fleet, key, listed, listing, names, press, reach, selected,
-    started_anew, tell, up,
+    self, at, becomes, empty, feed, fleet, key, listed, listing, names, point, press, reach,
+    selected, started_anew, tell, up,
 };
 use crate::fleet::{EngineEvent, EngineState, HostName, Input};
+use crate::tui::columns::{Column, Columns};
 use crate::tui::configuration::{Configuration, Setting};
 use crate::tui::filter::Filter;
 use crate::tui::history::Gauge;
@@ -17,7 +19,7 @@ use crate::tui::model::{Access, Flow, Focus, Mode, Model, Tab};
 use crate::tui::msg::{Cmd, Event, Msg, Reply, Request, Verb};
 use crate::tui::operation::{Progress, equivalent};
 use crate::tui::path::Path;
-use crate::tui::sort::SortKey;
+use crate::tui::sort::{Direction, SortKey};
 use crate::tui::update::update;
 
 fn frame(model: &mut Model, millis: i64) -> Vec<Cmd> {
@@ -520,7 +522,9 @@ fn what_is_marked_but_hidden_is_never_acted_on() {
             .iter()
             .map(|target| target.name.clone())
             .collect::<Vec<_>>(),
-        Mode::Normal | Mode::Filtering { .. } | Mode::Help { .. } => Vec::new(),
+        Mode::Normal | Mode::Filtering { .. } | Mode::Help { .. } | Mode::Choosing { .. } => {
+            Vec::new()
+        }
     };
     let mut model = fleet();
     press(&mut model, "/api-1<enter> ", 0);
@@ -807,7 +811,7 @@ fn a_value_of_a_monitor_becomes_a_column_an_order_and_a_filter() {
     );
     press(&mut model, "jc", 0);
     let path = Path::parse(".connections.active").unwrap();
-    assert_eq!(model.values, std::slice::from_ref(&path));
+    assert_eq!(model.columns.values().collect::<Vec<_>>(), [&path]);
     press(&mut model, "s<esc>", 0);
     assert_eq!(model.sort, SortKey::Value(path.clone()));
     assert_eq!(
@@ -829,7 +833,7 @@ fn a_value_of_a_monitor_becomes_a_column_an_order_and_a_filter() {
     assert_eq!(model.filter.text(), "api-1 .connections.active=31");
     assert_eq!(names(&model), ["api-1"]);
     press(&mut model, "<enter>c", 0);
-    assert_eq!(model.values, [], "c again takes it away");
+    assert_eq!(model.columns, Columns::default(), "c again takes it away");
     // The cursor of the tree stays within it.
     press(&mut model, "G", 0);
     let last = model.leaf;
@@ -939,4 +943,75 @@ fn lanes_know_what_happened_before_and_while_nobody_was_heard() {
     assert_eq!(model.zoom.reach().as_secs(), 7 * 86_400);
     press(&mut model, "t", 250_000);
     assert_eq!(model.body, Body::Table);
+}
+
+#[test]
+fn columns_are_chosen_and_the_cursor_goes_with_them() {
+    let mut model = fleet();
+    press(&mut model, "cjjj ", 0);
+    assert!(!model.columns.has(&Column::Health));
+    press(&mut model, " ", 0);
+    assert_eq!(model.columns, Columns::default(), "the same key undoes it");
+    press(&mut model, "g>", 0);
+    assert_eq!(model.columns.shown()[..2], [Column::Name, Column::State]);
+    press(&mut model, "k ", 0);
+    assert!(model.notice.as_ref().unwrap().text.contains("always there"));
+    press(&mut model, "0", 0);
+    assert_eq!(model.columns, Columns::default());
+    press(&mut model, "c", 0);
+    assert_eq!(model.mode, Mode::Normal);
+    press(&mut model, "c<esc>", 0);
+    assert_eq!(model.mode, Mode::Normal);
+}
+
+#[test]
+fn the_mouse_chooses_rows_orders_and_tabs() {
+    let mut model = fleet();
+    let left = MouseEventKind::Down(MouseButton::Left);
+    // Rows begin in the fourth line.
+    assert_eq!(point(&mut model, left, (20, 6)), [Cmd::Draw]);
+    assert_eq!(selected(&model), names(&model)[3]);
+    assert_eq!(model.focus, Focus::Table);
+    point(&mut model, MouseEventKind::ScrollDown, (20, 6));
+    assert_eq!(selected(&model), names(&model)[6]);
+    point(&mut model, left, (20, 9));
+    assert!(
+        matches!(model.focus, Focus::Full { .. }),
+        "a second click opens it"
+    );
+    press(&mut model, "<esc>", 0);
+    // The headings are in the third line; the name's is in column 17.
+    point(&mut model, left, (18, 2));
+    assert_eq!(model.sort, SortKey::Name);
+    point(&mut model, left, (18, 2));
+    assert_eq!(model.direction, Direction::Reversed);
+    let seen = super::view::draw(&model, super::UNICODE);
+    let (x, y) = (0..seen.area.height)
+        .find_map(|y| {
+            let line: String = (0..seen.area.width)
+                .map(|x| seen[(x, y)].symbol())
+                .collect();
+            let x = line.find(" 4 Health ")?;
+            Some((u16::try_from(line[..x].chars().count()).unwrap(), y))
+        })
+        .unwrap();
+    point(&mut model, left, (x + 1, y));
+    assert_eq!(model.tab, Tab::Health);
+    point(&mut model, left, (x, y + 3));
+    assert!(matches!(model.focus, Focus::Pane { .. }));
+    assert_eq!(
+        point(&mut model, left, (20, 0)),
+        [],
+        "the header means nothing"
+    );
+    assert_eq!(point(&mut model, MouseEventKind::Moved, (20, 6)), []);
+    // A question is answered by keys only.
+    press(&mut model, "<esc>/<^u>api-1<enter>R", 0);
+    let mode = model.mode.clone();
+    assert_eq!(point(&mut model, left, (20, 4)), []);
+    assert_eq!(model.mode, mode);
+    press(&mut model, "<esc>", 0);
+    assert_eq!(press(&mut model, "m", 0), [Cmd::Mouse(false)]);
+    assert_eq!(point(&mut model, left, (20, 4)), []);
+    assert_eq!(press(&mut model, "m", 0), [Cmd::Mouse(true)]);
 }

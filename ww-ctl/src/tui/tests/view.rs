@@ -180,7 +180,9 @@ fn answered(model: &mut Model, keys: &str) {
                 Event::Logs(key, Ok(lines.collect()))
             }
             Cmd::ReadConfiguration(key) => Event::Configuration(key, Ok(fixture::settings())),
-            Cmd::Draw | Cmd::Refresh | Cmd::Act(_) | Cmd::Suspend | Cmd::Quit => continue,
+            Cmd::Draw | Cmd::Refresh | Cmd::Act(_) | Cmd::Mouse(_) | Cmd::Suspend | Cmd::Quit => {
+                continue;
+            }
         };
         update(model, Msg { at: at(0), event });
     }
@@ -347,6 +349,8 @@ fn modes() {
         ("filtering", "/state=up !heal"),
         ("filter-unknown-key", "/colour=red"),
         ("filter-none", "/nosuch<enter>"),
+        ("columns", "cjjj "),
+        ("columns-moved", "c>>jj "),
         ("sort-name-reversed", "asr"),
         ("frozen", "z"),
     ] {

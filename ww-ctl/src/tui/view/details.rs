@@ -45,10 +45,9 @@ pub(super) fn draw(model: &Model, areas: &Areas, look: Look, frame: &mut Frame<'
     super::scrolled(&lines, scroll, areas.details, look, frame);
 }
 
-fn tabs(model: &Model, areas: &Areas, look: Look, frame: &mut Frame<'_>) {
-    let dash = look.glyphs().rule;
-    let columns = usize::from(areas.tabs.width);
-    let mut spans = vec![span(dash, Role::Dim, look), Span::raw(" ")];
+/// What stands before the tabs: whose details they are.
+fn owner(model: &Model, columns: usize, look: Look) -> Vec<Span<'static>> {
+    let mut spans = vec![span(look.glyphs().rule, Role::Dim, look), Span::raw(" ")];
     if let Some(container) = model.selected() {
         let role = match model.focus {
             Focus::Table => Role::Plain,
@@ -62,23 +61,51 @@ fn tabs(model: &Model, areas: &Areas, look: Look, frame: &mut Frame<'_>) {
         ));
         spans.push(Span::raw("  "));
     }
-    for tab in &Tab::ALL {
-        let here = *tab == model.tab;
-        let role = if here { Role::Banner } else { Role::Dim };
-        // Where there is no room the name of the open one must do.
-        let text = if here || columns >= NAMED_TABS {
-            format!(" {} {} ", tab.number(), tab.name())
-        } else {
-            format!(" {} ", tab.number())
-        };
-        spans.push(span(text, role, look));
+    spans
+}
+
+/// What a tab is called; where there is no room the name of the open one must do.
+fn label(model: &Model, tab: Tab, columns: usize) -> String {
+    if tab == model.tab || columns >= NAMED_TABS {
+        format!(" {} {} ", tab.number(), tab.name())
+    } else {
+        format!(" {} ", tab.number())
     }
-    if model.selected().is_none() {
-        spans.clear();
+}
+
+/// The tab at a column of the screen.
+pub(super) fn tab_at(model: &Model, x: usize) -> Option<Tab> {
+    model.selected()?;
+    let columns = usize::from(model.size.0);
+    let before = owner(model, columns, Look::PLAIN);
+    let mut from: usize = before.iter().map(|span| width(&span.content)).sum();
+    for tab in Tab::ALL {
+        let wide = width(&label(model, tab, columns));
+        if (from..from + wide).contains(&x) {
+            return Some(tab);
+        }
+        from += wide;
+    }
+    None
+}
+
+fn tabs(model: &Model, areas: &Areas, look: Look, frame: &mut Frame<'_>) {
+    let columns = usize::from(areas.tabs.width);
+    let mut spans = Vec::new();
+    if model.selected().is_some() {
+        spans = owner(model, columns, look);
+        for tab in Tab::ALL {
+            let role = if tab == model.tab {
+                Role::Banner
+            } else {
+                Role::Dim
+            };
+            spans.push(span(label(model, tab, columns), role, look));
+        }
     }
     let used: usize = spans.iter().map(|span| width(&span.content)).sum();
     spans.push(span(
-        dash.repeat(columns.saturating_sub(used)),
+        look.glyphs().rule.repeat(columns.saturating_sub(used)),
         Role::Dim,
         look,
     ));

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::super::confirm::Challenge;
-use super::super::keymap::{self, Action, Context};
+use super::super::keymap::{Action, Context};
 use super::super::model::{Access, Mode, Model, Tone};
 use super::super::theme::{Look, Role};
 use super::text::{cut_line, span, width};
@@ -45,14 +45,16 @@ pub(super) fn draw(model: &Model, area: Rect, look: Look, frame: &mut Frame<'_>)
                 look,
             ),
         },
-        (Mode::Normal | Mode::Help { .. }, Some(notice)) => {
+        (Mode::Normal | Mode::Help { .. } | Mode::Choosing { .. }, Some(notice)) => {
             let role = match notice.tone {
                 Tone::Calm => Role::Plain,
                 Tone::Wrong => Role::Bad,
             };
             Line::from(vec![Span::raw(" "), span(&notice.text, role, look)])
         }
-        (Mode::Normal | Mode::Help { .. }, None) => keys(model, columns, look),
+        (Mode::Normal | Mode::Help { .. } | Mode::Choosing { .. }, None) => {
+            keys(model, columns, look)
+        }
     };
     let line = cut_line(line, columns, look);
     frame
@@ -66,7 +68,9 @@ fn keys(model: &Model, columns: usize, look: Look) -> Line<'static> {
         return Line::default();
     };
     let nowhere = context == Context::Table && model.filter.is_empty() && model.marks.is_empty();
-    let labels: Vec<(String, &str)> = keymap::bindings(context)
+    let labels: Vec<(String, &str)> = model
+        .keymap
+        .bindings(context)
         .filter(|binding| binding.action != Action::Back || !nowhere)
         .filter(|binding| !binding.short.is_empty())
         .filter(|binding| model.access == Access::ReadWrite || !binding.action.changes_things())

@@ -3,6 +3,7 @@
 use ratatui::text::{Line, Span};
 use serde_json::Value;
 
+use super::super::columns::Column;
 use super::super::model::{Focus, Model};
 use super::super::path::Path;
 use super::super::theme::{Look, Role};
@@ -116,7 +117,7 @@ fn past(
             Some(_) => {}
         }
     }
-    if model.values.contains(path) {
+    if model.columns.has(&Column::Value(path.clone())) {
         spans.push(span("column", Role::Dim, look));
     }
     spans

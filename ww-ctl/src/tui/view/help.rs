@@ -4,7 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::super::keymap::{Context, KEYMAP, Key};
+use super::super::keymap::{Context, Key, Keymap};
 use super::super::model::Model;
 use super::super::theme::{Look, Role};
 use super::layout::Areas;
@@ -12,17 +12,18 @@ use super::text::{left, span};
 use whaleware::lifecycle::State;
 
 /// The lines of the help.
-pub(super) fn content(look: Look, columns: usize) -> Vec<Line<'static>> {
+pub(super) fn content(keymap: &Keymap, look: Look, columns: usize) -> Vec<Line<'static>> {
     let key_columns = if columns < 50 { 12 } else { 20 };
     let mut lines = vec![
         Line::from(span(" Keys", Role::Strong, look)),
         Line::default(),
     ];
-    for binding in KEYMAP {
+    for binding in keymap.all().filter(|binding| !binding.keys.is_empty()) {
         let keys: Vec<String> = binding.keys.iter().copied().map(Key::label).collect();
-        let place = match binding.contexts {
+        let place = match *binding.contexts {
             [Context::Table] => " (in the table)",
             [Context::Health] => " (in the tab Health)",
+            [Context::Columns] => " (while choosing columns)",
             _ => "",
         };
         lines.push(Line::from(vec![
@@ -118,7 +119,7 @@ pub(super) fn draw(model: &Model, scroll: u16, look: Look, frame: &mut Frame<'_>
         },
         frame,
     );
-    let lines = content(look, usize::from(area.width));
+    let lines = content(&model.keymap, look, usize::from(area.width));
     super::scrolled(&lines, scroll, area, look, frame);
     if Areas::of(model).footer.height == 0 {
         let line = [Line::from(span(" Esc back", Role::Dim, look))];

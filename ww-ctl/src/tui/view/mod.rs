@@ -1,5 +1,6 @@
 //! What is drawn. Nothing in here changes the model or waits.
 
+mod choose;
 mod confirm;
 mod details;
 mod footer;
@@ -17,7 +18,7 @@ mod tree;
 mod why;
 
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 use serde_json::Value;
 
@@ -26,8 +27,9 @@ use std::time::Duration;
 use super::configuration;
 use super::lanes::Body;
 use super::logs::{self, Logs};
-use super::model::{FeedStatus, Flow, Focus, Mode, Model};
+use super::model::{FeedStatus, Flow, Focus, Mode, Model, Tab};
 use super::path::Path;
+use super::sort::SortKey;
 use super::theme::{Look, Role};
 use layout::{Areas, Tier};
 use text::{cut_line, span};
@@ -76,10 +78,43 @@ fn draw(model: &Model, look: Look, frame: &mut Frame<'_>) {
     if let Mode::Help { scroll } = model.mode {
         help::draw(model, scroll, look, frame);
     }
+    if let Mode::Choosing { place } = model.mode {
+        choose::draw(model, place, look, frame);
+    }
     if let Mode::Confirming(confirmation) = &model.mode {
         confirm::draw(model, confirmation, look, frame);
     }
     footer::draw(model, areas.footer, look, frame);
+}
+
+/// What is at a place of the screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Spot {
+    /// The row at this place of the list.
+    Row(usize),
+    /// The heading of a column, which stands for an order.
+    Heading(SortKey),
+    /// A tab.
+    Tab(Tab),
+    /// The details.
+    Details,
+}
+
+/// What is at a place of the screen, as far as it can be clicked on.
+pub(crate) fn spot(model: &Model, x: u16, y: u16) -> Option<Spot> {
+    let areas = Areas::of(model);
+    let at = Position { x, y };
+    if areas.rows.contains(at) {
+        let place = model.offset() + usize::from(y - areas.rows.y);
+        return (place < model.rows().len()).then_some(Spot::Row(place));
+    }
+    if areas.heading.contains(at) && model.body == Body::Table {
+        return table::heading_at(model, usize::from(x)).map(Spot::Heading);
+    }
+    if areas.tabs.contains(at) {
+        return details::tab_at(model, usize::from(x)).map(Spot::Tab);
+    }
+    areas.details.contains(at).then_some(Spot::Details)
 }
 
 /// How many rows of the table are visible.
@@ -138,10 +173,10 @@ pub(crate) fn scroll_to_leaf(model: &Model) -> u16 {
 pub(crate) fn help_overflow(model: &Model) -> u16 {
     match model.mode {
         Mode::Help { .. } => {
-            let lines = help::content(Look::PLAIN, usize::from(model.size.0)).len();
+            let lines = help::content(&model.keymap, Look::PLAIN, usize::from(model.size.0)).len();
             overflow(lines, help::visible(model))
         }
-        Mode::Normal | Mode::Filtering { .. } | Mode::Confirming(_) => 0,
+        Mode::Normal | Mode::Filtering { .. } | Mode::Confirming(_) | Mode::Choosing { .. } => 0,
     }
 }
 

@@ -4,6 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 
+use super::super::columns::Column;
 use super::super::model::{Focus, Model};
 use super::super::path::Path;
 use super::super::sort::{Direction, SortKey, value};
@@ -12,41 +13,6 @@ use super::layout::{Areas, Tier};
 use super::text::{age, bytes, cut, minutes, percent, width};
 use super::{sign, tree};
 use crate::fleet::{Backed, Container, Stamp, clean};
-
-/// A column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Column {
-    /// The glyph of the state, where there is no room for its word.
-    Glyph,
-    State,
-    Name,
-    Age,
-    Health,
-    Restarts,
-    Cpu,
-    Memory,
-    Backup,
-    /// A value of the monitor, by its place among those that are columns.
-    Value(usize),
-    Story,
-    Image,
-    Host,
-}
-
-/// As they stand from left to right; values of monitors stand before [`AFTER`].
-const BEFORE: [Column; 9] = [
-    Column::Glyph,
-    Column::State,
-    Column::Name,
-    Column::Age,
-    Column::Health,
-    Column::Restarts,
-    Column::Cpu,
-    Column::Memory,
-    Column::Backup,
-];
-/// The rest of them.
-const AFTER: [Column; 3] = [Column::Story, Column::Image, Column::Host];
 
 /// What must fit before anything else, values of monitors right after it: somebody asked for them.
 const FIRST: [Column; 3] = [Column::Name, Column::State, Column::Age];
@@ -72,72 +38,70 @@ const GAP: usize = 2;
 /// How many columns more than the least the story would like to have.
 const STORY: usize = 20;
 
-impl Column {
-    fn title(self, model: &Model) -> String {
-        let title = match self {
-            Self::Glyph => "",
-            Self::State => "STATE",
-            Self::Name => "NAME",
-            Self::Age => "FOR",
-            Self::Health => "HEALTH",
-            Self::Restarts => "RST",
-            Self::Cpu => "CPU",
-            Self::Memory => "MEM",
-            Self::Backup => "BACKUP",
-            // The end of a path says more than its beginning.
-            Self::Value(place) => return model.values.get(place).map_or_else(String::new, last),
-            Self::Story => "WHAT, WHY",
-            Self::Image => "IMAGE",
-            Self::Host => "HOST",
-        };
-        title.to_owned()
-    }
+fn title(column: &Column) -> String {
+    let title = match column {
+        Column::Glyph => "",
+        Column::State => "STATE",
+        Column::Name => "NAME",
+        Column::Age => "FOR",
+        Column::Health => "HEALTH",
+        Column::Restarts => "RST",
+        Column::Cpu => "CPU",
+        Column::Memory => "MEM",
+        Column::Backup => "BACKUP",
+        // The end of a path says more than its beginning.
+        Column::Value(path) => return last(path),
+        Column::Story => "WHAT, WHY",
+        Column::Image => "IMAGE",
+        Column::Host => "HOST",
+    };
+    title.to_owned()
+}
 
-    const fn least(self) -> usize {
-        match self {
-            Self::Glyph => 1,
-            Self::State => 12,
-            Self::Story => 18,
-            Self::Age | Self::Backup => 6,
-            Self::Name | Self::Health => 10,
-            Self::Restarts | Self::Cpu | Self::Memory => 5,
-            Self::Value(_) => VALUE,
-            Self::Image => 24,
-            Self::Host => 8,
-        }
+const fn least(column: &Column) -> usize {
+    match column {
+        Column::Glyph => 1,
+        Column::State => 12,
+        Column::Story => 18,
+        Column::Age | Column::Backup => 6,
+        Column::Name | Column::Health => 10,
+        Column::Restarts | Column::Cpu | Column::Memory => 5,
+        Column::Value(_) => VALUE,
+        Column::Image => 24,
+        Column::Host => 8,
     }
+}
 
-    const fn is_figure(self) -> bool {
-        match self {
-            Self::Age
-            | Self::Restarts
-            | Self::Cpu
-            | Self::Memory
-            | Self::Backup
-            | Self::Value(_) => true,
-            Self::Glyph
-            | Self::State
-            | Self::Name
-            | Self::Health
-            | Self::Story
-            | Self::Image
-            | Self::Host => false,
-        }
+const fn is_figure(column: &Column) -> bool {
+    match column {
+        Column::Age
+        | Column::Restarts
+        | Column::Cpu
+        | Column::Memory
+        | Column::Backup
+        | Column::Value(_) => true,
+        Column::Glyph
+        | Column::State
+        | Column::Name
+        | Column::Health
+        | Column::Story
+        | Column::Image
+        | Column::Host => false,
     }
+}
 
-    fn sorts_by(self, model: &Model) -> Option<SortKey> {
-        Some(match self {
-            Self::Glyph | Self::State | Self::Health | Self::Story => SortKey::Severity,
-            Self::Name => SortKey::Name,
-            Self::Age => SortKey::Age,
-            Self::Restarts => SortKey::Restarts,
-            Self::Cpu => SortKey::Cpu,
-            Self::Memory => SortKey::Memory,
-            Self::Backup => SortKey::Backup,
-            Self::Image => SortKey::Image,
-            Self::Host => SortKey::Host,
-            Self::Value(place) => SortKey::Value(model.values.get(place)?.clone()),
-        })
+fn sorts_by(column: &Column) -> SortKey {
+    match column {
+        Column::Glyph | Column::State | Column::Health | Column::Story => SortKey::Severity,
+        Column::Name => SortKey::Name,
+        Column::Age => SortKey::Age,
+        Column::Restarts => SortKey::Restarts,
+        Column::Cpu => SortKey::Cpu,
+        Column::Memory => SortKey::Memory,
+        Column::Backup => SortKey::Backup,
+        Column::Image => SortKey::Image,
+        Column::Host => SortKey::Host,
+        Column::Value(path) => SortKey::Value(path.clone()),
     }
 }
 
@@ -161,33 +125,34 @@ fn plan(model: &Model, columns: usize) -> Vec<(Column, usize)> {
     let several = shown.hosts().nth(1).is_some();
     let name = longest(|container| &container.name)
         .min(40)
-        .saturating_sub(Column::Name.least());
+        .saturating_sub(least(&Column::Name));
     let mut chosen: Vec<Column> = Vec::new();
     let mut used = MARGIN;
-    let values = (0..model.values.len()).map(Column::Value);
-    for column in FIRST.into_iter().chain(values.clone()).chain(PRIORITY) {
+    let values = model.columns.values().cloned().map(Column::Value);
+    let wanted = FIRST.into_iter().chain(values).chain(PRIORITY);
+    for column in wanted.filter(|column| model.columns.has(column)) {
         // What it would take to show it without cutting short what matters more.
         if column == Column::Host && !several {
             continue;
         }
-        let wanted = if column == Column::Image {
-            column.least() + name + STORY
+        let room = if column == Column::Image {
+            least(&column) + name + STORY
         } else {
-            column.least()
+            least(&column)
         };
         let gap = if chosen.is_empty() { 0 } else { GAP };
         // The name is there however narrow it is.
-        if column != Column::Name && used + gap + wanted > columns {
+        if column != Column::Name && used + gap + room > columns {
             if column == Column::State {
                 chosen.push(Column::Glyph);
             }
             break;
         }
-        used += gap + column.least();
+        used += gap + least(&column);
         chosen.push(column);
     }
     if chosen.contains(&Column::Glyph) {
-        used += GAP + Column::Glyph.least();
+        used += GAP + least(&Column::Glyph);
     }
     let mut spare = columns.saturating_sub(used);
     let mut take = |wanted: usize| {
@@ -195,7 +160,7 @@ fn plan(model: &Model, columns: usize) -> Vec<(Column, usize)> {
         spare -= taken;
         taken
     };
-    let has = |column| chosen.contains(&column);
+    let has = |column: Column| chosen.contains(&column);
     let name = take(name);
     let story = if has(Column::Story) { take(STORY) } else { 0 };
     let image = if has(Column::Image) {
@@ -217,10 +182,9 @@ fn plan(model: &Model, columns: usize) -> Vec<(Column, usize)> {
         0
     };
     let rest = spare;
-    BEFORE
-        .into_iter()
-        .chain(values)
-        .chain(AFTER)
+    let glyph = [Column::Glyph];
+    let ordered = glyph.iter().chain(model.columns.shown());
+    ordered
         .filter(|column| chosen.contains(column))
         .map(|column| {
             let more = match column {
@@ -239,7 +203,7 @@ fn plan(model: &Model, columns: usize) -> Vec<(Column, usize)> {
                 | Column::Backup
                 | Column::Value(_) => 0,
             };
-            (column, column.least() + more)
+            (column.clone(), least(column) + more)
         })
         .collect()
 }
@@ -314,15 +278,15 @@ fn heading(
     let mut x = MARGIN;
     let mut marked = false;
     for (column, columns) in columns {
-        let sorted = column.sorts_by(model).as_ref() == Some(&model.sort) && !marked;
+        let sorted = sorts_by(column) == model.sort && !marked;
         marked |= sorted;
         let title = if sorted {
-            format!("{} {sign}", column.title(model))
+            format!("{} {sign}", title(column))
         } else {
-            column.title(model)
+            title(column)
         };
         let role = if sorted { Role::Strong } else { Role::Heading };
-        cell_at(frame, area, x, (*column, &title, *columns), role, look);
+        cell_at(frame, area, x, (column, &title, *columns), role, look);
         x += columns + GAP;
     }
 }
@@ -340,13 +304,13 @@ fn row(
     let now = model.clock();
     let mut x = MARGIN;
     for (column, columns) in columns {
-        let (text, role) = cell(model, container, *column, now, look);
+        let (text, role) = cell(model, container, column, now, look);
         let role = if stale && *column != Column::Story {
             Role::Dim
         } else {
             role
         };
-        cell_at(frame, area, x, (*column, &text, *columns), role, look);
+        cell_at(frame, area, x, (column, &text, *columns), role, look);
         x += columns + GAP;
     }
 }
@@ -354,7 +318,7 @@ fn row(
 fn cell(
     model: &Model,
     container: &Container,
-    column: Column,
+    column: &Column,
     now: Stamp,
     look: Look,
 ) -> (String, Role) {
@@ -399,10 +363,8 @@ fn cell(
             Backed::Never { .. } => ("none".into(), Role::Plain),
             Backed::Unknown { .. } => none(),
         },
-        Column::Value(place) => {
-            let path = model.values.get(place);
-            path.and_then(|path| value(container, path))
-                .map_or_else(none, |value| (tree::text(value), Role::Plain))
+        Column::Value(path) => {
+            value(container, path).map_or_else(none, |value| (tree::text(value), Role::Plain))
         }
         Column::Story => sign::story(model, container, look),
         Column::Image => (container.image.clone(), Role::Dim),
@@ -415,12 +377,12 @@ fn cell_at(
     frame: &mut Frame<'_>,
     area: Rect,
     x: usize,
-    (column, text, columns): (Column, &str, usize),
+    (column, text, columns): (&Column, &str, usize),
     role: Role,
     look: Look,
 ) {
     let text = cut(text, columns, look);
-    let before = if column.is_figure() {
+    let before = if is_figure(column) {
         columns.saturating_sub(width(&text))
     } else {
         0
@@ -440,6 +402,18 @@ pub(super) fn put(frame: &mut Frame<'_>, area: Rect, x: usize, text: &str, role:
     frame
         .buffer_mut()
         .set_stringn(area.x + offset, area.y, text, room, style);
+}
+
+/// By what the column at a place of the screen sorts.
+pub(super) fn heading_at(model: &Model, x: usize) -> Option<SortKey> {
+    let mut from = MARGIN;
+    for (column, columns) in plan(model, usize::from(model.size.0)) {
+        if (from..from + columns).contains(&x) {
+            return Some(sorts_by(&column));
+        }
+        from += columns + GAP;
+    }
+    None
 }
 
 /// How many rows are visible.

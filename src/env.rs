@@ -76,6 +76,8 @@ pub const WW_DATA_ROOT: &str = "WW_DATA_ROOT";
 pub const WW_VAULT: &str = "WW_VAULT";
 /// Who called `sudo`, to name the operator by.
 pub const SUDO_USER: &str = "SUDO_USER";
+/// The shell's own: how many columns wide text is to be where there is no terminal.
+pub const COLUMNS: &str = "COLUMNS";
 /// No colour when set and not empty (<https://no-color.org>).
 pub const NO_COLOR: &str = "NO_COLOR";
 /// The locale, for everything; decides before the other two whether the terminal takes UTF-8.

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::lab::{Lab, docker, run, until, ww_ctl_path};
+use crate::lab::{Lab, docker, run, until, ww_ctl_command, ww_ctl_path};
 use crate::pty::Terminal;
 
 #[test]
@@ -107,7 +107,55 @@ fn the_terminal_is_restored_when_it_is_killed() {
 
 #[test]
 fn without_a_terminal_it_refuses_with_a_hint() {
-    crate::lab::ww_ctl(["top"])
-        .expect(2)
-        .says(&["terminal", "ww-ctl ls"]);
+    crate::lab::ww_ctl(["top"]).expect(2).says(&[
+        "terminal",
+        "top --once",
+        "top --batch",
+        "ww-ctl ls",
+    ]);
+}
+
+#[test]
+fn for_pipes_there_are_pictures() {
+    let lab = Lab::new("pictures");
+    let tree = lab.tree("app");
+    tree.all_scripts();
+    let image = lab.image(&tree);
+    let one = lab.start("one", &image, &[], &[]);
+    one.reaches("UP");
+    let own = format!("{}*", lab.named(""));
+    let row = |text: &str| {
+        let mut rows = text.lines().filter(|line| line.contains(&one.name));
+        rows.any(|line| line.contains("● UP"))
+    };
+    let picture = run(ww_ctl_command()
+        .args(["top", "--once", &own])
+        .env("COLUMNS", "200")
+        .env("LC_ALL", "C.UTF-8"))
+    .expect(0);
+    assert!(row(&picture.stdout), "{}", picture.stdout);
+    assert!(!picture.stdout.contains('\u{1b}'));
+    assert!(
+        picture
+            .stdout
+            .lines()
+            .all(|line| line.chars().count() <= 200)
+    );
+    // The headings come with every picture.
+    let batch = format!(
+        "{} top --batch --interval 200ms '{own}' | grep -m 3 -e STATE",
+        ww_ctl_path().display()
+    );
+    let pictures = run(&mut ww_ctl_shell(&batch)).expect(0);
+    assert_eq!(pictures.stdout.lines().count(), 3, "{}", pictures.stdout);
+    crate::lab::ww_ctl(["top", "--once", "nobody-has-this-name"]).expect(3);
+    crate::lab::ww_ctl(["-H", "unix:///nowhere", "top", "--once"]).expect(5);
+}
+
+fn ww_ctl_shell(line: &str) -> Command {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", line])
+        .env("WW_AUDIT_FILE", crate::lab::audit_file());
+    command
 }

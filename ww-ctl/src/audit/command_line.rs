@@ -5,7 +5,7 @@ use clap::{Arg, ArgMatches, Command};
 
 /// The options and operands whose values may be known. Of any other only that it was given is
 /// written down: one that is new is taken for a secret until somebody has thought about it.
-const KNOWN: [&str; 44] = [
+const KNOWN: [&str; 45] = [
     "all",
     "backup",
     "base",
@@ -21,6 +21,7 @@ const KNOWN: [&str; 44] = [
     "hostname",
     "hosts",
     "image",
+    "interval",
     "ip",
     "keep",
     "lines",

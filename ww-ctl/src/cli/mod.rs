@@ -160,6 +160,7 @@ pub(crate) enum Command {
     Ls(Ls),
     /// Show the fleet live on the whole terminal
     #[command(after_help = "Example: ww-ctl top --filter project=shop\n\n\
+        Without a terminal: `ww-ctl top --once > fleet.txt`, `ww-ctl top --batch --interval 10s | tee log`.\n\n\
         `?` in it explains every key. Columns, keys, colours and signs are chosen in\n\
         ~/.config/ww-ctl/config.toml, in the section [top].")]
     Top(Top),
@@ -277,6 +278,10 @@ pub(crate) struct Ls {
 }
 
 /// `top`.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the command line"
+)]
 #[derive(Debug, Args)]
 pub(crate) struct Top {
     /// Names of containers; all when none is given
@@ -290,6 +295,15 @@ pub(crate) struct Top {
     /// Leave the mouse to the terminal
     #[arg(long)]
     pub no_mouse: bool,
+    /// Print one picture as text and leave, for pipes
+    #[arg(long)]
+    pub once: bool,
+    /// Print a picture after the other as text, for pipes
+    #[arg(long, conflicts_with = "once")]
+    pub batch: bool,
+    /// With --batch: between two pictures
+    #[arg(long, value_name = "TIME", default_value = "2s", requires = "batch", value_parser = parse_duration)]
+    pub interval: Duration,
 }
 
 /// `show`.

@@ -23,6 +23,7 @@ mod logs;
 mod ls;
 mod man;
 mod outcome;
+mod pictures;
 mod printed;
 mod proof;
 mod record;

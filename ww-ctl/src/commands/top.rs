@@ -8,7 +8,7 @@ use futures::{StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use super::{Context, cfg, restart, stop};
+use super::{Context, cfg, pictures, restart, stop};
 use crate::audit::{self, Journal};
 use crate::cli::Top;
 use crate::engine::{LogQuery, Scope, Target};
@@ -53,6 +53,12 @@ pub(super) async fn run(context: &Context, arguments: &Top) -> Result<Exit, Fail
             .chosen(settings.palette, settings.ascii),
         settings,
     };
+    if arguments.once {
+        return pictures::once(context, start).await;
+    }
+    if arguments.batch {
+        return pictures::batch(context, arguments, start).await;
+    }
     // Everything, because one key shows what has no agent; it costs no more than a line each.
     let mut feed = Feed::open(
         context.targets.clone(),
@@ -90,7 +96,10 @@ pub(super) async fn run(context: &Context, arguments: &Top) -> Result<Exit, Fail
         Ok(Ended::Quit) => Ok(Exit::Done),
         Ok(Ended::Signal(number)) => Ok(Exit::Signal(u8::try_from(number).unwrap_or(0))),
         Err(error @ TuiError::NotATerminal) => Err(Failure::new(Exit::Usage, error.to_string())
-            .hint("`ww-ctl ls` prints the fleet once, `ww-ctl events` what happens to it")),
+            .hint(
+                "`ww-ctl top --once` prints one picture, `ww-ctl top --batch` one after the other, \
+                 `ww-ctl ls -o json` the same for programs",
+            )),
         Err(TuiError::Terminal(error)) => Err(Failure::new(
             Exit::Failed,
             format!("cannot use the terminal: {error}"),

@@ -23,6 +23,7 @@ mod model;
 mod msg;
 mod operation;
 mod path;
+mod plain;
 mod pointer;
 mod runtime;
 mod settings;
@@ -37,8 +38,9 @@ mod view;
 mod tests;
 
 pub(crate) use configuration::Setting;
-pub(crate) use model::Access;
+pub(crate) use model::{Access, FeedStatus};
 pub(crate) use msg::{Answer, Errand, Reply, Request, Verb};
+pub(crate) use plain::Plain;
 pub(crate) use runtime::{Ended, Feed, Start, TuiError, run};
 pub(crate) use settings::Settings;
 pub(crate) use theme::{Look, Tint};

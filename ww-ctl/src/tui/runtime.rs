@@ -63,6 +63,30 @@ pub(crate) struct Start {
     pub settings: Settings,
 }
 
+impl Start {
+    /// The dashboard as it begins.
+    pub(super) fn model(
+        self,
+        hosts: impl IntoIterator<Item = HostName>,
+        size: (u16, u16),
+        now: Stamp,
+    ) -> Model {
+        let mut model = Model::new(hosts, self.access, size, now);
+        if self.selection.all {
+            model.scope = Scope::All;
+        }
+        model.keymap = self.settings.keymap;
+        model.columns = self.settings.columns;
+        model.mouse = self.settings.mouse;
+        if let Some(sort) = self.settings.sort {
+            model.sort = sort;
+        }
+        model.urls = self.urls;
+        model.selection = self.selection;
+        model
+    }
+}
+
 /// How the dashboard ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -101,19 +125,9 @@ pub(crate) async fn run(
     let mut go_on = signal(SignalKind::from_raw(libc::SIGCONT))?;
     let mut screen = Screen::open(start.settings.mouse)?;
     let mut keys = EventStream::new();
-    let mut model = Model::new(feed.hosts.clone(), start.access, screen.size()?, clock());
-    if start.selection.all {
-        model.scope = Scope::All;
-    }
-    model.keymap = start.settings.keymap;
-    model.columns = start.settings.columns;
-    model.mouse = start.settings.mouse;
-    if let Some(sort) = start.settings.sort {
-        model.sort = sort;
-    }
-    model.urls = start.urls;
-    model.selection = start.selection;
-    let mut pace = Pace::new(model, start.look, clock);
+    let look = start.look;
+    let model = start.model(feed.hosts.clone(), screen.size()?, clock());
+    let mut pace = Pace::new(model, look, clock);
     pace.draw(&mut screen)?;
     let mut batch = Vec::with_capacity(BATCH);
     loop {

@@ -1,0 +1,98 @@
+//! `top --once` and `top --batch`: the dashboard's pictures as text.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use whaleware::env::COLUMNS;
+
+use super::Context;
+use crate::cli::Top;
+use crate::engine::Scope;
+use crate::environment;
+use crate::exit::{Exit, Failure};
+use crate::tui::{FeedStatus, Plain, Start};
+use crate::watch::Feed;
+
+/// As wide as that where nobody says.
+const USUAL: usize = 120;
+/// So long the first picture of many waits for those that have not answered.
+const FIRST: Duration = Duration::from_secs(3);
+
+/// As many columns as whoever reads can see.
+pub(super) fn columns(context: &Context) -> usize {
+    context
+        .output
+        .width()
+        .or_else(|| environment::variable(COLUMNS)?.parse().ok())
+        .unwrap_or(USUAL)
+}
+
+/// One picture of one look at the fleet, as `ls` looks at it.
+pub(super) async fn once(context: &Context, start: Start) -> Result<Exit, Failure> {
+    let selection = start.selection.clone();
+    let (fleet, exit) = context.look(Scope::Everything, &selection).await?;
+    if !selection.names.is_empty() {
+        context.pick(&selection, &fleet).await?;
+    }
+    let hosts: Vec<_> = fleet.hosts().map(|host| host.name.clone()).collect();
+    let now = context.clock.now();
+    let mut plain = Plain::new(hosts, start, columns(context), now);
+    plain.knows(fleet);
+    context.output.data(&plain.draw(now))?;
+    Ok(exit)
+}
+
+/// A picture after the other, until nobody reads them.
+pub(super) async fn batch(
+    context: &Context,
+    arguments: &Top,
+    start: Start,
+) -> Result<Exit, Failure> {
+    let clock = context.clock;
+    let targets = context.targets.clone();
+    let hosts: Vec<_> = targets.iter().map(|target| target.name.clone()).collect();
+    let mut plain = Plain::new(hosts, start, columns(context), clock.now());
+    let everything = Scope::Everything;
+    let mut feed = Feed::open(targets, everything, &context.backups(), &context.by, clock);
+    let ended = pictures(context, arguments.interval, &mut feed, &mut plain).await;
+    feed.close().await;
+    ended.map(|()| Exit::Done)
+}
+
+async fn pictures(
+    context: &Context,
+    between: Duration,
+    feed: &mut Feed,
+    plain: &mut Plain,
+) -> Result<(), Failure> {
+    let clock = context.clock;
+    let limit = Instant::now() + FIRST;
+    while !plain.is_settled() {
+        tokio::select! {
+            () = sleep_until(limit) => break,
+            input = feed.inputs.recv() => match input {
+                Some(input) => plain.take(input, clock.now()),
+                None => break,
+            }
+        }
+    }
+    // Of zero seconds there would be no end.
+    let mut ticks = interval(between.max(Duration::from_millis(100)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut is_first = true;
+    loop {
+        tokio::select! {
+            biased;
+            _ = ticks.tick() => {
+                let picture = plain.draw(clock.now());
+                let text = if is_first { picture } else { format!("\n{picture}") };
+                is_first = false;
+                context.output.data(&text)?;
+            }
+            input = feed.inputs.recv(), if plain.feed() == FeedStatus::Open => match input {
+                Some(input) => plain.take(input, clock.now()),
+                None => plain.end(clock.now()),
+            }
+        }
+    }
+}

@@ -44,7 +44,8 @@ pub const WW_PREVIOUS_ATTEMPT_AT: &str = "WW_PREVIOUS_ATTEMPT_AT";
 pub const WW_BACKUP_DIR: &str = "WW_BACKUP_DIR";
 /// Overrides the root below which the agent looks for `/ww` and `/data`; for tests and `check`.
 pub const WW_ROOT: &str = "WW_ROOT";
-/// For tests of builds with debug assertions: the state in which the agent meets a fault.
+/// For tests of builds with debug assertions: the state in which the agent meets a fault; `top` meets
+/// one at the key F12 when it is `top`.
 pub const WW_TEST_FAULT: &str = "WW_TEST_FAULT";
 /// Where programs are looked for by their name.
 pub const PATH: &str = "PATH";

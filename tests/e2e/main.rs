@@ -52,6 +52,7 @@ mod schema;
 mod shape;
 mod stages;
 mod stop;
+mod terminal;
 mod top;
 mod tree;
 mod upgrade;

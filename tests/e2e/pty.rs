@@ -5,7 +5,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-use crate::lab::{PATIENCE, audit_file, now};
+use crate::lab::{PATIENCE, audit_file, now, run};
 
 /// A program on a PTY of its own.
 pub(crate) struct Terminal {
@@ -28,6 +28,8 @@ impl Terminal {
             .env("TERM", "xterm-256color")
             .env("LC_ALL", "C.UTF-8")
             .env("WW_AUDIT_FILE", audit_file())
+            // Nor what he has chosen for himself.
+            .env("XDG_CONFIG_HOME", "/nonexistent")
             .env_remove("NO_COLOR")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -58,6 +60,37 @@ impl Terminal {
     pub(crate) fn keys(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).expect("its input");
         self.keys.flush().expect("its input");
+    }
+
+    /// Gives it another size, and tells the programs on it, as a window does.
+    pub(crate) fn resize(&mut self, device: &str, rows: u16, columns: u16) {
+        let sizes = [rows, columns].map(|cells| cells.to_string());
+        let stty = ["-F", device, "rows", &sizes[0], "cols", &sizes[1]];
+        run(Command::new("stty").args(stty)).expect(0);
+        self.screen.screen_mut().set_size(size(rows), size(columns));
+    }
+
+    /// Whether the screen is the one programs take over.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.screen.screen().alternate_screen()
+    }
+
+    /// Fails the test unless the terminal does nothing any more that only a dashboard wants.
+    #[track_caller]
+    pub(crate) fn is_given_back(&self) {
+        let screen = self.screen.screen();
+        let mouse = screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None;
+        assert!(
+            !screen.alternate_screen()
+                && !screen.hide_cursor()
+                && !screen.bracketed_paste()
+                && mouse,
+            "the terminal is not as it was: alternate screen {}, cursor hidden {}, paste {}, mouse {}",
+            screen.alternate_screen(),
+            screen.hide_cursor(),
+            screen.bracketed_paste(),
+            !mouse,
+        );
     }
 
     /// Takes in what has been written to it so far.

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::lab::{Lab, docker, run, until, ww_ctl_command, ww_ctl_path};
+use crate::lab::{Lab, docker, run, ww_ctl_command, ww_ctl_path};
 use crate::pty::Terminal;
 
 #[test]
@@ -75,37 +75,6 @@ fn one_sees_filters_restarts_and_leaves() {
 }
 
 #[test]
-fn the_terminal_is_restored_when_it_is_killed() {
-    for (signal, code) in [("TERM", 143), ("HUP", 129), ("INT", 130), ("QUIT", 131)] {
-        let directory = tempfile::tempdir().expect("a directory");
-        let file = directory.path().join("pid");
-        let shell = format!(
-            "B=$(stty -g); sh -c 'echo $$ > {}; exec {} top'; C=$?; A=$(stty -g); [ \"$A\" = \"$B\" ] && echo same modes; echo left with $C",
-            file.display(),
-            ww_ctl_path().display()
-        );
-        let mut terminal = Terminal::new(&shell, 24, 80);
-        terminal.shows("the dashboard", |screen| {
-            screen.contains("ww-ctl") || screen.contains("NAME")
-        });
-        let pid = until("its process", || {
-            let pid = std::fs::read_to_string(&file).ok()?;
-            pid.ends_with('\n').then(|| pid.trim().to_owned())
-        });
-        run(Command::new("kill").args([&format!("-{signal}"), &pid])).expect(0);
-        terminal.shows(&format!("exit {code} after {signal}"), |screen| {
-            screen.contains(&format!("left with {code}"))
-        });
-        let after = terminal.contents();
-        assert!(after.contains("same modes"), "{signal}:\n{after}");
-        assert!(
-            terminal.raw.windows(8).any(|bytes| bytes == b"\x1b[?1049l"),
-            "{signal}: alternate screen left"
-        );
-    }
-}
-
-#[test]
 fn without_a_terminal_it_refuses_with_a_hint() {
     crate::lab::ww_ctl(["top"]).expect(2).says(&[
         "terminal",
@@ -158,4 +127,55 @@ fn ww_ctl_shell(line: &str) -> Command {
         .args(["-c", line])
         .env("WW_AUDIT_FILE", crate::lab::audit_file());
     command
+}
+
+#[test]
+fn two_that_are_marked_are_restarted_once_each_and_seen_up_again() {
+    let lab = Lab::new("marked");
+    let tree = lab.tree("app");
+    tree.all_scripts().script("svcup", "sleep 0.5");
+    let image = lab.image(&tree);
+    let guests = ["one", "two", "three"].map(|what| lab.start(what, &image, &[], &[]));
+    for guest in &guests {
+        guest.reaches("UP");
+    }
+    let [one, two, three] = &guests;
+    let mut terminal = Terminal::new(&format!("{} top", ww_ctl_path().display()), 45, 160);
+    terminal.shows("the dashboard", |screen| screen.contains("STATE"));
+    terminal.keys(&format!("/{}\r", lab.named("")));
+    terminal.shows("the three", |screen| screen.contains("3 of"));
+    // By name: one, three, two.
+    terminal.keys("sg j ");
+    terminal.shows("the marks", |screen| screen.contains("2 marked"));
+    terminal.keys("R");
+    let question = terminal.shows("the question", |screen| screen.contains("2 containers"));
+    let command = question
+        .lines()
+        .find(|line| line.contains("ww-ctl restart"));
+    let command = command.unwrap_or_else(|| panic!("{question}"));
+    assert!(
+        command.contains(&one.name) && command.contains(&two.name),
+        "{command}"
+    );
+    assert!(!command.contains(&three.name), "{command}");
+    terminal.keys("y");
+    let row = |screen: &str, name: &str, words: &str| {
+        let mut lines = screen.lines();
+        lines.any(|line| line.contains(name) && line.contains(words))
+    };
+    terminal.shows("both on their way", |screen| {
+        [one, two]
+            .iter()
+            .all(|guest| row(screen, &guest.name, "RESTARTING"))
+    });
+    terminal.shows("both UP again", |screen| {
+        [one, two]
+            .iter()
+            .all(|guest| row(screen, &guest.name, "restart → UP after"))
+    });
+    for (guest, count) in [(one, 2), (two, 2), (three, 1)] {
+        let started = guest.log().iter().filter(|line| *line == "-svcup").count();
+        assert_eq!(started, count, "{}", guest.name);
+    }
+    terminal.keys("q");
 }

@@ -8,6 +8,8 @@ use futures::{StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
+use whaleware::env;
+
 use super::{Context, cfg, pictures, restart, stop};
 use crate::audit::{self, Journal};
 use crate::cli::Top;
@@ -51,6 +53,8 @@ pub(super) async fn run(context: &Context, arguments: &Top) -> Result<Exit, Fail
         access: context.access(),
         look: Look::from_environment(tint, environment::variable)
             .chosen(settings.palette, settings.ascii),
+        fault: cfg!(debug_assertions)
+            && environment::variable(env::WW_TEST_FAULT).is_some_and(|fault| fault == "top"),
         settings,
     };
     if arguments.once {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use crossterm::event::{Event as TerminalEvent, EventStream};
+use crossterm::event::{Event as TerminalEvent, EventStream, KeyCode};
 use futures::StreamExt;
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
@@ -59,6 +59,8 @@ pub(crate) struct Start {
     pub access: Access,
     /// How it looks.
     pub look: Look,
+    /// Whether the key F12 is a fault of the program, for tests of what then becomes of the terminal.
+    pub fault: bool,
     /// What its user has chosen.
     pub settings: Settings,
 }
@@ -141,7 +143,13 @@ pub(crate) async fn run(
                 pace.draw(&mut screen)?
             }
             event = keys.next() => match event {
-                Some(event) => pace.terminal(event?),
+                Some(event) => {
+                    let event = event?;
+                    if start.fault {
+                        fail_on_purpose(&event);
+                    }
+                    pace.terminal(event)
+                }
                 // The terminal is gone; the signal that says so may come later or never.
                 None => return Ok(Ended::Signal(libc::SIGHUP)),
             },
@@ -337,6 +345,13 @@ impl Terminating {
             _ = self.int.recv() => libc::SIGINT,
             _ = self.quit.recv() => libc::SIGQUIT,
         }
+    }
+}
+
+#[expect(clippy::panic, reason = "that is the purpose")]
+fn fail_on_purpose(event: &TerminalEvent) {
+    if matches!(event, TerminalEvent::Key(key) if key.code == KeyCode::F(12)) {
+        panic!("a fault on purpose");
     }
 }
 

@@ -17,7 +17,7 @@ use super::feed::{Ask, AskError, First};
 use super::{container, remembered};
 use crate::agent::Reach;
 use crate::clock::Clock;
-use crate::engine::{Engine, EngineError, Exits, Scope, Target, Told, chain};
+use crate::engine::{Endpoint, Engine, EngineError, Exits, Scope, Target, Told, chain};
 use crate::fleet::{ContainerKey, EngineEvent, EngineState, Input, Listed, Stamp};
 use crate::selection::Selection;
 
@@ -25,6 +25,9 @@ use crate::selection::Selection;
 const FIRST: Duration = Duration::from_millis(250);
 /// The longest such pause.
 const LONGEST: Duration = Duration::from_secs(10);
+/// The same where asking costs nothing: a socket of this machine. Whoever has just started an Engine
+/// again looks at the dashboard.
+const LONGEST_HERE: Duration = Duration::from_secs(1);
 /// Events can stall in silence: an Engine is asked this often whether it is there.
 const PING: Duration = Duration::from_secs(10);
 /// And this often what it has, whatever its events said.
@@ -144,6 +147,10 @@ impl From<EngineError> for End {
 pub(super) async fn run(watch: Watch, mut requests: mpsc::Receiver<Ask>) {
     let mut memory = Memory::new();
     let mut pause = FIRST;
+    let longest = match watch.target.endpoint {
+        Endpoint::Unix(_) => LONGEST_HERE,
+        Endpoint::Tcp(_) | Endpoint::Tls(_) | Endpoint::Ssh(_) => LONGEST,
+    };
     loop {
         let ended = tokio::select! {
             () = watch.cancel.cancelled() => End::Cancelled,
@@ -167,7 +174,7 @@ pub(super) async fn run(watch: Watch, mut requests: mpsc::Receiver<Ask>) {
             () = watch.cancel.cancelled() => return,
             () = tokio::time::sleep(jittered(pause, watch.clock)) => {}
         }
-        pause = (pause * 2).min(LONGEST);
+        pause = (pause * 2).min(longest);
     }
 }
 

@@ -1,8 +1,10 @@
 //! The dashboard on a real terminal against a real fleet.
 
 use std::process::Command;
+use std::time::Duration;
 
-use crate::lab::{Lab, docker, run, ww_ctl_command, ww_ctl_path};
+use crate::engine::{Engine, Kind};
+use crate::lab::{Lab, docker, now, run, ww_ctl_command, ww_ctl_path};
 use crate::pty::Terminal;
 
 #[test]
@@ -139,7 +141,7 @@ fn two_that_are_marked_are_restarted_once_each_and_seen_up_again() {
     for guest in &guests {
         guest.reaches("UP");
     }
-    let [one, two, three] = &guests;
+    let [one, two, other] = &guests;
     let mut terminal = Terminal::new(&format!("{} top", ww_ctl_path().display()), 45, 160);
     terminal.shows("the dashboard", |screen| screen.contains("STATE"));
     terminal.keys(&format!("/{}\r", lab.named("")));
@@ -157,7 +159,7 @@ fn two_that_are_marked_are_restarted_once_each_and_seen_up_again() {
         command.contains(&one.name) && command.contains(&two.name),
         "{command}"
     );
-    assert!(!command.contains(&three.name), "{command}");
+    assert!(!command.contains(&other.name), "{command}");
     terminal.keys("y");
     let row = |screen: &str, name: &str, words: &str| {
         let mut lines = screen.lines();
@@ -173,9 +175,60 @@ fn two_that_are_marked_are_restarted_once_each_and_seen_up_again() {
             .iter()
             .all(|guest| row(screen, &guest.name, "restart → UP after"))
     });
-    for (guest, count) in [(one, 2), (two, 2), (three, 1)] {
+    for (guest, count) in [(one, 2), (two, 2), (other, 1)] {
         let started = guest.log().iter().filter(|line| *line == "-svcup").count();
         assert_eq!(started, count, "{}", guest.name);
     }
+    terminal.keys("q");
+}
+
+#[test]
+fn an_engine_that_is_killed_and_comes_back_keeps_its_rows_and_the_cursor() {
+    let lab = Lab::new("gone");
+    let tree = lab.tree("app");
+    tree.all_scripts();
+    let image = lab.image(&tree);
+    // What it ran goes on without it.
+    let keeps = ["--live-restore"];
+    let kind = Kind {
+        options: &keeps,
+        subordinate: None,
+    };
+    let mut engine = Engine::start(lab.directory("far/engine"), &kind);
+    engine.load(&image);
+    for name in ["a1", "a2", "a3"] {
+        let network = ["run", "-d", "--network=none", "--name", name, &image];
+        engine.docker(&network).expect(0);
+    }
+    let top = format!("{} -H {} top", ww_ctl_path().display(), engine.url());
+    let mut terminal = Terminal::new(&top, 45, 160);
+    let rows = |screen: &str, sign: &str| {
+        let row = |line: &&str| line.trim_start_matches(['▸', ' ']).starts_with(sign);
+        screen.lines().filter(row).count()
+    };
+    let up = |screen: &str| rows(screen, "● UP");
+    terminal.shows("three that are UP", |screen| up(screen) == 3);
+    terminal.keys("sj");
+    let under = |screen: &str, name: &str| {
+        let row = screen.lines().find(|line| line.starts_with('▸'));
+        row.is_some_and(|row| row.split_whitespace().any(|word| word == name))
+    };
+    terminal.shows("the second row", |screen| under(screen, "a2"));
+    engine.signal("KILL");
+    engine.ended();
+    let lost = terminal.shows("that it is gone", |screen| screen.contains("lost for"));
+    assert!(under(&lost, "a2"), "the cursor stays:\n{lost}");
+    assert_eq!(up(&lost), 0, "nothing is said to be UP:\n{lost}");
+    assert_eq!(rows(&lost, "? UP"), 3, "the rows stay:\n{lost}");
+    // How long it has been gone goes on.
+    terminal.shows("its age", |screen| screen.contains("host lost 2s"));
+    engine.begin(&keeps);
+    engine.answers();
+    let back = now();
+    let live = terminal.shows("three that are UP again", |screen| up(screen) == 3);
+    let took = back.elapsed();
+    assert!(took < Duration::from_secs(2), "live again after {took:?}");
+    assert!(under(&live, "a2"), "the cursor stays:\n{live}");
+    assert!(!live.contains("lost"), "{live}");
     terminal.keys("q");
 }

@@ -169,6 +169,7 @@ mod tests {
             look: Look::from_environment(Tint::Monochrome, |name| {
                 (name == "LANG").then(|| "C.UTF-8".to_owned())
             }),
+            fault: false,
             settings: Settings::default(),
         };
         let hosts: Vec<_> = fleet.hosts().map(|host| host.name.clone()).collect();

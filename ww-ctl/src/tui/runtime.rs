@@ -128,6 +128,7 @@ pub(crate) async fn run(
     let mut screen = Screen::open(start.settings.mouse)?;
     let mut keys = EventStream::new();
     let look = start.look;
+    let fault = start.fault;
     let model = start.model(feed.hosts.clone(), screen.size()?, clock());
     let mut pace = Pace::new(model, look, clock);
     pace.draw(&mut screen)?;
@@ -145,7 +146,7 @@ pub(crate) async fn run(
             event = keys.next() => match event {
                 Some(event) => {
                     let event = event?;
-                    if start.fault {
+                    if fault {
                         fail_on_purpose(&event);
                     }
                     pace.terminal(event)

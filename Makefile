@@ -8,7 +8,7 @@ AGENT := $(TARGET)/agent/ww-agent
 CTL := $(TARGET)/release/ww-ctl
 SHARE = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: all demo test bench soak soak-agent soak-archive soak-backup soak-databases soak-fuzz soak-matrix soak-restore soak-sources soak-upgrade soak-vault soak-wrap fuzz install lint doc clean agent ctl engine
+.PHONY: all demo test bench soak soak-agent soak-archive soak-backup soak-dashboard soak-databases soak-fuzz soak-matrix soak-restore soak-sources soak-upgrade soak-vault soak-wrap fuzz install lint doc clean agent ctl engine
 .DEFAULT_GOAL := all
 
 all: agent ctl
@@ -45,7 +45,7 @@ bench: engine agent ctl
 	  WW_PEERS="$$(scripts/peers.sh)" \
 	  cargo bench --locked --workspace --bench '*'
 
-soak: soak-agent soak-matrix soak-wrap soak-upgrade soak-backup soak-databases soak-restore soak-sources soak-vault soak-archive soak-fuzz
+soak: soak-agent soak-matrix soak-wrap soak-upgrade soak-backup soak-dashboard soak-databases soak-restore soak-sources soak-vault soak-archive soak-fuzz
 
 # Ten minutes for each target, all at once. Needs a C++ compiler beside Rust.
 fuzz soak-fuzz:
@@ -74,6 +74,12 @@ soak-backup: engine agent
 	cargo build --locked -p ww-ctl --bin ww-ctl
 	WW_SOAK=1 WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" WW_BASH="$$(scripts/static.sh bash)" \
 	  cargo test --locked --test e2e -- --nocapture killed::
+
+# The dashboard for an hour, while every second a container is started, one stopped and one restarted.
+soak-dashboard: engine agent
+	cargo build --locked -p ww-ctl --bin ww-ctl
+	WW_SOAK=1 WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" WW_BASH="$$(scripts/static.sh bash)" \
+	  cargo test --locked --test e2e -- --nocapture churn::
 
 # Restores, the tool killed 200 times all over, and of backups with a byte changed at 501 places.
 soak-restore: engine agent

@@ -14,6 +14,7 @@ mod audit;
 mod backed;
 mod backup;
 mod balancer;
+mod churn;
 mod commands;
 mod completion;
 mod data;

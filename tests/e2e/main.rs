@@ -19,6 +19,7 @@ mod commands;
 mod completion;
 mod data;
 mod databases;
+mod deceptive;
 mod demo;
 mod drill;
 mod engine;

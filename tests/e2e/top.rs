@@ -123,6 +123,61 @@ fn for_pipes_there_are_pictures() {
     crate::lab::ww_ctl(["-H", "unix:///nowhere", "top", "--once"]).expect(5);
 }
 
+#[test]
+fn what_is_recorded_is_seen_again_without_an_engine() {
+    let lab = Lab::new("recording");
+    let tree = lab.tree("app");
+    tree.all_scripts();
+    let image = lab.image(&tree);
+    let guest = lab.start("one", &image, &[], &[]);
+    guest.reaches("UP");
+    let path = lab.directory("recordings").join("f.jsonl");
+    let path = path.display().to_string();
+    let ctl = ww_ctl_path().display().to_string();
+    let shell = format!("{ctl} top --all --record {path}; echo left with $?");
+    let mut terminal = Terminal::new(&shell, 45, 200);
+    terminal.shows("that it is recorded", |screen| {
+        screen.contains("recording ") && screen.contains(&guest.name)
+    });
+    docker(["kill", &guest.name]).expect(0);
+    let is_down = |screen: &str| {
+        let mut rows = screen.lines().filter(|line| line.contains(&guest.name));
+        rows.any(|line| line.contains("DOCKERDOWN"))
+    };
+    terminal.shows("its end", is_down);
+    terminal.keys("q");
+    terminal.shows("the shell", |screen| screen.contains("left with 0"));
+    let nowhere = "unix:///nowhere";
+    let last = || {
+        let words = ["-H", nowhere, "top", "-a", "--replay", &path, "--once"];
+        let mut command = ww_ctl_command();
+        run(command.args(words).env("COLUMNS", "200"))
+            .expect(0)
+            .stdout
+    };
+    let picture = last();
+    assert!(
+        picture.contains("REPLAY 20") && is_down(&picture),
+        "{picture}"
+    );
+    assert_eq!(last(), picture);
+    // On a terminal it stays on the last picture, and nothing can be done to what is in it.
+    let shell = format!("{ctl} -H {nowhere} top -a --replay {path} --speed 50");
+    let mut terminal = Terminal::new(&shell, 45, 200);
+    terminal.shows("the end", |screen| {
+        screen.contains("its end") && screen.contains("read-only") && is_down(screen)
+    });
+    // It is not written over, and what is none is refused.
+    let shell = format!("{ctl} top --record {path}; echo left with $?");
+    let mut terminal = Terminal::new(&shell, 45, 200);
+    terminal.shows("a refusal", |screen| {
+        screen.contains("not written over") && screen.contains("left with 1")
+    });
+    crate::lab::ww_ctl(["top", "--replay", "/etc/passwd", "--once"])
+        .expect(1)
+        .says(&["line 1", "no recording"]);
+}
+
 fn ww_ctl_shell(line: &str) -> Command {
     let mut command = Command::new("sh");
     command

@@ -48,6 +48,13 @@ pub(crate) fn clock_time(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// `2026-11-22T16:15:10Z`.
+pub(crate) fn day_and_time(at: Timestamp) -> String {
+    Timestamp::from_second(at.as_second())
+        .unwrap_or(at)
+        .to_string()
+}
+
 /// `512 B`, `38 KiB`, `1.2 MiB`, `46 MiB`.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];

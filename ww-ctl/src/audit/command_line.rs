@@ -5,7 +5,7 @@ use clap::{Arg, ArgMatches, Command};
 
 /// The options and operands whose values may be known. Of any other only that it was given is
 /// written down: one that is new is taken for a secret until somebody has thought about it.
-const KNOWN: [&str; 45] = [
+const KNOWN: [&str; 48] = [
     "all",
     "backup",
     "base",
@@ -34,12 +34,15 @@ const KNOWN: [&str; 45] = [
     "networks",
     "owner",
     "publish",
+    "record",
+    "replay",
     "restart",
     "root",
     "scratch",
     "seed",
     "since",
     "size",
+    "speed",
     "tag",
     "tail",
     "timeout",

@@ -36,6 +36,7 @@ pub(crate) use run::Run;
 pub(crate) use upgrade::Upgrade;
 
 use crate::selection::{Filter, Selection};
+use crate::tui::Speed;
 use crate::units::parse_duration;
 
 pub(crate) use completions::Completions;
@@ -160,7 +161,8 @@ pub(crate) enum Command {
     Ls(Ls),
     /// Show the fleet live on the whole terminal
     #[command(after_help = "Example: ww-ctl top --filter project=shop\n\n\
-        Without a terminal: `ww-ctl top --once > fleet.txt`, `ww-ctl top --batch --interval 10s | tee log`.\n\n\
+        Without a terminal: `ww-ctl top --once > fleet.txt`, `ww-ctl top --batch --interval 10s | tee log`.\n\
+        Post-mortems and bug reports: `ww-ctl top --record f.jsonl`, `ww-ctl top --replay f.jsonl --speed 10`.\n\n\
         `?` in it explains every key. Columns, keys, colours and signs are chosen in\n\
         ~/.config/ww-ctl/config.toml, in the section [top].")]
     Top(Top),
@@ -304,6 +306,21 @@ pub(crate) struct Top {
     /// With --batch: between two pictures
     #[arg(long, value_name = "TIME", default_value = "2s", requires = "batch", value_parser = parse_duration)]
     pub interval: Duration,
+    /// Keep all that happens in this new file, to be shown again by --replay
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["once", "replay"])]
+    pub record: Option<PathBuf>,
+    /// Show what was kept in this file; no Engine is needed
+    #[arg(long, value_name = "FILE", conflicts_with = "batch")]
+    pub replay: Option<PathBuf>,
+    /// With --replay: so many times as fast as it was
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "1",
+        requires = "replay",
+        conflicts_with = "once"
+    )]
+    pub speed: Speed,
 }
 
 /// `show`.

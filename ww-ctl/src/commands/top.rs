@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
@@ -13,13 +14,14 @@ use whaleware::env;
 use super::{Context, cfg, pictures, restart, stop};
 use crate::audit::{self, Journal};
 use crate::cli::Top;
-use crate::engine::{LogQuery, Scope, Target};
+use crate::engine::{LogQuery, Scope, Target, chain};
 use crate::environment;
 use crate::exit::{Exit, Failure};
 use crate::fleet::{ContainerKey, HostName};
 use crate::selection::Selection;
 use crate::tui::{
-    self, Answer, Ended, Errand, Look, Reply, Request, Settings, Start, Tint, TuiError, Verb,
+    self, Access, Answer, Ended, Errand, Look, Recorder, Replay, ReplayError, Reply, Request,
+    Settings, Start, Tape, Tint, TuiError, Verb,
 };
 use crate::watch::{Feed, FeedHandle};
 
@@ -35,7 +37,6 @@ const SETTINGS: u64 = 256 << 10;
 const LAST: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(context: &Context, arguments: &Top) -> Result<Exit, Failure> {
-    let clock = context.clock;
     let mut settings = settings()?;
     settings.mouse &= !arguments.no_mouse;
     let tint = if context.output.has_colour() {
@@ -57,12 +58,95 @@ pub(super) async fn run(context: &Context, arguments: &Top) -> Result<Exit, Fail
             && environment::variable(env::WW_TEST_FAULT).is_some_and(|fault| fault == "top"),
         settings,
     };
+    if let Some(path) = &arguments.replay {
+        return replayed(context, path, arguments, start).await;
+    }
     if arguments.once {
         return pictures::once(context, start).await;
     }
+    let recorder = match &arguments.record {
+        Some(path) if arguments.batch || tui::is_terminal() => Some(record(context, path)?),
+        Some(_) | None => None,
+    };
     if arguments.batch {
-        return pictures::batch(context, arguments, start).await;
+        return pictures::batch(context, arguments, start, recorder).await;
     }
+    live(context, start, recorder).await
+}
+
+/// Begins a recording.
+fn record(context: &Context, path: &Path) -> Result<Recorder, Failure> {
+    let hosts: Vec<HostName> = context
+        .targets
+        .iter()
+        .map(|target| target.name.clone())
+        .collect();
+    Recorder::create(path, &hosts, context.clock.now()).map_err(|error| {
+        let text = format!("cannot record into {}: {error}", path.display());
+        let failure = Failure::new(Exit::Failed, text);
+        if error.kind() == io::ErrorKind::AlreadyExists {
+            return failure.hint("a recording is not written over: name a file that is not there");
+        }
+        failure
+    })
+}
+
+/// Shows a recording. Nothing can be done to what is in it.
+async fn replayed(
+    context: &Context,
+    path: &Path,
+    arguments: &Top,
+    mut start: Start,
+) -> Result<Exit, Failure> {
+    let refuse = |error: &ReplayError| {
+        let text = format!("cannot replay {}: {}", path.display(), chain(error));
+        Failure::new(Exit::Failed, text)
+    };
+    let replay = Replay::open(path, arguments.speed).map_err(|error| refuse(&error))?;
+    start.access = Access::ReadOnly;
+    if arguments.once {
+        return pictures::last(context, start, replay);
+    }
+    let (_never, mut inputs) = mpsc::channel(1);
+    let (errands, asked) = mpsc::channel(REQUESTS);
+    let (told, mut answers) = mpsc::channel(REQUESTS);
+    let acts = TaskTracker::new();
+    acts.spawn(refuse_all(asked, told));
+    let dashboard = tui::Feed {
+        hosts: replay.hosts().to_vec(),
+        inputs: &mut inputs,
+        errands,
+        answers: &mut answers,
+        tape: Tape::Replay(replay),
+    };
+    let clock = context.clock;
+    let ended = tui::run(dashboard, start, || clock.now()).await;
+    how(ended)
+}
+
+/// What is not in a recording cannot be found out.
+async fn refuse_all(mut asked: mpsc::Receiver<Errand>, told: mpsc::Sender<Answer>) {
+    while let Some(errand) = asked.recv().await {
+        let reason = "it is not in the recording".to_owned();
+        let answer = match errand {
+            Errand::Act(request) => Answer::Acted(Reply {
+                key: request.container.key.clone(),
+                verb: request.verb,
+                result: Err(reason),
+            }),
+            Errand::ReadLogs(key) => Answer::Logs(key, Err(reason)),
+            Errand::ReadConfiguration(key) => Answer::Configuration(key, Err(reason)),
+        };
+        let _left = told.send(answer).await;
+    }
+}
+
+async fn live(
+    context: &Context,
+    start: Start,
+    recorder: Option<Recorder>,
+) -> Result<Exit, Failure> {
+    let clock = context.clock;
     // Everything, because one key shows what has no agent; it costs no more than a line each.
     let mut feed = Feed::open(
         context.targets.clone(),
@@ -90,12 +174,17 @@ pub(super) async fn run(context: &Context, arguments: &Top) -> Result<Exit, Fail
         inputs: &mut feed.inputs,
         errands,
         answers: &mut answers,
+        tape: recorder.map_or(Tape::None, Tape::Record),
     };
     let ended = tui::run(dashboard, start, || clock.now()).await;
     acts.close();
     // What takes longer goes on in the Engine.
     let _goes_on = tokio::time::timeout(LAST, acts.wait()).await;
     feed.close().await;
+    how(ended)
+}
+
+fn how(ended: Result<Ended, TuiError>) -> Result<Exit, Failure> {
     match ended {
         Ok(Ended::Quit) => Ok(Exit::Done),
         Ok(Ended::Signal(number)) => Ok(Exit::Signal(u8::try_from(number).unwrap_or(0))),

@@ -1,13 +1,16 @@
 //! Whether there is a backup of a container, and how old it is.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::units::age;
 
 /// What is known of the backups of a container.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Backed {
     /// Nothing: it has no data, it is not known where its backups are, or they could not be looked through.
     Unknown {
@@ -24,7 +27,7 @@ pub(crate) enum Backed {
 }
 
 /// The newest backup that is complete and not known to be damaged.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LastBackup {
     /// Whose it is: what the group it was made of is called.
     pub name: String,
@@ -35,7 +38,7 @@ pub(crate) struct LastBackup {
     /// When it was begun: its data are as of then.
     pub begun: Timestamp,
     /// How still everything was, in a word.
-    pub consistency: &'static str,
+    pub consistency: Cow<'static, str>,
     /// Whether it was verified and found to be good.
     pub verified: bool,
 }
@@ -113,7 +116,7 @@ mod tests {
             id: "20261122T161500Z-7f3a".into(),
             vault: "/srv/backup".into(),
             begun: wall() - jiff::SignedDuration::from_secs(seconds),
-            consistency: "svcdown",
+            consistency: "svcdown".into(),
             verified: false,
         }))
     }

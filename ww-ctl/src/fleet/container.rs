@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use whaleware::lifecycle::{Moment, State};
 use whaleware::paths::LABEL_VERSION;
 use whaleware::protocol::{FromAgent, HealthStatus, ServiceStatus};
@@ -16,7 +17,8 @@ use super::text::clean;
 /// The most characters kept of a name, a label or a cause.
 pub(super) const TEXT: usize = 256;
 /// What the Engine says a container does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum EngineState {
     /// Made, never started.
     Created,
@@ -45,7 +47,8 @@ impl EngineState {
 }
 
 /// How an agent is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Route {
     /// Through the socket below `/proc/PID/root`.
     Direct,

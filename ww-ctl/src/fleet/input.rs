@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use whaleware::lifecycle::Moment;
 use whaleware::protocol::FromAgent;
 
@@ -56,7 +57,7 @@ pub(crate) struct Listed {
 }
 
 /// What a container keeps, by its mounts, and where backups of that are.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Keeping {
     /// What is mounted at `/data` and below: directories of its host, names of volumes.
     pub data: Vec<String>,

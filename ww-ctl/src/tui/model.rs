@@ -177,6 +177,21 @@ pub(crate) enum FeedStatus {
     Open,
     /// It has ended at this time, which it should not.
     Ended(Moment),
+    /// It was a recording and is told.
+    Told,
+}
+
+/// Whether what happens is kept, or was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    /// It is not.
+    Not,
+    /// It is.
+    Recorded,
+    /// It is not any more, which it should be.
+    Stopped,
+    /// It was kept, and is told again at this speed.
+    Replayed(String),
 }
 
 /// A message in the footer.
@@ -256,6 +271,8 @@ pub(crate) struct Model {
     pub access: Access,
     /// Whether the feed still speaks.
     pub feed: FeedStatus,
+    /// Whether what happens is kept, or was.
+    pub keeping: Keeping,
     /// The rows, in order.
     rows: Vec<ContainerKey>,
     cursor: Cursor,
@@ -299,6 +316,7 @@ impl Model {
             configuration: Configuration::Unread,
             access,
             feed: FeedStatus::Open,
+            keeping: Keeping::Not,
             rows: Vec::new(),
             cursor: Cursor::First,
             offset: 0,

@@ -36,6 +36,10 @@ pub(crate) enum Event {
     Frame,
     /// The feed has ended; nothing new will come.
     FeedEnded,
+    /// A recording is told to its end, or to where it is damaged; what is wrong there.
+    Told(Option<String>),
+    /// What happens is not recorded any more; why.
+    NotRecorded(String),
 }
 
 /// What the runtime is to do.

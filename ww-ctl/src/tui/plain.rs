@@ -5,7 +5,7 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use unicode_width::UnicodeWidthStr;
 
-use super::model::{FeedStatus, Focus, Model, Tab};
+use super::model::{FeedStatus, Focus, Keeping, Model, Tab};
 use super::msg::{Event, Msg};
 use super::runtime::Start;
 use super::theme::Look;
@@ -61,6 +61,12 @@ impl Plain {
     pub(crate) fn take(&mut self, input: Input, at: Stamp) {
         let event = Event::Input(Box::new(input));
         update(&mut self.model, Msg { at, event });
+    }
+
+    /// It is how a recording ends.
+    pub(crate) fn replayed(&mut self) {
+        self.model.keeping = Keeping::Replayed(String::new());
+        self.model.feed = FeedStatus::Told;
     }
 
     /// Whether every host has answered, or does not, and so have its agents.

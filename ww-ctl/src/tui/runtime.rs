@@ -10,12 +10,13 @@ use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpgrp, getpid, getppid, getsid};
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use whaleware::lifecycle::Moment;
 
 use super::model::{Access, FeedStatus, Model, Scope, Tone};
 use super::msg::{Answer, Cmd, Errand, Event, Msg, Reply, Request};
 use super::settings::Settings;
+use super::tape::Tape;
 use super::term::{self, Screen};
 use super::theme::Look;
 use super::update::update;
@@ -46,6 +47,8 @@ pub(crate) struct Feed<'a> {
     pub errands: mpsc::Sender<Errand>,
     /// What came of it.
     pub answers: &'a mut mpsc::Receiver<Answer>,
+    /// Whether the news are kept, or were.
+    pub tape: Tape,
 }
 
 /// How the dashboard begins.
@@ -129,9 +132,15 @@ pub(crate) async fn run(
     let mut keys = EventStream::new();
     let look = start.look;
     let fault = start.fault;
-    let model = start.model(feed.hosts.clone(), screen.size()?, clock());
-    let mut pace = Pace::new(model, look, clock);
+    let mut tape = feed.tape;
+    let mut stopped = tape.begin(clock().moment);
+    let mut model = start.model(feed.hosts.clone(), screen.size()?, tape.at(clock()));
+    model.keeping = tape.keeping();
+    let mut pace = Pace::new(model, look, clock, tape);
     pace.draw(&mut screen)?;
+    if pace.tape.is_over() {
+        pace.news(Event::Told(None));
+    }
     let mut batch = Vec::with_capacity(BATCH);
     loop {
         let commands = tokio::select! {
@@ -159,7 +168,8 @@ pub(crate) async fn run(
                 Answer::Logs(key, lines) => Event::Logs(key, lines),
                 Answer::Configuration(key, settings) => Event::Configuration(key, settings),
             }),
-            () = tokio::time::sleep(pace.wait()) => pace.draw(&mut screen)?,
+            reason = heard(&mut stopped) => pace.news(Event::NotRecorded(reason)),
+            () = tokio::time::sleep(pace.wait()) => pace.woken(&mut screen)?,
             count = feed.inputs.recv_many(&mut batch, BATCH), if pace.is_fed() => {
                 if count == 0 {
                     pace.news(Event::FeedEnded)
@@ -197,6 +207,7 @@ struct Pace<C> {
     model: Model,
     look: Look,
     clock: C,
+    tape: Tape,
     drawn: Moment,
     /// When all frames drawn so far would have been, at the average pace.
     paid: Moment,
@@ -205,12 +216,13 @@ struct Pace<C> {
 }
 
 impl<C: Fn() -> Stamp> Pace<C> {
-    fn new(model: Model, look: Look, clock: C) -> Self {
-        let drawn = model.now.moment;
+    fn new(model: Model, look: Look, clock: C, tape: Tape) -> Self {
+        let drawn = clock().moment;
         Self {
             model,
             look,
             clock,
+            tape,
             drawn,
             paid: drawn,
             due: None,
@@ -218,8 +230,30 @@ impl<C: Fn() -> Stamp> Pace<C> {
     }
 
     fn take(&mut self, event: Event, frame: Duration) -> Vec<Cmd> {
-        let at = (self.clock)();
-        let commands = update(&mut self.model, Msg { at, event });
+        let at = self.tape.at((self.clock)());
+        self.take_at(at, event, frame)
+    }
+
+    fn take_at(&mut self, at: Stamp, event: Event, frame: Duration) -> Vec<Cmd> {
+        let kept = match &event {
+            Event::Input(input) => self.tape.keep(at, input),
+            Event::Key(_)
+            | Event::Mouse(_)
+            | Event::Paste(_)
+            | Event::Resize(..)
+            | Event::Reply(_)
+            | Event::Logs(..)
+            | Event::Configuration(..)
+            | Event::Frame
+            | Event::FeedEnded
+            | Event::Told(_)
+            | Event::NotRecorded(_) => None,
+        };
+        let mut commands = update(&mut self.model, Msg { at, event });
+        if let Some(reason) = kept {
+            let event = Event::NotRecorded(reason);
+            commands.extend(update(&mut self.model, Msg { at, event }));
+        }
         let pause = commands.iter().filter_map(|command| match command {
             Cmd::Draw => Some(frame),
             Cmd::Refresh => Some(TICK),
@@ -258,23 +292,55 @@ impl<C: Fn() -> Stamp> Pace<C> {
     }
 
     fn is_fed(&self) -> bool {
-        self.model.feed == FeedStatus::Open
+        self.model.feed == FeedStatus::Open && !matches!(self.tape, Tape::Replay(_))
     }
 
     /// How long until the next frame: until it is due, or until the time alone changes something.
     fn wait(&self) -> Duration {
         const IDLE: Duration = Duration::from_secs(3600);
+        let told = self.tape.wait((self.clock)().moment);
+        let wait = told.into_iter().chain(self.frame_wait()).min();
+        wait.unwrap_or(IDLE)
+    }
+
+    /// The wait is over: what a recording has to tell is told, up to the next frame.
+    fn woken(&mut self, screen: &mut Screen) -> io::Result<Vec<Cmd>> {
+        if self.frame_wait().is_some_and(|wait| wait.is_zero()) {
+            return self.draw(screen);
+        }
+        let mut commands = Vec::new();
+        for _ in 0..BATCH {
+            let now = (self.clock)().moment;
+            let event = match self.tape.tell(now) {
+                None => break,
+                Some(Ok((at, input))) => {
+                    let event = Event::Input(Box::new(input));
+                    commands.extend(self.take_at(at, event, FRAME));
+                    if !self.tape.is_over() {
+                        continue;
+                    }
+                    Event::Told(None)
+                }
+                Some(Err(error)) => Event::Told(Some(error.to_string())),
+            };
+            commands.extend(self.news(event));
+        }
+        Ok(commands)
+    }
+
+    fn frame_wait(&self) -> Option<Duration> {
         let now = (self.clock)().moment;
         let due = self.due.map(|due| due - now);
         let change = view::next_change(&self.model).map(|wait| {
-            let wait = self.drawn + wait - now;
+            let wait = self.drawn + self.tape.shortened(wait) - now;
             wait.max(self.drawn + TICK - now)
         });
-        due.into_iter().chain(change).min().unwrap_or(IDLE)
+        due.into_iter().chain(change).min()
     }
 
     fn draw(&mut self, screen: &mut Screen) -> io::Result<Vec<Cmd>> {
-        let at = (self.clock)();
+        let now = (self.clock)().moment;
+        let at = self.tape.at((self.clock)());
         // Asked again at every frame: a message about a resize can come after the frame.
         let size = screen.size()?;
         if size != self.model.size {
@@ -295,8 +361,8 @@ impl<C: Fn() -> Stamp> Pace<C> {
         );
         let (model, look) = (&self.model, self.look);
         screen.draw(|frame| view::view(model, look, frame))?;
-        self.drawn = at.moment;
-        self.paid = self.paid.max(at.moment) + FRAME;
+        self.drawn = now;
+        self.paid = self.paid.max(now) + FRAME;
         self.due = None;
         Ok(commands)
     }
@@ -319,6 +385,18 @@ impl<C: Fn() -> Stamp> Pace<C> {
         );
         self.due = Some(self.drawn + QUICK_FRAME);
     }
+}
+
+/// Waits until recording has stopped by itself; why.
+async fn heard(stopped: &mut Option<oneshot::Receiver<String>>) -> String {
+    if let Some(told) = stopped {
+        let told = told.await;
+        *stopped = None;
+        if let Ok(reason) = told {
+            return reason;
+        }
+    }
+    std::future::pending().await
 }
 
 /// The signals that end the dashboard.

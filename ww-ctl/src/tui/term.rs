@@ -30,7 +30,7 @@ pub(super) struct Screen {
 }
 
 /// Whether standard input and output are a terminal.
-pub(super) fn is_terminal() -> bool {
+pub(crate) fn is_terminal() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 

@@ -8,7 +8,7 @@ use super::filter::Filter;
 use super::history::Lesson;
 use super::keymap::{self, Action, Context};
 use super::lanes::{Body, Standing};
-use super::model::{FeedStatus, Flow, Focus, Mode, Model, Scope, Still, Tab, Tone};
+use super::model::{FeedStatus, Flow, Focus, Keeping, Mode, Model, Scope, Still, Tab, Tone};
 use super::msg::{Cmd, Event, Msg, Reply, Verb};
 use super::{asking, configuration, logs, pointer, value, view};
 use crate::fleet::{Change, ContainerKey, Input, clean};
@@ -70,6 +70,18 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
         }
         Event::FeedEnded => {
             model.feed = FeedStatus::Ended(model.now.moment);
+            vec![Cmd::Draw]
+        }
+        Event::Told(reason) => {
+            model.feed = FeedStatus::Told;
+            if let Some(reason) = reason {
+                model.say(Tone::Wrong, format!("the recording ends here: {reason}"));
+            }
+            vec![Cmd::Draw]
+        }
+        Event::NotRecorded(reason) => {
+            model.keeping = Keeping::Stopped;
+            model.say(Tone::Wrong, format!("recording has stopped: {reason}"));
             vec![Cmd::Draw]
         }
     }

@@ -162,7 +162,7 @@ impl<'a> Found<'a> {
                 id: set.id.to_string(),
                 vault: vault.to_owned(),
                 begun,
-                consistency: set.manifest.consistency.word(),
+                consistency: set.manifest.consistency.word().into(),
                 verified: set.verified.good().is_some(),
             };
             self.last.insert(*place, last);

@@ -501,7 +501,7 @@ fn backups(model: &mut Model) {
             id: "20261122T131000Z-7f3a".into(),
             vault: "/srv/backup".into(),
             begun: wall(millis),
-            consistency: "svcdown",
+            consistency: "svcdown".into(),
             verified,
         };
         (key(name).id, Backed::Last(Box::new(last)))

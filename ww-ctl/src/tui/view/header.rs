@@ -6,12 +6,13 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::super::model::{Access, FeedStatus, Flow, Mode, Model, Scope};
+use super::super::model::{Access, FeedStatus, Flow, Keeping, Mode, Model, Scope};
 use super::super::sort::Direction;
 use super::super::theme::{Look, Role};
 use super::sign::{self, Sign};
 use super::text::{age, count, cut_line, span, width};
 use crate::fleet::{Container, HostStatus, Severity};
+use crate::units::day_and_time;
 
 /// The hosts, and how many containers are in which state.
 pub(super) fn header(model: &Model, area: Rect, look: Look, frame: &mut Frame<'_>) {
@@ -289,6 +290,23 @@ fn counted(container: &Container, model: &Model, look: Look, detail: Detail) -> 
 fn banner(model: &Model, look: Look) -> Vec<Span<'static>> {
     let mut spans = Vec::new();
     let now = model.now.moment;
+    match &model.keeping {
+        Keeping::Not => {}
+        Keeping::Recorded => spans.push(span("recording ", Role::Strong, look)),
+        Keeping::Stopped => {
+            spans.push(span(" NOT RECORDED ", Role::Banner, look));
+            spans.push(Span::raw(" "));
+        }
+        Keeping::Replayed(speed) => {
+            let time = day_and_time(model.clock().wall);
+            let how = match model.feed {
+                FeedStatus::Told => "its end",
+                FeedStatus::Open | FeedStatus::Ended(_) => speed,
+            };
+            spans.push(span(format!(" REPLAY {time} {how} "), Role::Banner, look));
+            spans.push(Span::raw(" "));
+        }
+    }
     if let FeedStatus::Ended(since) = model.feed {
         let text = format!(" NO NEWS for {} ", age(now - since));
         spans.push(span(text, Role::Banner, look));

@@ -27,7 +27,7 @@ use std::time::Duration;
 use super::configuration;
 use super::lanes::Body;
 use super::logs::{self, Logs};
-use super::model::{FeedStatus, Flow, Focus, Mode, Model, Tab};
+use super::model::{FeedStatus, Flow, Focus, Keeping, Mode, Model, Tab};
 use super::path::Path;
 use super::sort::SortKey;
 use super::theme::{Look, Role};
@@ -199,7 +199,10 @@ pub(crate) fn next_change(model: &Model) -> Option<Duration> {
         .hosts()
         .any(|host| matches!(host.status, crate::fleet::HostStatus::Lost { .. }));
     let frozen = matches!(model.flow, Flow::Frozen(_));
-    if lost || frozen || !model.operations.is_empty() || model.feed != FeedStatus::Open {
+    let silent = matches!(model.feed, FeedStatus::Ended(_));
+    // The time in the header goes on, whatever else does.
+    let told = matches!(model.keeping, Keeping::Replayed(_)) && model.feed == FeedStatus::Open;
+    if lost || frozen || !model.operations.is_empty() || silent || told {
         at(SECOND);
     }
     if let (Logs::Known { asked, .. }, true) = (&model.logs, model.tab.has_output()) {

@@ -45,7 +45,7 @@ pub const WW_BACKUP_DIR: &str = "WW_BACKUP_DIR";
 /// Overrides the root below which the agent looks for `/ww` and `/data`; for tests and `check`.
 pub const WW_ROOT: &str = "WW_ROOT";
 /// For tests of builds with debug assertions: the state in which the agent meets a fault; `top` meets
-/// one at the key F12 when it is `top`.
+/// one at the key F12 when it is `top`, and in a task of its own at F11.
 pub const WW_TEST_FAULT: &str = "WW_TEST_FAULT";
 /// Where programs are looked for by their name.
 pub const PATH: &str = "PATH";

@@ -36,19 +36,21 @@ fn the_terminal_is_restored_when_it_is_killed() {
 #[test]
 fn a_fault_of_its_own_gives_the_terminal_back_and_is_told() {
     let shell = format!(
-        "B=$(stty -g); RUST_BACKTRACE=0 WW_TEST_FAULT=top {} top; C=$?; A=$(stty -g); [ \"$A\" = \"$B\" ] && echo same modes; echo left with $C",
+        "B=$(stty -g); RUST_BACKTRACE=0 WW_TEST_FAULT=top {} top nobody-is-called-so; C=$?; A=$(stty -g); [ \"$A\" = \"$B\" ] && echo same modes; echo left with $C",
         ww_ctl_path().display()
     );
-    let mut terminal = Terminal::new(&shell, 24, 80);
-    terminal.shows("the dashboard", |screen| screen.contains("q quit"));
-    assert!(terminal.is_taken());
-    // F12.
-    terminal.keys("\x1b[24~");
-    let after = terminal.shows("its end", |screen| screen.contains("left with"));
-    assert!(after.contains("same modes"), "{after}");
-    assert!(after.contains("a fault on purpose"), "{after}");
-    assert!(!after.contains("left with 0"), "{after}");
-    terminal.is_given_back();
+    // F12, and F11: in the loop, and in a task.
+    for key in ["\x1b[24~", "\x1b[23~"] {
+        let mut terminal = Terminal::new(&shell, 24, 80);
+        terminal.shows("the dashboard", |screen| screen.contains("q quit"));
+        assert!(terminal.is_taken());
+        terminal.keys(key);
+        let after = terminal.shows("its end", |screen| screen.contains("left with"));
+        assert!(after.contains("same modes"), "{after}");
+        assert!(after.contains("a fault on purpose"), "{after}");
+        assert!(!after.contains("left with 0"), "{after}");
+        terminal.is_given_back();
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpgrp, getpid, getppid, getsid};
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
 use whaleware::lifecycle::Moment;
 
 use super::model::{Access, FeedStatus, Model, Scope, Tone};
@@ -145,6 +146,8 @@ pub(crate) async fn run(
     loop {
         let commands = tokio::select! {
             biased;
+            // First: nothing may be drawn any more.
+            () = term::lost() => return Err(io::Error::other("it was given back after a panic").into()),
             number = signals.next() => return Ok(Ended::Signal(number)),
             _ = stop.recv() => vec![Cmd::Suspend],
             _ = go_on.recv() => {
@@ -178,9 +181,6 @@ pub(crate) async fn run(
                 }
             }
         };
-        if !term::is_taken() {
-            return Err(io::Error::other("it was given back after a panic").into());
-        }
         for command in commands {
             match command {
                 Cmd::Draw | Cmd::Refresh => {}
@@ -429,8 +429,10 @@ impl Terminating {
 
 #[expect(clippy::panic, reason = "that is the purpose")]
 fn fail_on_purpose(event: &TerminalEvent) {
-    if matches!(event, TerminalEvent::Key(key) if key.code == KeyCode::F(12)) {
-        panic!("a fault on purpose");
+    let is_key = |code| matches!(event, TerminalEvent::Key(key) if key.code == code);
+    assert!(!is_key(KeyCode::F(12)), "a fault on purpose");
+    if is_key(KeyCode::F(11)) {
+        TaskTracker::new().spawn(async { panic!("a fault on purpose") });
     }
 }
 

@@ -13,6 +13,7 @@ use crossterm::terminal::{
 use crossterm::{cursor, execute, queue};
 use ratatui::backend::CrosstermBackend;
 use ratatui::{Frame, Terminal};
+use tokio::sync::Notify;
 
 /// What makes a terminal tell of clicks and of the wheel, and not of every move.
 const LISTEN: &str = "\u{1b}[?1000h\u{1b}[?1006h";
@@ -22,6 +23,8 @@ const LISTEN_NO_MORE: &str = "\u{1b}[?1006l\u{1b}[?1000l";
 static MOUSE: AtomicBool = AtomicBool::new(false);
 /// Whether the terminal is ours. It is one for the whole process, and a panic has to know.
 static TAKEN: AtomicBool = AtomicBool::new(false);
+/// That somebody panicked: the loop may be waiting for something that does not come.
+static LOST: Notify = Notify::const_new();
 static HOOK: Once = Once::new();
 
 /// The terminal while it shows the dashboard. Given back when dropped.
@@ -34,9 +37,9 @@ pub(crate) fn is_terminal() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
-/// Whether the terminal is ours; it is not any more after a panic somewhere.
-pub(super) fn is_taken() -> bool {
-    TAKEN.load(Ordering::SeqCst)
+/// Waits until the terminal is not ours any more after a panic somewhere.
+pub(super) async fn lost() {
+    LOST.notified().await;
 }
 
 impl Screen {
@@ -50,6 +53,7 @@ impl Screen {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
                 give_back();
+                LOST.notify_one();
                 before(panic);
             }));
         });

@@ -142,12 +142,13 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().expect("no panic while held")
 }
 
-/// What a process has in memory that is its own, in KiB.
+/// What a process has in memory that is its own, in KiB. How much of its program's file is there beside it
+/// depends on which of its ways were taken.
 fn memory(pid: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
     let line = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .find_map(|line| line.strip_prefix("RssAnon:"))
         .expect("its memory");
     let kib = line.trim().trim_end_matches(" kB");
     kib.parse().expect("a number")

@@ -152,6 +152,7 @@ pub(super) async fn run(watch: Watch, mut requests: mpsc::Receiver<Ask>) {
         Endpoint::Tcp(_) | Endpoint::Tls(_) | Endpoint::Ssh(_) => LONGEST,
     };
     loop {
+        let before = memory.answered.map(|last| last.ours);
         let ended = tokio::select! {
             () = watch.cancel.cancelled() => End::Cancelled,
             ended = connection(&watch, &mut memory, &mut requests, &mut pause) => ended,
@@ -174,7 +175,9 @@ pub(super) async fn run(watch: Watch, mut requests: mpsc::Receiver<Ask>) {
             () = watch.cancel.cancelled() => return,
             () = tokio::time::sleep(jittered(pause, watch.clock)) => {}
         }
-        pause = (pause * 2).min(longest);
+        // One that answers and breaks off costs it a listing each time, wherever it is.
+        let broke_off = memory.answered.map(|last| last.ours) != before;
+        pause = (pause * 2).min(if broke_off { LONGEST } else { longest });
     }
 }
 

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and its laboratory with it"
 )]
 
+mod acts;
 mod aside;
 mod audit;
 mod backed;

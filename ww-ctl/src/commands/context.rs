@@ -39,10 +39,19 @@ pub(crate) struct Context {
     pub by: String,
     /// Where it is written down.
     pub audit: Journal,
+    /// The words of the command line that say which Engines are meant.
+    pub(super) engines: Vec<String>,
     read_only: bool,
     yes: bool,
     /// Whether some of what was meant may be on a host that did not answer.
     unseen: AtomicBool,
+}
+
+fn engines(global: &Global) -> Vec<String> {
+    let hosts = global.hosts.iter().map(|url| ["-H", url.as_str()]);
+    let contexts = global.contexts.iter().map(|name| ["-c", name.as_str()]);
+    let words = hosts.chain(contexts).flatten();
+    words.map(str::to_owned).collect()
 }
 
 impl Context {
@@ -66,6 +75,7 @@ impl Context {
         let by = environment::operator();
         Ok(Self {
             audit: Journal::new(&by, spoken, clock, output),
+            engines: engines(global),
             targets,
             clock,
             output,

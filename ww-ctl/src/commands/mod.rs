@@ -23,6 +23,7 @@ mod logs;
 mod ls;
 mod man;
 mod outcome;
+mod own;
 mod pictures;
 mod printed;
 mod proof;

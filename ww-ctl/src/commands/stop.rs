@@ -205,6 +205,16 @@ pub(super) fn stop(handle: &FeedHandle, container: &Container) -> Act {
     .boxed()
 }
 
+/// Ends its processes without asking them.
+pub(super) fn kill(handle: &FeedHandle, container: &Container) -> Act {
+    let (handle, key) = (handle.clone(), container.key.clone());
+    async move {
+        let engine = handle.engine(&key.host).await?;
+        Sent::from(engine.kill(&key.id, "KILL").await)
+    }
+    .boxed()
+}
+
 pub(super) fn stopped(one: &Container, acted: bool) -> Verdict {
     match one.engine {
         EngineState::Running | EngineState::Paused => Verdict::Pending,

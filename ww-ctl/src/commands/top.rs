@@ -11,7 +11,8 @@ use tokio_util::task::TaskTracker;
 
 use whaleware::env;
 
-use super::{Context, cfg, pictures, restart, stop};
+use super::own::Tool;
+use super::{Context, cfg, pictures, restart, start, stop};
 use crate::audit::{self, Journal};
 use crate::cli::Top;
 use crate::engine::{LogQuery, Scope, Target, chain};
@@ -21,7 +22,7 @@ use crate::fleet::{ContainerKey, HostName};
 use crate::selection::Selection;
 use crate::tui::{
     self, Access, Answer, Ended, Errand, Look, Recorder, Replay, ReplayError, Reply, Request,
-    Settings, Start, Tape, Tint, TuiError, Verb,
+    Settings, Shell, Start, Tape, Tint, TuiError, Verb,
 };
 use crate::watch::{Feed, FeedHandle};
 
@@ -118,6 +119,7 @@ async fn replayed(
         errands,
         answers: &mut answers,
         tape: Tape::Replay(replay),
+        shell: None,
     };
     let clock = context.clock;
     let ended = tui::run(dashboard, start, || clock.now()).await;
@@ -134,6 +136,8 @@ async fn refuse_all(mut asked: mpsc::Receiver<Errand>, told: mpsc::Sender<Answer
                 verb: request.verb,
                 result: Err(reason),
             }),
+            // A recording is read-only: nothing was asked.
+            Errand::Roll(_) => continue,
             Errand::ReadLogs(key) => Answer::Logs(key, Err(reason)),
             Errand::ReadConfiguration(key) => Answer::Configuration(key, Err(reason)),
         };
@@ -163,7 +167,11 @@ async fn live(
     let does = Does {
         handle: feed.handle.clone(),
         audit: context.audit.clone(),
+        tool: Tool {
+            engines: context.engines.clone(),
+        },
     };
+    let tool = does.tool.clone();
     acts.spawn(serve(does, acts.clone(), asked, told));
     let dashboard = tui::Feed {
         hosts: context
@@ -175,6 +183,7 @@ async fn live(
         errands,
         answers: &mut answers,
         tape: recorder.map_or(Tape::None, Tape::Record),
+        shell: Some(Shell::new(move |container| tool.shell(container))),
     };
     let ended = tui::run(dashboard, start, || clock.now()).await;
     acts.close();
@@ -241,6 +250,7 @@ fn url(target: &Target) -> Option<(HostName, String)> {
 struct Does {
     handle: FeedHandle,
     audit: Journal,
+    tool: Tool,
 }
 
 /// Does what the dashboard asks for, all at once; each answer goes back when it is there.
@@ -255,6 +265,12 @@ async fn serve(
         acts.spawn(async move {
             let answer = match errand {
                 Errand::Act(request) => Answer::Acted(act(&does, request).await),
+                Errand::Roll(containers) => {
+                    for reply in does.tool.roll(&containers).await {
+                        let _left = told.send(Answer::Acted(reply)).await;
+                    }
+                    return;
+                }
                 Errand::ReadLogs(key) => {
                     let lines = read_logs(&does.handle, &key).await;
                     Answer::Logs(key, lines.map_err(|failure| failure.message))
@@ -272,13 +288,21 @@ async fn serve(
 
 /// What the dashboard watches until it is true is written down as asked for.
 async fn act(does: &Does, request: Request) -> Reply {
-    let Does { handle, audit } = does;
+    let Does {
+        handle,
+        audit,
+        tool,
+    } = does;
     let Request { verb, container } = request;
-    let entry = audit.begin(verb.name(), vec![audit::Target::of(&container)]);
     let act = match verb {
         Verb::Restart => restart::hang_up(handle, &container),
         Verb::Stop => stop::stop(handle, &container),
+        Verb::Start => start::start(handle, &container),
+        Verb::Kill => stop::kill(handle, &container),
+        // A whole command, which keeps the journal itself.
+        Verb::Backup => return tool.backup(&container).await,
     };
+    let entry = audit.begin(verb.name(), vec![audit::Target::of(&container)]);
     let result = act.await;
     match &result {
         Ok(_) => entry.end(Exit::Done, "asked for"),
@@ -287,7 +311,7 @@ async fn act(does: &Does, request: Request) -> Reply {
     let result = result.map_err(|failure| failure.message);
     let key = container.key.clone();
     // Where the answer was lost the row is watched on all the same.
-    let result = result.map(|_sent| ());
+    let result = result.map(|_sent| String::new());
     Reply { key, verb, result }
 }
 

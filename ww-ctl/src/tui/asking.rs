@@ -5,9 +5,12 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::confirm::{Challenge, Confirmation};
 use super::model::{Access, Mode, Model, Tone};
 use super::msg::{Cmd, Request, Verb};
-use super::operation::{Operation, equivalent};
+use super::operation::{Manner, Operation, equivalent};
 use super::view;
 use crate::fleet::ContainerKey;
+
+/// The most characters that can be typed as an answer.
+const TYPED: usize = 256;
 
 /// Asks whether something is to be done to the containers a key acts on.
 pub(super) fn ask(model: &mut Model, verb: Verb) {
@@ -50,19 +53,30 @@ pub(super) fn answer(model: &mut Model, key: KeyEvent) -> Vec<Cmd> {
         return Vec::new();
     };
     let plain = (key.modifiers - KeyModifiers::SHIFT).is_empty();
-    let count = confirmation.targets.len().to_string();
+    if confirmation.can_be_in_turn() && plain && key.code == KeyCode::Char('o') {
+        confirmation.manner = match confirmation.manner {
+            Manner::AtOnce => Manner::InTurn,
+            Manner::InTurn => Manner::AtOnce,
+        };
+        return Vec::new();
+    }
     match (&mut confirmation.challenge, key.code) {
         (Challenge::Yes, KeyCode::Char('y')) if plain => return go_ahead(model),
-        (Challenge::Count { typed }, KeyCode::Char(digit)) if plain && digit.is_ascii_digit() => {
-            if typed.len() < 6 {
-                typed.push(digit);
+        // What can be no part of a number is no answer, and is not taken for one.
+        (Challenge::Type { wanted, typed }, KeyCode::Char(character))
+            if plain && (character.is_ascii_digit() || !is_number(wanted)) =>
+        {
+            if typed.chars().count() < TYPED && !character.is_control() {
+                typed.push(character);
             }
         }
-        (Challenge::Count { typed }, KeyCode::Backspace) => {
+        (Challenge::Type { typed, .. }, KeyCode::Backspace) => {
             typed.pop();
         }
-        (Challenge::Count { typed }, KeyCode::Enter) if *typed == count => return go_ahead(model),
-        (Challenge::Count { typed }, KeyCode::Enter) => typed.clear(),
+        (Challenge::Type { wanted, typed }, KeyCode::Enter) if wanted == typed => {
+            return go_ahead(model);
+        }
+        (Challenge::Type { typed, .. }, KeyCode::Enter) => typed.clear(),
         _ => {
             let verb = confirmation.verb.name();
             model.mode = Mode::Normal;
@@ -70,6 +84,30 @@ pub(super) fn answer(model: &mut Model, key: KeyEvent) -> Vec<Cmd> {
         }
     }
     Vec::new()
+}
+
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Gives the terminal to a shell in the container under the cursor.
+pub(super) fn shell(model: &mut Model) -> Vec<Cmd> {
+    if model.access == Access::ReadOnly {
+        let text = "cannot run a shell: the dashboard is read-only (--read-only)";
+        model.say(Tone::Wrong, text);
+        return Vec::new();
+    }
+    model.pin();
+    let place = model.place().and_then(|place| model.rows().get(place));
+    let Some(container) = place.and_then(|key| model.fleet.get(key)) else {
+        return Vec::new();
+    };
+    if !container.engine.is_running() {
+        let text = format!("cannot run a shell in {}: it does not run", container.name);
+        model.say(Tone::Wrong, text);
+        return Vec::new();
+    }
+    vec![Cmd::Shell(Box::new(container.clone()))]
 }
 
 fn go_ahead(model: &mut Model) -> Vec<Cmd> {
@@ -81,16 +119,29 @@ fn go_ahead(model: &mut Model) -> Vec<Cmd> {
         .iter()
         .filter_map(|target| model.fleet.get(&target.key))
         .collect();
-    let line = equivalent(confirmation.verb, containers.iter().copied(), &model.urls);
+    let manner = confirmation.manner;
+    let line = equivalent(
+        confirmation.verb,
+        manner,
+        containers.iter().copied(),
+        &model.urls,
+    );
     let now = model.now.moment;
     let verb = confirmation.verb;
-    let commands = containers
-        .iter()
-        .map(|&container| {
-            let container = Box::new(container.clone());
-            Cmd::Act(Request { verb, container })
-        })
-        .collect();
+    let commands = match manner {
+        Manner::AtOnce => containers
+            .iter()
+            .map(|&container| {
+                let container = Box::new(container.clone());
+                Cmd::Act(Request { verb, container })
+            })
+            .collect(),
+        Manner::InTurn => {
+            vec![Cmd::Roll(
+                containers.iter().map(|&one| one.clone()).collect(),
+            )]
+        }
+    };
     let operations: Vec<_> = containers
         .into_iter()
         .map(|container| (container.key.clone(), Operation::new(verb, container, now)))

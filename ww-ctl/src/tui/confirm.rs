@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use whaleware::lifecycle::Moment;
 
 use super::msg::Verb;
+use super::operation::Manner;
 use crate::fleet::{Container, ContainerKey, Fleet, HostStatus};
 
 /// With more containers than this their number is to be typed.
@@ -20,6 +21,8 @@ pub(crate) struct Confirmation {
     pub left_out: Vec<(String, &'static str)>,
     /// What counts as a yes.
     pub challenge: Challenge,
+    /// How it is done to several.
+    pub manner: Manner,
 }
 
 /// A container in the life for which the operator was asked.
@@ -31,6 +34,8 @@ pub(crate) struct Target {
     pub name: String,
     /// When it was started, by the Engine's clock.
     pub started: Option<Timestamp>,
+    /// Whether it ran when asked.
+    running: bool,
     /// When it was first seen in this life; an event of the Engine tells of a new one before the
     /// Engine was asked when exactly it began.
     pub seen: Moment,
@@ -41,14 +46,21 @@ pub(crate) struct Target {
 pub(crate) enum Challenge {
     /// The key `y`.
     Yes,
-    /// The number of containers, typed, and Enter.
-    Count {
+    /// The number of containers, or the name of the only one, typed, and Enter.
+    Type {
+        /// What is to be typed.
+        wanted: String,
         /// What was typed so far.
         typed: String,
     },
 }
 
 impl Confirmation {
+    /// Whether it can be done to one after the other.
+    pub(crate) fn can_be_in_turn(&self) -> bool {
+        self.verb == Verb::Restart && self.targets.len() > 1
+    }
+
     /// A question about these containers; none of them left, only the reasons.
     pub(crate) fn new<'a>(
         verb: Verb,
@@ -64,6 +76,7 @@ impl Confirmation {
                 None => targets.push(Target {
                     key: container.key.clone(),
                     name: container.name.clone(),
+                    running: container.engine.is_running(),
                     started: container.started,
                     seen: container.engine_since,
                 }),
@@ -72,18 +85,28 @@ impl Confirmation {
         if targets.is_empty() {
             return Err(left_out);
         }
-        let challenge = if targets.len() > MANY {
-            Challenge::Count {
-                typed: String::new(),
+        let typing = |wanted: String| Challenge::Type {
+            wanted,
+            typed: String::new(),
+        };
+        let challenge = match (verb, targets.as_slice()) {
+            // What is killed is not asked, and may lose what it has not written.
+            (Verb::Kill, [only]) => typing(only.name.clone()),
+            (Verb::Kill, several) => typing(several.len().to_string()),
+            (Verb::Restart | Verb::Stop | Verb::Start | Verb::Backup, some) => {
+                if some.len() > MANY {
+                    typing(some.len().to_string())
+                } else {
+                    Challenge::Yes
+                }
             }
-        } else {
-            Challenge::Yes
         };
         Ok(Self {
             verb,
             targets,
             left_out,
             challenge,
+            manner: Manner::AtOnce,
         })
     }
 
@@ -100,7 +123,7 @@ impl Confirmation {
 impl Target {
     fn holds(&self, fleet: &Fleet) -> bool {
         fleet.get(&self.key).is_some_and(|container| {
-            container.engine.is_running()
+            container.engine.is_running() == self.running
                 && container.engine_since == self.seen
                 && (self.started.is_none() || container.started == self.started)
         })
@@ -118,8 +141,12 @@ fn obstacle(
     if matches!(host, Some(HostStatus::Lost { .. })) {
         return Some("its host does not answer");
     }
-    if !container.engine.is_running() {
-        return Some("it does not run");
+    match (verb, container.engine.is_running()) {
+        (Verb::Restart | Verb::Stop | Verb::Kill, false) => return Some("it does not run"),
+        (Verb::Start, true) => return Some("it runs already"),
+        (Verb::Restart | Verb::Stop | Verb::Kill, true)
+        | (Verb::Start, false)
+        | (Verb::Backup, _) => {}
     }
     if busy(&container.key) {
         return Some("something is under way already");
@@ -127,6 +154,6 @@ fn obstacle(
     match verb {
         // The signal that makes an agent restart its services ends any other program.
         Verb::Restart if !container.has_agent => Some("it has no agent"),
-        Verb::Restart | Verb::Stop => None,
+        Verb::Restart | Verb::Stop | Verb::Start | Verb::Kill | Verb::Backup => None,
     }
 }

@@ -53,6 +53,22 @@ pub(crate) enum Action {
     Restart,
     /// Stop.
     Stop,
+    /// Start.
+    Start,
+    /// Kill.
+    Kill,
+    /// Back up.
+    Backup,
+    /// A shell in the container.
+    Shell,
+    /// Have the terminal keep the names for pasting.
+    Copy,
+    /// Begin a range of marks, or end it.
+    Range,
+    /// To the next row in trouble.
+    NextTrouble,
+    /// To the row in trouble before.
+    PreviousTrouble,
     /// The value under the cursor becomes a column of the table, or is none any more.
     Column,
     /// Sort by the value under the cursor.
@@ -118,6 +134,14 @@ impl Action {
             Self::Scope => "all",
             Self::Restart => "restart",
             Self::Stop => "stop",
+            Self::Start => "start",
+            Self::Kill => "kill",
+            Self::Backup => "backup",
+            Self::Shell => "shell",
+            Self::Copy => "copy",
+            Self::Range => "mark-range",
+            Self::NextTrouble => "next-trouble",
+            Self::PreviousTrouble => "previous-trouble",
             Self::Column => "value-column",
             Self::SortValue => "value-sort",
             Self::FilterValue => "value-filter",
@@ -139,7 +163,10 @@ impl Action {
 
     /// Whether it changes something outside the dashboard.
     pub(crate) const fn changes_things(self) -> bool {
-        matches!(self, Self::Restart | Self::Stop)
+        matches!(
+            self,
+            Self::Restart | Self::Stop | Self::Start | Self::Kill | Self::Backup | Self::Shell
+        )
     }
 }
 
@@ -452,6 +479,27 @@ static KEYMAP: &[Binding] = &[
     ),
     bind(&[Char(' ')], TABLE, Action::Mark, "mark the row", "mark"),
     bind(
+        &[Char('v')],
+        TABLE,
+        Action::Range,
+        "mark from here to where it is pressed again",
+        "",
+    ),
+    bind(
+        &[Char('n')],
+        TABLE,
+        Action::NextTrouble,
+        "to the next row in trouble",
+        "",
+    ),
+    bind(
+        &[Char('N')],
+        TABLE,
+        Action::PreviousTrouble,
+        "to the row in trouble before",
+        "",
+    ),
+    bind(
         &[Char('*')],
         TABLE,
         Action::MarkAll,
@@ -548,6 +596,41 @@ static KEYMAP: &[Binding] = &[
         Action::Stop,
         "stop the containers marked and seen, or this one",
         "stop",
+    ),
+    bind(
+        &[Char('U')],
+        LOOKING,
+        Action::Start,
+        "start the containers marked and seen, or this one",
+        "",
+    ),
+    bind(
+        &[Char('B')],
+        LOOKING,
+        Action::Backup,
+        "back up the containers marked and seen, or this one",
+        "",
+    ),
+    bind(
+        &[Char('X')],
+        LOOKING,
+        Action::Shell,
+        "a shell in this container; its end comes back here",
+        "",
+    ),
+    bind(
+        &[Char('K')],
+        LOOKING,
+        Action::Kill,
+        "kill the containers marked and seen, or this one, unasked",
+        "",
+    ),
+    bind(
+        &[Char('y')],
+        LOOKING,
+        Action::Copy,
+        "copy the names marked and seen, or this one",
+        "",
     ),
     bind(
         &[Char('m')],

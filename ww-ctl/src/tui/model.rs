@@ -257,6 +257,8 @@ pub(crate) struct Model {
     pub zoom: Zoom,
     /// Whether the screen follows the fleet.
     pub flow: Flow,
+    /// Where a range of marks was begun.
+    pub range: Option<ContainerKey>,
     /// The containers that are marked.
     pub marks: BTreeSet<ContainerKey>,
     /// What is being done to containers.
@@ -309,6 +311,7 @@ impl Model {
             body: Body::default(),
             zoom: Zoom::default(),
             flow: Flow::Live,
+            range: None,
             marks: BTreeSet::new(),
             operations: BTreeMap::new(),
             notice: None,

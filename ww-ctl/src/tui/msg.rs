@@ -51,6 +51,12 @@ pub(crate) enum Cmd {
     Refresh,
     /// Act on a container.
     Act(Request),
+    /// Restart containers one after the other.
+    Roll(Vec<Container>),
+    /// Give the terminal to a shell in a container, and take it again.
+    Shell(Box<Container>),
+    /// Have the terminal keep a text for pasting.
+    Copy(String),
     /// Find out what a container printed last.
     ReadLogs(ContainerKey),
     /// Find out what a container is configured with.
@@ -70,6 +76,12 @@ pub(crate) enum Verb {
     Restart,
     /// Stop it.
     Stop,
+    /// Start it.
+    Start,
+    /// End its processes without asking them.
+    Kill,
+    /// Keep what it has.
+    Backup,
 }
 
 impl Verb {
@@ -78,6 +90,9 @@ impl Verb {
         match self {
             Self::Restart => "restart",
             Self::Stop => "stop",
+            Self::Start => "start",
+            Self::Kill => "kill",
+            Self::Backup => "backup",
         }
     }
 }
@@ -92,15 +107,15 @@ pub(crate) struct Request {
 }
 
 /// What came of a request: not whether it is true already, which the fleet tells, but whether it
-/// was sent.
+/// was sent. A backup is the exception: of that the answer tells all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reply {
     /// The container.
     pub key: ContainerKey,
     /// What was asked.
     pub verb: Verb,
-    /// Why it could not be sent, in words.
-    pub result: Result<(), String>,
+    /// What there is to say of it, or why it could not be sent.
+    pub result: Result<String, String>,
 }
 
 /// What goes out of the dashboard.
@@ -108,6 +123,8 @@ pub(crate) struct Reply {
 pub(crate) enum Errand {
     /// Act on a container.
     Act(Request),
+    /// Restart containers one after the other; there is an answer for each.
+    Roll(Vec<Container>),
     /// Find out what a container printed last.
     ReadLogs(ContainerKey),
     /// Find out what a container is configured with.

@@ -33,6 +33,15 @@ pub(crate) struct Operation {
     pub progress: Progress,
 }
 
+/// How something is done to several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// To all at once.
+    AtOnce,
+    /// To one after the other, the next only when the last is well.
+    InTurn,
+}
+
 /// How far an operation is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Progress {
@@ -100,19 +109,21 @@ impl Operation {
 
     /// Whether it takes longer than it should.
     pub(crate) fn is_late(&self, now: Moment) -> bool {
-        self.is_open() && now - self.begun > PATIENCE + self.allowance
+        // How long a backup takes is a matter of how much there is.
+        self.verb != Verb::Backup && self.is_open() && now - self.begun > PATIENCE + self.allowance
     }
 
-    /// The request was sent, or could not be.
-    pub(crate) fn replied(&mut self, result: Result<(), String>, now: Moment) {
+    /// The request was sent, or could not be; a backup is done.
+    pub(crate) fn replied(&mut self, result: Result<String, String>, now: Moment) {
         if !self.is_open() {
             return;
         }
         match result {
             Err(reason) => self.fail(reason, now),
-            Ok(()) if self.progress == Progress::Sending => self.progress = Progress::Sent,
+            Ok(_) if self.verb == Verb::Backup => self.progress = Progress::Done { at: now },
+            Ok(_) if self.progress == Progress::Sending => self.progress = Progress::Sent,
             // The container was faster than the answer.
-            Ok(()) => {}
+            Ok(_) => {}
         }
     }
 
@@ -123,12 +134,20 @@ impl Operation {
         }
         let Some(container) = container else {
             match self.verb {
-                Verb::Stop => self.progress = Progress::Done { at: now },
-                Verb::Restart => self.fail("the container was removed".into(), now),
+                Verb::Stop | Verb::Kill => self.progress = Progress::Done { at: now },
+                Verb::Restart | Verb::Start | Verb::Backup => {
+                    self.fail("the container was removed".into(), now);
+                }
             }
             return;
         };
-        if container.started.is_some()
+        let same_life = match self.verb {
+            Verb::Restart | Verb::Stop | Verb::Kill => true,
+            // Another life is what is wanted, or makes no difference.
+            Verb::Start | Verb::Backup => false,
+        };
+        if same_life
+            && container.started.is_some()
             && self.started.is_some()
             && container.started != self.started
         {
@@ -137,7 +156,10 @@ impl Operation {
         }
         match self.verb {
             Verb::Restart => self.observe_restart(change, container, now),
-            Verb::Stop => self.observe_stop(container, now),
+            Verb::Stop | Verb::Kill => self.observe_stop(container, now),
+            Verb::Start => self.observe_start(change, container, now),
+            // Whoever makes it tells how it went.
+            Verb::Backup => {}
         }
     }
 
@@ -188,6 +210,35 @@ impl Operation {
         }
     }
 
+    fn observe_start(&mut self, change: &Change, container: &Container, now: Moment) {
+        let was_seen = matches!(self.progress, Progress::Seen { .. });
+        if !container.engine.is_running() {
+            // Until its start was seen one that is down is not one that has ended.
+            let starts_again = container.engine == EngineState::Restarting;
+            if was_seen && !starts_again && matches!(change, Change::Docker(..)) {
+                self.fail(format!("it has ended: {}", container.cause()), now);
+            }
+            return;
+        }
+        match container.state() {
+            // Without an agent nobody can say more.
+            None | Some(State::Up) => self.progress = Progress::Done { at: now },
+            Some(State::Error) => self.fail(format!("ERROR: {}", container.cause()), now),
+            Some(state @ State::Stopped) => {
+                self.fail(format!("{state}: {}", container.cause()), now);
+            }
+            Some(
+                state @ (State::Dockerup
+                | State::Boot
+                | State::Firstboot
+                | State::Upgrading
+                | State::Warmup
+                | State::Restarting),
+            ) => self.see(state, now),
+            Some(State::Dockerdown) => {}
+        }
+    }
+
     fn see(&mut self, state: State, now: Moment) {
         match self.progress {
             Progress::Seen { state: known, .. } if known == state => {}
@@ -204,9 +255,10 @@ impl Operation {
     }
 }
 
-/// The command line that does the same. `options` are those that name a host.
+/// The command line that does the same. `manner` are options such as `--rolling`; `options` are those that name a host.
 pub(crate) fn equivalent<'a>(
     verb: Verb,
+    manner: Manner,
     containers: impl IntoIterator<Item = &'a Container>,
     options: &BTreeMap<HostName, String>,
 ) -> String {
@@ -218,12 +270,21 @@ pub(crate) fn equivalent<'a>(
             hosts.push(&container.key.host);
         }
     }
-    let mut words = vec!["ww-ctl".to_owned()];
+    // What asks nobody needs no agent, and no tool of ours.
+    let tool = if verb == Verb::Kill {
+        "docker"
+    } else {
+        "ww-ctl"
+    };
+    let mut words = vec![tool.to_owned()];
     for url in hosts.into_iter().filter_map(|host| options.get(host)) {
         words.push("-H".into());
         words.push(quoted(url));
     }
     words.push(verb.name().into());
+    if manner == Manner::InTurn {
+        words.push("--rolling".into());
+    }
     words.extend(names);
     words.join(" ")
 }

@@ -15,14 +15,15 @@ use tokio_util::task::TaskTracker;
 use whaleware::lifecycle::Moment;
 
 use super::model::{Access, FeedStatus, Model, Scope, Tone};
-use super::msg::{Answer, Cmd, Errand, Event, Msg, Reply, Request};
+use super::msg::{Answer, Cmd, Errand, Event, Msg, Reply, Request, Verb};
 use super::settings::Settings;
+use super::shell::Shell;
 use super::tape::Tape;
 use super::term::{self, Screen};
 use super::theme::Look;
 use super::update::update;
 use super::view;
-use crate::fleet::{HostName, Input, Stamp};
+use crate::fleet::{Container, HostName, Input, Stamp};
 use crate::selection::Selection;
 
 /// Between two frames that show news, on the average: ten a second are more than anybody reads.
@@ -50,6 +51,8 @@ pub(crate) struct Feed<'a> {
     pub answers: &'a mut mpsc::Receiver<Answer>,
     /// Whether the news are kept, or were.
     pub tape: Tape,
+    /// What runs a shell in a container; none where there are none, as in a recording.
+    pub shell: Option<Shell>,
 }
 
 /// How the dashboard begins.
@@ -166,19 +169,11 @@ pub(crate) async fn run(
                 // The terminal is gone; the signal that says so may come later or never.
                 None => return Ok(Ended::Signal(libc::SIGHUP)),
             },
-            Some(answer) = feed.answers.recv() => pace.news(match answer {
-                Answer::Acted(reply) => Event::Reply(reply),
-                Answer::Logs(key, lines) => Event::Logs(key, lines),
-                Answer::Configuration(key, settings) => Event::Configuration(key, settings),
-            }),
+            Some(answer) = feed.answers.recv() => pace.answered(answer),
             reason = heard(&mut stopped) => pace.news(Event::NotRecorded(reason)),
             () = tokio::time::sleep(pace.wait()) => pace.woken(&mut screen)?,
             count = feed.inputs.recv_many(&mut batch, BATCH), if pace.is_fed() => {
-                if count == 0 {
-                    pace.news(Event::FeedEnded)
-                } else {
-                    batch.drain(..).flat_map(|input| pace.news(Event::Input(Box::new(input)))).collect()
-                }
+                pace.hears(count, &mut batch)
             }
         };
         for command in commands {
@@ -189,6 +184,34 @@ pub(crate) async fn run(
                 Cmd::ReadLogs(key) => drop(feed.errands.try_send(Errand::ReadLogs(key))),
                 Cmd::ReadConfiguration(key) => {
                     drop(feed.errands.try_send(Errand::ReadConfiguration(key)));
+                }
+                Cmd::Roll(containers) => pace.roll(&feed.errands, containers),
+                Cmd::Copy(text) => screen.copy(&text)?,
+                Cmd::Shell(container) => {
+                    let Some(shell) = &feed.shell else {
+                        continue;
+                    };
+                    // Nobody else may read what is typed in it.
+                    drop(keys);
+                    let told = {
+                        let shell = shell.run(&mut screen, &container);
+                        let mut shell = std::pin::pin!(shell);
+                        loop {
+                            tokio::select! {
+                                biased;
+                                number = signals.next() => return Ok(Ended::Signal(number)),
+                                told = &mut shell => break told?,
+                                // What happens meanwhile is taken in, and not drawn.
+                                Some(answer) = feed.answers.recv() => drop(pace.answered(answer)),
+                                count = feed.inputs.recv_many(&mut batch, BATCH), if pace.is_fed() => {
+                                    drop(pace.hears(count, &mut batch));
+                                }
+                            }
+                        }
+                    };
+                    keys = EventStream::new();
+                    pace.tell(told);
+                    pace.draw(&mut screen)?;
                 }
                 Cmd::Mouse(wanted) => screen.listen_to_mouse(wanted)?,
                 Cmd::Suspend if can_be_continued() => {
@@ -258,6 +281,9 @@ impl<C: Fn() -> Stamp> Pace<C> {
             Cmd::Draw => Some(frame),
             Cmd::Refresh => Some(TICK),
             Cmd::Act(_)
+            | Cmd::Roll(_)
+            | Cmd::Shell(_)
+            | Cmd::Copy(_)
             | Cmd::ReadLogs(_)
             | Cmd::ReadConfiguration(_)
             | Cmd::Mouse(_)
@@ -375,6 +401,44 @@ impl<C: Fn() -> Stamp> Pace<C> {
         };
         if errands.try_send(Errand::Act(request)).is_err() {
             self.news(Event::Reply(reply));
+        }
+    }
+
+    /// Takes in what came of a request.
+    fn answered(&mut self, answer: Answer) -> Vec<Cmd> {
+        self.news(match answer {
+            Answer::Acted(reply) => Event::Reply(reply),
+            Answer::Logs(key, lines) => Event::Logs(key, lines),
+            Answer::Configuration(key, settings) => Event::Configuration(key, settings),
+        })
+    }
+
+    /// Takes in so many news; none when there will be none any more.
+    fn hears(&mut self, count: usize, batch: &mut Vec<Input>) -> Vec<Cmd> {
+        if count == 0 {
+            return self.news(Event::FeedEnded);
+        }
+        let inputs = batch.drain(..);
+        inputs
+            .flat_map(|input| self.news(Event::Input(Box::new(input))))
+            .collect()
+    }
+
+    fn tell(&mut self, told: Result<String, String>) {
+        match told {
+            Ok(text) => self.model.say(Tone::Calm, text),
+            Err(text) => self.model.say(Tone::Wrong, text),
+        }
+    }
+
+    fn roll(&mut self, errands: &mpsc::Sender<Errand>, containers: Vec<Container>) {
+        let keys: Vec<_> = containers.iter().map(|one| one.key.clone()).collect();
+        if errands.try_send(Errand::Roll(containers)).is_err() {
+            for key in keys {
+                let result = Err("too much is under way; try again".into());
+                let verb = Verb::Restart;
+                self.news(Event::Reply(Reply { key, verb, result }));
+            }
         }
     }
 

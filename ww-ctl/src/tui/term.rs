@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crossterm::clipboard::CopyToClipboard;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::style::Print;
 use crossterm::terminal::{
@@ -74,6 +75,12 @@ impl Screen {
         let words = if wanted { LISTEN } else { LISTEN_NO_MORE };
         self.terminal.backend_mut().write_all(words.as_bytes())?;
         self.terminal.backend_mut().flush()
+    }
+
+    /// Has the terminal keep a text for pasting (OSC 52); nobody knows whether it does.
+    pub(super) fn copy(&mut self, text: &str) -> io::Result<()> {
+        let copy = CopyToClipboard::to_clipboard_from(text);
+        execute!(self.terminal.backend_mut(), copy)
     }
 
     /// Columns and rows.

@@ -1,6 +1,7 @@
 //! A fabricated fleet, keys pressed at it, and what is then seen.
 
 pub(super) mod fixture;
+mod keys;
 mod property;
 mod update;
 mod view;

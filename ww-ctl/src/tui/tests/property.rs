@@ -39,7 +39,9 @@ const NAMES: [&str; 6] = [
 ];
 
 fn step() -> impl Strategy<Value = Step> {
-    let letters: Vec<char> = "jkgGhl123456/srz*a ?RSyqn=!u0cwt+-m<>".chars().collect();
+    let letters: Vec<char> = "jkgGhl123456/srz*a ?RSyqn=!u0cwt+-m<>KUBXvnNyo"
+        .chars()
+        .collect();
     let codes = vec![
         KeyCode::Enter,
         KeyCode::Esc,

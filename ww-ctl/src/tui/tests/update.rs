@@ -17,7 +17,7 @@ use crate::tui::lanes::{Body, Standing, Zoom};
 use crate::tui::logs::Logs;
 use crate::tui::model::{Access, Flow, Focus, Mode, Model, Tab};
 use crate::tui::msg::{Cmd, Event, Msg, Reply, Request, Verb};
-use crate::tui::operation::{Progress, equivalent};
+use crate::tui::operation::{Manner, Progress, equivalent};
 use crate::tui::path::Path;
 use crate::tui::sort::{Direction, SortKey};
 use crate::tui::update::update;
@@ -96,7 +96,8 @@ fn nothing_is_done_when_the_container_lives_another_life_by_then() {
     let mut model = fleet();
     press(&mut model, "/api-1<enter>R", 0);
     started_anew(&mut model, "api-1", 50);
-    assert_eq!(press(&mut model, "y", 60), []);
+    let after = frame(&mut model, 60);
+    assert_eq!(after, [Cmd::Draw]);
     assert!(
         notice(&model).contains("nothing was done: api-1"),
         "{}",
@@ -114,7 +115,7 @@ fn nothing_is_done_when_the_container_lives_another_life_by_then() {
         },
         50,
     );
-    assert_eq!(press(&mut model, "y", 60), [], "not even to the others");
+    assert_eq!(frame(&mut model, 60), [Cmd::Draw], "not even to the others");
     assert!(model.operations.is_empty());
 
     // The start became known only after the question: that is not another life.
@@ -189,7 +190,7 @@ fn a_restart_is_followed_until_it_is_true() {
     let reply = Reply {
         key: key("api-1"),
         verb: Verb::Restart,
-        result: Ok(()),
+        result: Ok(String::new()),
     };
     update(
         &mut model,
@@ -733,7 +734,7 @@ fn the_equivalent_command_is_one_a_shell_takes() {
     let urls = [("prod".into(), "tcp://prod:2375".to_owned())].into();
     let containers = [&key("x"), &far].map(|key| model.fleet.get(key).unwrap());
     assert_eq!(
-        equivalent(Verb::Stop, containers, &urls),
+        equivalent(Verb::Stop, Manner::AtOnce, containers, &urls),
         r"ww-ctl -H tcp://prod:2375 stop 'it'\''s $HOME' y"
     );
 }

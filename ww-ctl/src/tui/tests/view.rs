@@ -180,7 +180,15 @@ fn answered(model: &mut Model, keys: &str) {
                 Event::Logs(key, Ok(lines.collect()))
             }
             Cmd::ReadConfiguration(key) => Event::Configuration(key, Ok(fixture::settings())),
-            Cmd::Draw | Cmd::Refresh | Cmd::Act(_) | Cmd::Mouse(_) | Cmd::Suspend | Cmd::Quit => {
+            Cmd::Draw
+            | Cmd::Refresh
+            | Cmd::Act(_)
+            | Cmd::Roll(_)
+            | Cmd::Shell(_)
+            | Cmd::Copy(_)
+            | Cmd::Mouse(_)
+            | Cmd::Suspend
+            | Cmd::Quit => {
                 continue;
             }
         };
@@ -345,6 +353,10 @@ fn modes() {
         ("confirm-stop-marked", "/api<enter>*S"),
         ("confirm-hidden-mark", "/api-1<enter> /<^u>api-2<enter>S"),
         ("confirm-count", "a*S1"),
+        ("confirm-kill", "/api-1<enter>Kapi"),
+        ("confirm-rolling", "/api<enter>*Ro"),
+        ("confirm-start", "a/import<enter>U"),
+        ("confirm-backup", "/api<enter>B"),
         ("help", "?"),
         ("filtering", "/state=up !heal"),
         ("filter-unknown-key", "/colour=red"),
@@ -385,7 +397,7 @@ fn progress_of_a_restart_is_in_its_row_until_it_is_true() {
     let reply = crate::tui::msg::Reply {
         key: fixture::key("api-1"),
         verb: crate::tui::msg::Verb::Restart,
-        result: Ok(()),
+        result: Ok(String::new()),
     };
     update(
         &mut model,

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use super::super::confirm::{Challenge, Confirmation};
 use super::super::model::Model;
 use super::super::msg::Verb;
-use super::super::operation::equivalent;
+use super::super::operation::{Manner, equivalent};
 use super::super::theme::{Look, Role};
 use super::layout::Areas;
 use super::sign;
@@ -51,7 +51,7 @@ fn head(model: &Model, confirmation: &Confirmation, look: Look) -> Vec<Line<'sta
             container.key.host
         );
         lines.push(Line::from(span(text, Role::Plain, look)));
-        if confirmation.verb == Verb::Stop
+        if matches!(confirmation.verb, Verb::Stop | Verb::Backup)
             && let Some(words) = stop_words(container)
         {
             let line = Line::from(span(format!("   {words}"), Role::Plain, look));
@@ -65,6 +65,9 @@ const fn capital(verb: Verb) -> &'static str {
     match verb {
         Verb::Restart => "Restart the services of",
         Verb::Stop => "Stop",
+        Verb::Start => "Start",
+        Verb::Kill => "Kill at once, unasked,",
+        Verb::Backup => "Back up",
     }
 }
 
@@ -147,8 +150,25 @@ fn tail(model: &Model, confirmation: &Confirmation, look: Look) -> Vec<Line<'sta
         .targets
         .iter()
         .filter_map(|target| model.fleet.get(&target.key));
-    let line = equivalent(confirmation.verb, containers, &model.urls);
+    let line = equivalent(
+        confirmation.verb,
+        confirmation.manner,
+        containers,
+        &model.urls,
+    );
     lines.push(Line::from(span(format!("   $ {line}"), Role::Dim, look)));
+    if confirmation.can_be_in_turn() {
+        let text = match confirmation.manner {
+            Manner::AtOnce => " all at once; change to one after the other",
+            Manner::InTurn => {
+                " one after the other, stopping at the first that is not well; change to all at once"
+            }
+        };
+        lines.push(Line::from(vec![
+            span("   o", Role::Key, look),
+            span(text, Role::Plain, look),
+        ]));
+    }
     lines.push(match &confirmation.challenge {
         // The footer says it where there is one.
         Challenge::Yes if Areas::of(model).footer.height > 0 => return lines,
@@ -160,12 +180,8 @@ fn tail(model: &Model, confirmation: &Confirmation, look: Look) -> Vec<Line<'sta
                 look,
             ),
         ]),
-        Challenge::Count { typed } => Line::from(vec![
-            span(
-                format!("   type {} and Enter: ", confirmation.targets.len()),
-                Role::Plain,
-                look,
-            ),
+        Challenge::Type { wanted, typed } => Line::from(vec![
+            span(format!("   type {wanted} and Enter: "), Role::Plain, look),
             span(format!("{typed}_"), Role::Key, look),
         ]),
     });

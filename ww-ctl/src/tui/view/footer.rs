@@ -37,9 +37,9 @@ pub(super) fn draw(model: &Model, area: Rect, look: Look, frame: &mut Frame<'_>)
                 &[("y", confirmation.verb.name()), ("any other key", "cancel")],
                 look,
             ),
-            Challenge::Count { .. } => pairs(
+            Challenge::Type { wanted, .. } => pairs(
                 &[
-                    ("number, Enter", confirmation.verb.name()),
+                    (&format!("{wanted}, Enter"), confirmation.verb.name()),
                     ("Esc", "cancel"),
                 ],
                 look,

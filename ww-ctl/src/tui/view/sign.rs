@@ -6,6 +6,7 @@ use whaleware::lifecycle::{Moment, State};
 use whaleware::protocol::{HealthStatus, ServiceStatus};
 
 use super::super::model::Model;
+use super::super::msg::Verb;
 use super::super::operation::{Operation, Progress};
 use super::super::theme::{Glyphs, Look, Role};
 use super::text::age;
@@ -182,6 +183,10 @@ fn progress(operation: &Operation, now: Moment, look: Look) -> (String, Role) {
     };
     let arrow = look.glyphs().arrow;
     match &operation.progress {
+        Progress::Sending | Progress::Sent if operation.verb == Verb::Backup => {
+            let text = format!("{verb}: under way for {}", age(now - operation.begun));
+            (text, Role::Busy)
+        }
         Progress::Sending => (format!("{verb}: {late}sending"), Role::Busy),
         Progress::Sent => {
             let text = format!("{verb}: {late}sent {} ago", age(now - operation.begun));
@@ -194,8 +199,9 @@ fn progress(operation: &Operation, now: Moment, look: Look) -> (String, Role) {
         Progress::Done { at } => {
             let lasted = age(*at - operation.begun);
             let state = match operation.verb {
-                super::super::msg::Verb::Restart => State::Up,
-                super::super::msg::Verb::Stop => State::Dockerdown,
+                Verb::Restart | Verb::Start => State::Up.name(),
+                Verb::Stop | Verb::Kill => State::Dockerdown.name(),
+                Verb::Backup => "made",
             };
             (format!("{verb} {arrow} {state} after {lasted}"), Role::Good)
         }

@@ -42,7 +42,7 @@ test: engine lint doc agent
 
 bench: engine agent ctl
 	WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" WW_BASH="$$(scripts/static.sh bash)" \
-	  WW_PEERS="$$(scripts/peers.sh)" \
+	  WW_PEERS="$$(scripts/peers.sh)" WW_OXKER="$$(scripts/oxker.sh)" \
 	  cargo bench --locked --workspace --bench '*'
 
 soak: soak-agent soak-matrix soak-wrap soak-upgrade soak-backup soak-dashboard soak-databases soak-restore soak-sources soak-vault soak-archive soak-fuzz

@@ -94,7 +94,7 @@ pub(crate) fn measure(sizes: &[usize]) {
 }
 
 /// Starts more of them, until so many are UP.
-fn grow(lab: &Lab, image: &str, guests: &mut Vec<Guest>, size: usize) {
+pub(crate) fn grow(lab: &Lab, image: &str, guests: &mut Vec<Guest>, size: usize) {
     let numbers: Vec<usize> = (guests.len()..size).collect();
     let share = numbers.len().div_ceil(AT_ONCE).max(1);
     let started = std::thread::scope(|scope| {

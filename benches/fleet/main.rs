@@ -14,6 +14,7 @@
     reason = "the laboratory of the end-to-end tests is shared, not all of it is used here"
 )]
 
+mod dashboard;
 #[path = "../../tests/e2e/lab.rs"]
 mod lab;
 mod latency;
@@ -38,6 +39,10 @@ fn main() {
     };
     if wants("latency") {
         latency::measure(if quick { 3 } else { 50 });
+    }
+    if wants("dashboard") {
+        let seconds = if quick { 1 } else { 30 };
+        dashboard::measure(if quick { 2 } else { 50 }, Duration::from_secs(seconds));
     }
     if wants("listing") {
         listing::measure(if quick { &[2] } else { &[1, 50, 150] });

@@ -36,6 +36,7 @@ mod killed;
 mod lab;
 mod legacy;
 mod logs;
+mod measured;
 #[path = "../../ww-archive/tests/archive/nasty.rs"]
 #[expect(clippy::unwrap_used, reason = "shared with the tests of archives")]
 mod nasty;

@@ -1,5 +1,6 @@
 //! Between the operator's tool and the Engine: counts what changes something, and kills the tool there.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -36,6 +37,8 @@ struct Shared {
     moment: Moment,
     seen: AtomicUsize,
     log: Mutex<Vec<String>>,
+    /// Whose figures were ever asked for, and whether they still are.
+    measured: Mutex<BTreeMap<String, bool>>,
     pid: AtomicU32,
     over: AtomicBool,
 }
@@ -50,6 +53,7 @@ impl Proxy {
             moment,
             seen: AtomicUsize::new(0),
             log: Mutex::default(),
+            measured: Mutex::default(),
             pid: AtomicU32::new(0),
             over: AtomicBool::new(false),
         });
@@ -81,6 +85,19 @@ impl Proxy {
         self.shared.pid.store(pid, Ordering::SeqCst);
     }
 
+    /// The ids of the containers whose figures were ever asked for.
+    pub(crate) fn ever_measured(&self) -> Vec<String> {
+        let measured = self.shared.measured.lock().expect("no panic while held");
+        measured.keys().cloned().collect()
+    }
+
+    /// The ids of those whose figures are being read.
+    pub(crate) fn measured(&self) -> Vec<String> {
+        let measured = self.shared.measured.lock().expect("no panic while held");
+        let open = measured.iter().filter(|(_, open)| **open);
+        open.map(|(id, _)| id.clone()).collect()
+    }
+
     /// What has changed something so far, as `POST start`.
     pub(crate) fn changes(&self) -> Vec<String> {
         self.shared.log.lock().expect("no panic while held").clone()
@@ -96,7 +113,14 @@ impl Drop for Proxy {
 }
 
 impl Shared {
-    fn serve(&self, mut client: UnixStream) -> std::io::Result<()> {
+    fn measures(&self, id: Option<&str>, open: bool) {
+        if let Some(id) = id {
+            let mut measured = self.measured.lock().expect("no panic while held");
+            measured.insert(id.to_owned(), open);
+        }
+    }
+
+    fn serve(self: &Arc<Self>, mut client: UnixStream) -> std::io::Result<()> {
         let Some((head, rest)) = head(&mut client)? else {
             return Ok(());
         };
@@ -111,9 +135,13 @@ impl Shared {
         }
         engine.write_all(one_only(&head).as_bytes())?;
         engine.write_all(&rest)?;
+        let measured = measured(&head);
+        self.measures(measured.as_deref(), true);
         let (mut from, mut to) = (client.try_clone()?, engine.try_clone()?);
+        let own = self.clone();
         std::thread::spawn(move || {
             let _ended = std::io::copy(&mut from, &mut to);
+            own.measures(measured.as_deref(), false);
             let _ended = to.shutdown(Shutdown::Write);
         });
         if dies {
@@ -163,6 +191,13 @@ fn one_only(head: &str) -> String {
         return head.to_owned();
     }
     head.replacen("\r\n", "\r\nConnection: close\r\n", 1)
+}
+
+/// The container whose figures a request asks for.
+fn measured(head: &str) -> Option<String> {
+    let path = head.split(' ').nth(1)?.split('?').next()?;
+    let (before, id) = path.strip_suffix("/stats")?.rsplit_once('/')?;
+    before.ends_with("/containers").then(|| id.to_owned())
 }
 
 /// What a request changes; none where it changes nothing.

@@ -22,6 +22,7 @@ mod live;
 mod logs;
 mod ls;
 mod man;
+mod measures;
 mod outcome;
 mod own;
 mod pictures;

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use whaleware::env;
 
+use super::measures::Measures;
 use super::own::Tool;
 use super::{Context, cfg, pictures, restart, start, stop};
 use crate::audit::{self, Journal};
@@ -260,7 +261,16 @@ async fn serve(
     mut asked: mpsc::Receiver<Errand>,
     told: mpsc::Sender<Answer>,
 ) {
+    let mut measures = Measures::new(does.handle.clone(), acts.clone(), told.clone());
     while let Some(errand) = asked.recv().await {
+        let errand = match errand {
+            // One after the other: the last word counts.
+            Errand::Measure(keys) => {
+                measures.only(keys);
+                continue;
+            }
+            Errand::Act(_) | Errand::ReadLogs(_) | Errand::ReadConfiguration(_) => errand,
+        };
         let (does, told) = (does.clone(), told.clone());
         acts.spawn(async move {
             let answer = match errand {
@@ -279,6 +289,7 @@ async fn serve(
                     let settings = cfg::settings(&does.handle, &key).await;
                     Answer::Configuration(key, settings)
                 }
+                Errand::Measure(_) => return,
             };
             // Nobody to tell means that the dashboard was left.
             let _left = told.send(answer).await;

@@ -1,7 +1,6 @@
 //! What an Engine tells as it happens.
 
 use std::collections::{BTreeSet, HashMap};
-use std::io;
 use std::sync::Arc;
 
 use bollard::models::EventMessage;
@@ -14,7 +13,7 @@ use super::client::Engine;
 use super::error::EngineError;
 use super::listing::{Scope, sorted};
 use super::probe;
-use super::wire::{Answered, Body, get, in_address};
+use super::wire::{Answered, Body, get, in_address, line};
 use crate::clock::decimal_seconds;
 use crate::fleet::{EngineEvent, EngineState, Keeping, Listed};
 
@@ -162,22 +161,13 @@ impl Engine {
         buffer: &mut BytesMut,
     ) -> Result<Option<EventMessage>, EngineError> {
         loop {
-            if let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
-                let line = buffer.split_to(end + 1);
-                // What makes no sense is no reason to hide the others.
-                if let Ok(message) = serde_json::from_slice(&line) {
-                    return Ok(Some(message));
-                }
-                continue;
-            }
-            if buffer.len() > MAX_LINE {
-                let error = io::Error::new(io::ErrorKind::InvalidData, "an event has no end");
-                return Err(self.broken(what, &error));
-            }
-            let bytes = body.next().await;
-            match bytes.map_err(|error| self.broken(what, &error))? {
-                Some(bytes) => buffer.extend_from_slice(&bytes),
-                None => return Ok(None),
+            let line = line(body, buffer, MAX_LINE).await;
+            let Some(line) = line.map_err(|error| self.broken(what, &error))? else {
+                return Ok(None);
+            };
+            // What makes no sense is no reason to hide the others.
+            if let Ok(message) = serde_json::from_slice(&line) {
+                return Ok(Some(message));
             }
         }
     }

@@ -28,6 +28,7 @@ mod ssh;
 mod stored;
 mod tls;
 mod transport;
+mod usage;
 mod wire;
 
 pub(crate) use archive::FileError;

@@ -93,6 +93,30 @@ pub(super) async fn get(endpoint: &Endpoint, path: &str) -> io::Result<Answered<
     })
 }
 
+/// The next line of an answer, its end included; none at the end of it. Nothing is lost when the call
+/// is given up.
+///
+/// # Errors
+/// When the connection breaks, or a line is longer than `most` bytes.
+pub(super) async fn line(
+    body: &mut Body,
+    buffer: &mut BytesMut,
+    most: usize,
+) -> io::Result<Option<BytesMut>> {
+    loop {
+        if let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+            return Ok(Some(buffer.split_to(end + 1)));
+        }
+        if buffer.len() > most {
+            return Err(odd("a line of its answer has no end"));
+        }
+        match body.next().await? {
+            Some(bytes) => buffer.extend_from_slice(&bytes),
+            None => return Ok(None),
+        }
+    }
+}
+
 async fn begin<T>(asked: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     timeout(BEGIN, asked).await.unwrap_or_else(|_| {
         let words = format!("no answer within {} s", BEGIN.as_secs());

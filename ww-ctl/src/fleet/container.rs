@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use whaleware::lifecycle::{Moment, State};
 use whaleware::paths::LABEL_VERSION;
-use whaleware::protocol::{FromAgent, HealthStatus, ServiceStatus};
+use whaleware::protocol::{FromAgent, HealthStatus, Resources, ServiceStatus};
 
 use super::agent::{AgentView, Stage, clean_health, clean_monitor};
 use super::backed::Backed;
@@ -109,6 +109,8 @@ pub(crate) struct Container {
     pub link: Link,
     /// What its agent has told in this life; kept after the end of it, to say how it ended.
     pub agent: Option<AgentView>,
+    /// What it uses, as its host counts it; none where nobody asked.
+    pub used: Option<Resources>,
     /// What is known of its backups.
     pub backed: Backed,
 }
@@ -129,6 +131,7 @@ impl Container {
             starts: 0,
             link: Link::None,
             agent: None,
+            used: None,
             backed: Backed::default(),
         };
         container.describe(listed);
@@ -200,6 +203,16 @@ impl Container {
             Some(agent) if self.engine.is_running() => agent.health.status,
             Some(_) | None => HealthStatus::Unknown,
         }
+    }
+
+    /// What it uses: its agent's word, or else its host's. None while it does not run.
+    pub(crate) fn resources(&self) -> Option<&Resources> {
+        if !self.engine.is_running() {
+            return None;
+        }
+        let agent = self.agent.as_ref();
+        let told = agent.and_then(|agent| agent.resources.as_ref());
+        told.or(self.used.as_ref())
     }
 
     /// What is not well while its health is failing: what its agent says of it, or a service that is
@@ -291,6 +304,7 @@ impl Container {
     pub(super) fn forget_agent(&mut self) {
         self.starts = self.starts.saturating_add(1);
         self.agent = None;
+        self.used = None;
         self.link = Link::None;
     }
 

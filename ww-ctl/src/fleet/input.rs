@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use whaleware::lifecycle::Moment;
-use whaleware::protocol::FromAgent;
+use whaleware::protocol::{FromAgent, Resources};
 
 use super::backed::Backed;
 use super::container::{EngineState, Route};
@@ -123,6 +123,13 @@ pub(crate) enum Input {
         host: HostName,
         /// What was found of each, by id. Others stay as they were.
         found: Vec<(Arc<str>, Backed)>,
+    },
+    /// What a container uses, as its host counts it.
+    Used {
+        /// The container.
+        key: ContainerKey,
+        /// The figures; none where nobody counts any more.
+        used: Option<Resources>,
     },
     /// An agent is being reached.
     Reaching(ContainerKey),

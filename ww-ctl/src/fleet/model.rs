@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use whaleware::lifecycle::{Moment, State};
 use whaleware::protocol::{
-    FromAgent, HealthReport, Note, ServiceReport, Stopping, TransitionReport,
+    FromAgent, HealthReport, Note, Resources, ServiceReport, Stopping, TransitionReport,
 };
 
 use super::agent::clean_service;
@@ -158,6 +158,7 @@ impl Fleet {
                 reason,
             } => self.host_lost(&host, since.unwrap_or(now.moment), &reason),
             Input::Backups { host, found } => self.backed(&host, found),
+            Input::Used { key, used } => self.used(key, used),
             Input::Reaching(key) => self.link(&key, |container| {
                 container.link = Link::Reaching { since: now.moment };
             }),
@@ -312,6 +313,16 @@ impl Fleet {
             }
         }
         changes
+    }
+
+    fn used(&mut self, key: ContainerKey, used: Option<Resources>) -> Vec<Change> {
+        match self.containers.get_mut(&key) {
+            Some(container) if container.used != used => {
+                container.used = used;
+                vec![Change::Details(key)]
+            }
+            Some(_) | None => Vec::new(),
+        }
     }
 
     fn link(&mut self, key: &ContainerKey, set: impl FnOnce(&mut Container)) -> Vec<Change> {

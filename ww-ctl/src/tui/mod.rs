@@ -19,6 +19,7 @@ mod history;
 mod keymap;
 mod lanes;
 mod logs;
+mod measured;
 mod model;
 mod msg;
 mod operation;

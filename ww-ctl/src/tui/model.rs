@@ -269,6 +269,8 @@ pub(crate) struct Model {
     pub logs: Logs,
     /// What the container under the cursor is configured with, where that is looked at.
     pub configuration: Configuration,
+    /// The containers the Engine is asked for figures of.
+    pub measured: BTreeSet<ContainerKey>,
     /// Whether containers may be acted on.
     pub access: Access,
     /// Whether the feed still speaks.
@@ -317,6 +319,7 @@ impl Model {
             notice: None,
             logs: Logs::Unread,
             configuration: Configuration::Unread,
+            measured: BTreeSet::new(),
             access,
             feed: FeedStatus::Open,
             keeping: Keeping::Not,

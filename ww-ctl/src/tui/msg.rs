@@ -3,6 +3,7 @@
 use super::configuration::Setting;
 use crate::fleet::{Container, ContainerKey, Input, Stamp};
 use crossterm::event::{KeyEvent, MouseEvent};
+use whaleware::protocol::Resources;
 
 /// Something that happened, and when.
 #[derive(Debug, Clone)]
@@ -61,6 +62,8 @@ pub(crate) enum Cmd {
     ReadLogs(ContainerKey),
     /// Find out what a container is configured with.
     ReadConfiguration(ContainerKey),
+    /// Have the Engine tell what these containers use, and no others.
+    Measure(Vec<ContainerKey>),
     /// Listen to the mouse, or leave it to the terminal.
     Mouse(bool),
     /// Give the terminal back and stop until continued.
@@ -129,10 +132,12 @@ pub(crate) enum Errand {
     ReadLogs(ContainerKey),
     /// Find out what a container is configured with.
     ReadConfiguration(ContainerKey),
+    /// Have the Engine tell what these containers use, and no others.
+    Measure(Vec<ContainerKey>),
 }
 
 /// What comes back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Answer {
     /// What came of a request.
     Acted(Reply),
@@ -140,4 +145,6 @@ pub(crate) enum Answer {
     Logs(ContainerKey, Result<Vec<String>, String>),
     /// What a container is configured with, or why that is not known.
     Configuration(ContainerKey, Result<Vec<Setting>, String>),
+    /// What a container uses as its host counts it; none where it does not any more.
+    Used(ContainerKey, Option<Resources>),
 }

@@ -213,6 +213,11 @@ pub(crate) async fn run(
                     pace.tell(told);
                     pace.draw(&mut screen)?;
                 }
+                Cmd::Measure(keys) => {
+                    if feed.errands.try_send(Errand::Measure(keys)).is_err() {
+                        pace.model.measured.clear();
+                    }
+                }
                 Cmd::Mouse(wanted) => screen.listen_to_mouse(wanted)?,
                 Cmd::Suspend if can_be_continued() => {
                     suspend(&mut screen)?;
@@ -286,6 +291,7 @@ impl<C: Fn() -> Stamp> Pace<C> {
             | Cmd::Copy(_)
             | Cmd::ReadLogs(_)
             | Cmd::ReadConfiguration(_)
+            | Cmd::Measure(_)
             | Cmd::Mouse(_)
             | Cmd::Suspend
             | Cmd::Quit => None,
@@ -410,6 +416,7 @@ impl<C: Fn() -> Stamp> Pace<C> {
             Answer::Acted(reply) => Event::Reply(reply),
             Answer::Logs(key, lines) => Event::Logs(key, lines),
             Answer::Configuration(key, settings) => Event::Configuration(key, settings),
+            Answer::Used(key, used) => Event::Input(Box::new(Input::Used { key, used })),
         })
     }
 

@@ -188,11 +188,8 @@ fn backup(container: &Container) -> (u8, Option<Timestamp>) {
 
 /// Below every real figure when there is none.
 fn cpu(container: &Container) -> f64 {
-    let resources = container
-        .agent
-        .as_ref()
-        .and_then(|agent| agent.resources.as_ref());
-    resources
+    container
+        .resources()
         .and_then(|resources| resources.cpu_percent)
         .unwrap_or(-1.0)
 }
@@ -207,10 +204,7 @@ pub(crate) fn value<'a>(container: &'a Container, path: &Path) -> Option<&'a Val
 }
 
 fn memory(container: &Container) -> Option<u64> {
-    let resources = container
-        .agent
-        .as_ref()
-        .and_then(|agent| agent.resources.as_ref());
+    let resources = container.resources();
     resources.and_then(|resources| resources.memory_bytes)
 }
 

@@ -10,7 +10,7 @@ use super::keymap::{self, Action, Context};
 use super::lanes::{Body, Standing};
 use super::model::{FeedStatus, Flow, Focus, Keeping, Mode, Model, Scope, Still, Tab, Tone};
 use super::msg::{Cmd, Event, Msg, Reply, Verb};
-use super::{asking, configuration, logs, pointer, value, view};
+use super::{asking, configuration, logs, measured, pointer, value, view};
 use crate::fleet::{Change, ContainerKey, Input, Severity, clean};
 
 /// The longest filter that can be typed, in characters.
@@ -69,7 +69,8 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
         }
         Event::Frame => {
             settle(model);
-            wanted(model).chain([Cmd::Draw]).collect()
+            let measured = measured::wanted(model);
+            wanted(model).chain(measured).chain([Cmd::Draw]).collect()
         }
         Event::FeedEnded => {
             model.feed = FeedStatus::Ended(model.now.moment);
@@ -176,7 +177,7 @@ fn stand(model: &mut Model, changes: &[Change], told_all: bool) {
 /// one before. Drawn one by one these would cost more than they are worth.
 fn is_routine(model: &Model, input: &Input) -> bool {
     let Input::Frame { key, frame } = input else {
-        return false;
+        return matches!(input, Input::Used { .. });
     };
     let known = || {
         model

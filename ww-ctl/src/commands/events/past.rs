@@ -249,6 +249,7 @@ impl Present {
             Input::Engine { .. }
             | Input::HostLost { .. }
             | Input::Backups { .. }
+            | Input::Used { .. }
             | Input::Reaching(_)
             | Input::Reached { .. }
             | Input::AgentLost { .. } => false,

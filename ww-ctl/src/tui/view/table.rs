@@ -324,10 +324,7 @@ fn cell(
 ) -> (String, Role) {
     let none = || (look.glyphs().none.to_owned(), Role::Dim);
     let agent = container.agent.as_ref();
-    let running = container.engine.is_running();
-    let resources = agent
-        .filter(|_| running)
-        .and_then(|agent| agent.resources.as_ref());
+    let resources = container.resources();
     match column {
         Column::Glyph => {
             let sign = sign::sign(container, model.shown(), look);

@@ -22,8 +22,8 @@ use crate::exit::{Exit, Failure};
 use crate::fleet::{ContainerKey, HostName};
 use crate::selection::Selection;
 use crate::tui::{
-    self, Access, Answer, Ended, Errand, Look, Recorder, Replay, ReplayError, Reply, Request,
-    Settings, Shell, Start, Tape, Tint, TuiError, Verb,
+    self, Access, Answer, Ended, Errand, Frames, Look, Recorder, Replay, ReplayError, Reply,
+    Request, Settings, Shell, Start, Tape, Tint, TuiError, Verb,
 };
 use crate::watch::{Feed, FeedHandle};
 
@@ -123,7 +123,9 @@ async fn replayed(
         shell: None,
     };
     let clock = context.clock;
-    let ended = tui::run(dashboard, start, || clock.now()).await;
+    let mut frames = Frames::default();
+    let ended = tui::run(dashboard, start, || clock.now(), &mut frames).await;
+    context.output.detail(&frames.to_string());
     how(ended)
 }
 
@@ -141,6 +143,7 @@ async fn refuse_all(mut asked: mpsc::Receiver<Errand>, told: mpsc::Sender<Answer
             Errand::Roll(_) => continue,
             Errand::ReadLogs(key) => Answer::Logs(key, Err(reason)),
             Errand::ReadConfiguration(key) => Answer::Configuration(key, Err(reason)),
+            Errand::Measure(_) => continue,
         };
         let _left = told.send(answer).await;
     }
@@ -186,7 +189,9 @@ async fn live(
         tape: recorder.map_or(Tape::None, Tape::Record),
         shell: Some(Shell::new(move |container| tool.shell(container))),
     };
-    let ended = tui::run(dashboard, start, || clock.now()).await;
+    let mut frames = Frames::default();
+    let ended = tui::run(dashboard, start, || clock.now(), &mut frames).await;
+    context.output.detail(&frames.to_string());
     acts.close();
     // What takes longer goes on in the Engine.
     let _goes_on = tokio::time::timeout(LAST, acts.wait()).await;

@@ -14,6 +14,7 @@ use super::keymap::Keymap;
 use super::lanes::{Body, Lane, Zoom};
 use super::logs::Logs;
 use super::operation::Operation;
+use super::own::Own;
 use super::sort::{Direction, SortKey};
 use crate::fleet::{Container, ContainerKey, Fleet, HostName, Severity, Stamp};
 use crate::selection::Selection;
@@ -271,6 +272,8 @@ pub(crate) struct Model {
     pub configuration: Configuration,
     /// The containers the Engine is asked for figures of.
     pub measured: BTreeSet<ContainerKey>,
+    /// What the dashboard itself costs, where that is known.
+    pub own: Option<Own>,
     /// Whether containers may be acted on.
     pub access: Access,
     /// Whether the feed still speaks.
@@ -320,6 +323,7 @@ impl Model {
             logs: Logs::Unread,
             configuration: Configuration::Unread,
             measured: BTreeSet::new(),
+            own: None,
             access,
             feed: FeedStatus::Open,
             keeping: Keeping::Not,

@@ -1,6 +1,7 @@
 //! What reaches the dashboard and what it asks for.
 
 use super::configuration::Setting;
+use super::own::Own;
 use crate::fleet::{Container, ContainerKey, Input, Stamp};
 use crossterm::event::{KeyEvent, MouseEvent};
 use whaleware::protocol::Resources;
@@ -33,6 +34,8 @@ pub(crate) enum Event {
     Logs(ContainerKey, Result<Vec<String>, String>),
     /// What a container is configured with, or why that is not known.
     Configuration(ContainerKey, Result<Vec<Setting>, String>),
+    /// What the dashboard itself costs.
+    Own(Own),
     /// A frame is about to be drawn, or the time shown has moved on.
     Frame,
     /// The feed has ended; nothing new will come.

@@ -16,6 +16,7 @@ use whaleware::lifecycle::Moment;
 
 use super::model::{Access, FeedStatus, Model, Scope, Tone};
 use super::msg::{Answer, Cmd, Errand, Event, Msg, Reply, Request, Verb};
+use super::own::{Frames, Meter};
 use super::settings::Settings;
 use super::shell::Shell;
 use super::tape::Tape;
@@ -116,7 +117,8 @@ pub(crate) enum TuiError {
     Terminal(#[from] io::Error),
 }
 
-/// Shows the dashboard until the operator leaves or a signal says so. `clock` tells the time.
+/// Shows the dashboard until the operator leaves or a signal says so. `clock` tells the time, `frames`
+/// is told how long each took.
 ///
 /// # Errors
 /// When there is no terminal, or it goes away.
@@ -124,6 +126,7 @@ pub(crate) async fn run(
     feed: Feed<'_>,
     start: Start,
     clock: impl Fn() -> Stamp,
+    frames: &mut Frames,
 ) -> Result<Ended, TuiError> {
     if !term::is_terminal() {
         return Err(TuiError::NotATerminal);
@@ -140,7 +143,7 @@ pub(crate) async fn run(
     let mut stopped = tape.begin(clock().moment);
     let mut model = start.model(feed.hosts.clone(), screen.size()?, tape.at(clock()));
     model.keeping = tape.keeping();
-    let mut pace = Pace::new(model, look, clock, tape);
+    let mut pace = Pace::new(model, look, clock, tape, frames);
     pace.draw(&mut screen)?;
     if pace.tape.is_over() {
         pace.news(Event::Told(None));
@@ -231,11 +234,13 @@ pub(crate) async fn run(
 }
 
 /// The model, and when it is to be drawn next.
-struct Pace<C> {
+struct Pace<'a, C> {
     model: Model,
     look: Look,
     clock: C,
     tape: Tape,
+    meter: Meter,
+    frames: &'a mut Frames,
     drawn: Moment,
     /// When all frames drawn so far would have been, at the average pace.
     paid: Moment,
@@ -243,14 +248,16 @@ struct Pace<C> {
     due: Option<Moment>,
 }
 
-impl<C: Fn() -> Stamp> Pace<C> {
-    fn new(model: Model, look: Look, clock: C, tape: Tape) -> Self {
+impl<'a, C: Fn() -> Stamp> Pace<'a, C> {
+    fn new(model: Model, look: Look, clock: C, tape: Tape, frames: &'a mut Frames) -> Self {
         let drawn = clock().moment;
         Self {
             model,
             look,
             clock,
             tape,
+            meter: Meter::default(),
+            frames,
             drawn,
             paid: drawn,
             due: None,
@@ -272,6 +279,7 @@ impl<C: Fn() -> Stamp> Pace<C> {
             | Event::Reply(_)
             | Event::Logs(..)
             | Event::Configuration(..)
+            | Event::Own(_)
             | Event::Frame
             | Event::FeedEnded
             | Event::Told(_)
@@ -384,6 +392,10 @@ impl<C: Fn() -> Stamp> Pace<C> {
                 },
             );
         }
+        if let Some(own) = self.meter.look(now) {
+            let event = Event::Own(own);
+            update(&mut self.model, Msg { at, event });
+        }
         let commands = update(
             &mut self.model,
             Msg {
@@ -393,6 +405,7 @@ impl<C: Fn() -> Stamp> Pace<C> {
         );
         let (model, look) = (&self.model, self.look);
         screen.draw(|frame| view::view(model, look, frame))?;
+        self.frames.took((self.clock)().moment - now);
         self.drawn = now;
         self.paid = self.paid.max(now) + FRAME;
         self.due = None;

@@ -67,6 +67,11 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
             configuration::read(model, &key, settings);
             vec![Cmd::Draw]
         }
+        // It is seen with the next frame, and is no reason for one.
+        Event::Own(own) => {
+            model.own = Some(own);
+            Vec::new()
+        }
         Event::Frame => {
             settle(model);
             let measured = measured::wanted(model);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use whaleware::lifecycle::Moment;
-use whaleware::protocol::FromAgent;
+use whaleware::protocol::{FromAgent, Resources};
 
 use crate::fleet::{
     Backed, ContainerKey, EngineEvent, EngineState, Input, Keeping, Listed, Route, Stamp,
@@ -69,6 +69,11 @@ pub(super) enum Told {
     Backups {
         host: String,
         found: Vec<(String, Backed)>,
+    },
+    Used {
+        host: String,
+        id: String,
+        used: Option<Resources>,
     },
     Reaching {
         host: String,
@@ -189,6 +194,10 @@ impl From<Input> for Told {
                     .map(|(id, backed)| (id.to_string(), backed))
                     .collect(),
             },
+            Input::Used { key, used } => {
+                let (host, id) = parts(&key);
+                Self::Used { host, id, used }
+            }
             Input::Reaching(key) => {
                 let (host, id) = parts(&key);
                 Self::Reaching { host, id }
@@ -240,6 +249,10 @@ impl From<Told> for Input {
                     .into_iter()
                     .map(|(id, backed)| (Arc::from(id), backed))
                     .collect(),
+            },
+            Told::Used { host, id, used } => Self::Used {
+                key: key(host, id),
+                used,
             },
             Told::Reaching { host, id } => Self::Reaching(key(host, id)),
             Told::Reached { host, id, route } => Self::Reached {

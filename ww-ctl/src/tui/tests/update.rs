@@ -2,7 +2,7 @@
 
 use crossterm::event::{MouseButton, MouseEventKind};
 use whaleware::lifecycle::State;
-use whaleware::protocol::{FromAgent, Hello};
+use whaleware::protocol::{FromAgent, Hello, Resources};
 
 use super::fixture::{
     self, at, becomes, empty, feed, fleet, key, listed, listing, names, point, press, reach,
@@ -1015,4 +1015,46 @@ fn the_mouse_chooses_rows_orders_and_tabs() {
     assert_eq!(press(&mut model, "m", 0), [Cmd::Mouse(false)]);
     assert_eq!(point(&mut model, left, (20, 4)), []);
     assert_eq!(press(&mut model, "m", 0), [Cmd::Mouse(true)]);
+}
+
+#[test]
+fn the_engine_counts_what_has_no_agent_while_its_row_is_seen() {
+    let mut model = fleet();
+    let none = [Cmd::Draw];
+    let only = |names: &[&str]| {
+        let keys = names.iter().map(|name| key(name)).collect();
+        [Cmd::Measure(keys), Cmd::Draw]
+    };
+    assert_eq!(frame(&mut model, 0), none, "it is hidden");
+    press(&mut model, "a", 10);
+    assert_eq!(frame(&mut model, 20), only(&["redis-cache"]));
+    assert_eq!(frame(&mut model, 30), none, "it is asked once");
+    let used = Resources {
+        at: at(40).wall,
+        cpu_usec: None,
+        cpu_percent: Some(12.0),
+        memory_bytes: Some(5 << 20),
+        memory_limit: None,
+        pids: None,
+        oom_kills: None,
+    };
+    let input = Input::Used {
+        key: key("redis-cache"),
+        used: Some(used.clone()),
+    };
+    feed(&mut model, input, 40);
+    let known = |model: &Model| {
+        let container = model.fleet.get(&key("redis-cache")).unwrap();
+        container.resources().cloned()
+    };
+    assert_eq!(known(&model), Some(used));
+    press(&mut model, "<enter>", 50);
+    assert_eq!(frame(&mut model, 60), only(&[]), "its row is not seen");
+    assert_eq!(known(&model), None, "a figure nobody keeps up to date");
+    press(&mut model, "<esc>", 70);
+    assert_eq!(frame(&mut model, 80), only(&["redis-cache"]));
+    press(&mut model, "z", 90);
+    assert_eq!(frame(&mut model, 100), only(&[]), "a picture stands still");
+    press(&mut model, "z/api<enter>", 110);
+    assert_eq!(frame(&mut model, 120), none);
 }

@@ -186,6 +186,7 @@ fn answered(model: &mut Model, keys: &str) {
             | Cmd::Roll(_)
             | Cmd::Shell(_)
             | Cmd::Copy(_)
+            | Cmd::Measure(_)
             | Cmd::Mouse(_)
             | Cmd::Suspend
             | Cmd::Quit => {

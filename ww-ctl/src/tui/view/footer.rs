@@ -8,7 +8,10 @@ use super::super::confirm::Challenge;
 use super::super::keymap::{Action, Context};
 use super::super::model::{Access, Mode, Model, Tone};
 use super::super::theme::{Look, Role};
-use super::text::{cut_line, span, width};
+use super::text::{bytes, cut_line, percent, span, width};
+
+/// From so many columns on there is room for what the dashboard costs.
+const OWN: usize = 80;
 
 /// Draws it.
 pub(super) fn draw(model: &Model, area: Rect, look: Look, frame: &mut Frame<'_>) {
@@ -53,13 +56,30 @@ pub(super) fn draw(model: &Model, area: Rect, look: Look, frame: &mut Frame<'_>)
             Line::from(vec![Span::raw(" "), span(&notice.text, role, look)])
         }
         (Mode::Normal | Mode::Help { .. } | Mode::Choosing { .. }, None) => {
-            keys(model, columns, look)
+            let own = own(model);
+            let taken = width(&own);
+            if columns >= OWN {
+                let x = area.right() - u16::try_from(taken).unwrap_or(0);
+                let line = Line::from(span(own, Role::Dim, look));
+                frame.buffer_mut().set_line(x, area.y, &line, area.width);
+                keys(model, columns - taken, look)
+            } else {
+                keys(model, columns, look)
+            }
         }
     };
     let line = cut_line(line, columns, look);
     frame
         .buffer_mut()
         .set_line(area.x, area.y, &line, area.width);
+}
+
+/// What the dashboard itself costs.
+fn own(model: &Model) -> String {
+    model.own.as_ref().map_or_else(String::new, |own| {
+        let (cpu, memory) = (percent(own.cpu_percent), bytes(own.memory));
+        format!(" top: {cpu} {memory} ")
+    })
 }
 
 /// The keys of the present context, as many as fit; help and leaving always do.

@@ -140,10 +140,9 @@ async fn refuse_all(mut asked: mpsc::Receiver<Errand>, told: mpsc::Sender<Answer
                 result: Err(reason),
             }),
             // A recording is read-only: nothing was asked.
-            Errand::Roll(_) => continue,
+            Errand::Roll(_) | Errand::Measure(_) => continue,
             Errand::ReadLogs(key) => Answer::Logs(key, Err(reason)),
             Errand::ReadConfiguration(key) => Answer::Configuration(key, Err(reason)),
-            Errand::Measure(_) => continue,
         };
         let _left = told.send(answer).await;
     }
@@ -274,7 +273,10 @@ async fn serve(
                 measures.only(keys);
                 continue;
             }
-            Errand::Act(_) | Errand::ReadLogs(_) | Errand::ReadConfiguration(_) => errand,
+            Errand::Act(_)
+            | Errand::Roll(_)
+            | Errand::ReadLogs(_)
+            | Errand::ReadConfiguration(_) => errand,
         };
         let (does, told) = (does.clone(), told.clone());
         acts.spawn(async move {

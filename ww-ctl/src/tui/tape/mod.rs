@@ -27,6 +27,7 @@ const VERSION: u32 = 1;
 const LONGEST: usize = 32 << 20;
 
 /// What becomes of the news of a dashboard, or where they come from.
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 #[derive(Debug)]
 pub(crate) enum Tape {
     /// They come from the fleet and are forgotten.

@@ -115,8 +115,9 @@ fn last(path: &Path) -> String {
 /// The columns that fit, with their widths.
 fn plan(model: &Model, columns: usize) -> Vec<(Column, usize)> {
     let shown = model.shown();
+    // Of all the dashboard is about, so that scrolling and filtering move nothing.
     let longest = |of: fn(&Container) -> &str| {
-        shown
+        model
             .containers()
             .map(|container| width(of(container)))
             .max()

@@ -1,5 +1,6 @@
 //! A fabricated fleet, keys pressed at it, and what is then seen.
 
+mod every;
 pub(super) mod fixture;
 mod keys;
 mod property;

@@ -31,8 +31,16 @@ fn look(tint: Tint, locale: &str) -> Look {
     Look::from_environment(tint, |name| (name == "LANG").then(|| locale.to_owned()))
 }
 
-fn colour() -> Look {
+pub(super) fn colour() -> Look {
     look(Tint::Sixteen, "C.UTF-8")
+}
+
+pub(super) fn monochrome() -> Look {
+    look(Tint::Monochrome, "C.UTF-8")
+}
+
+pub(super) fn ascii() -> Look {
+    look(Tint::Sixteen, "C")
 }
 
 pub(super) fn draw(model: &Model, look: Look) -> Buffer {
@@ -43,7 +51,7 @@ pub(super) fn draw(model: &Model, look: Look) -> Buffer {
 }
 
 /// The screen as text.
-fn text(buffer: &Buffer) -> String {
+pub(super) fn text(buffer: &Buffer) -> String {
     let mut text = String::new();
     for y in 0..buffer.area.height {
         let mut line = String::new();
@@ -63,7 +71,7 @@ fn text(buffer: &Buffer) -> String {
 }
 
 /// The screen as text with runs of one look below each line: `x..y colour modifiers`.
-fn styled(buffer: &Buffer) -> String {
+pub(super) fn styled(buffer: &Buffer) -> String {
     let mut out = String::new();
     for (y, line) in text(buffer).lines().enumerate() {
         let _ = writeln!(out, "{line}");
@@ -102,7 +110,7 @@ fn styled(buffer: &Buffer) -> String {
     out
 }
 
-fn sized(mut model: Model, size: (u16, u16)) -> Model {
+pub(super) fn sized(mut model: Model, size: (u16, u16)) -> Model {
     update(
         &mut model,
         Msg {
@@ -113,7 +121,7 @@ fn sized(mut model: Model, size: (u16, u16)) -> Model {
     model
 }
 
-fn snapshot(name: &str, content: &str) {
+pub(super) fn snapshot(name: &str, content: &str) {
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "snapshots" }, {
         insta::assert_snapshot!(name, content);
     });
@@ -172,7 +180,7 @@ fn where_there_is_only_ascii_nothing_else_is_printed() {
 }
 
 /// Presses keys, and answers what is asked for thereby.
-fn answered(model: &mut Model, keys: &str) {
+pub(super) fn answered(model: &mut Model, keys: &str) {
     for command in press(model, keys, 0) {
         let event = match command {
             Cmd::ReadLogs(key) => {

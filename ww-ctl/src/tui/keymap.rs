@@ -777,6 +777,14 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_names_every_action() {
+        let told = include_str!("../../../docs/dashboard.md");
+        for name in names() {
+            assert!(told.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+
+    #[test]
     fn keys_are_read_as_people_write_them() {
         for (text, key) in [
             ("R", Key::Char('R')),

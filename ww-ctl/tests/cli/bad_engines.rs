@@ -218,7 +218,7 @@ fn an_event_without_an_end_is_given_up() {
     });
     let mut events = Running::start(command(&[&bad]).arg("events"));
     let said = events.says();
-    assert!(said.contains("an event has no end"), "{said}");
+    assert!(said.contains("a line of its answer has no end"), "{said}");
 }
 
 /// It has no containers, so that all that is asked before its events is answered; these end where they begin.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
@@ -39,6 +40,7 @@ const SETTINGS: u64 = 256 << 10;
 const LAST: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(context: &Context, arguments: &Top) -> Result<Exit, Failure> {
+    open_more();
     let mut settings = settings()?;
     settings.mouse &= !arguments.no_mouse;
     let tint = if context.output.has_colour() {
@@ -213,6 +215,17 @@ fn how(ended: Result<Ended, TuiError>) -> Result<Exit, Failure> {
         )
         .hint("`ww-ctl ls` prints the fleet without taking the terminal over")),
     }
+}
+
+/// Every agent is a connection; as many as the system allows may be open.
+fn open_more() {
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    // With fewer some agents are told as not reached, and why.
+    let _better = setrlimit(Resource::Nofile, most);
 }
 
 /// What the user has chosen; as usual where nothing is.

@@ -1,6 +1,7 @@
 //! The model itself: hosts, containers, and what each input changes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -76,6 +77,8 @@ pub(crate) enum Change {
 pub(crate) struct Fleet {
     hosts: BTreeMap<HostName, Host>,
     containers: BTreeMap<ContainerKey, Container>,
+    /// Stands for which containers there are and what they are called.
+    names: u64,
 }
 
 impl Fleet {
@@ -95,6 +98,7 @@ impl Fleet {
         Self {
             hosts,
             containers: BTreeMap::new(),
+            names: 0,
         }
     }
 
@@ -111,6 +115,12 @@ impl Fleet {
     /// Every container, by host and id.
     pub(crate) fn containers(&self) -> impl Iterator<Item = &Container> {
         self.containers.values()
+    }
+
+    /// Stands for which containers there are and what they are called: with the same number their
+    /// order by name is the same.
+    pub(crate) const fn names(&self) -> u64 {
+        self.names
     }
 
     /// One container.
@@ -208,6 +218,7 @@ impl Fleet {
             .collect();
         for key in gone {
             if let Some(container) = self.containers.remove(&key) {
+                self.names ^= name(&key, &container.name);
                 changes.push(Change::Gone(Box::new(container)));
             }
         }
@@ -229,6 +240,7 @@ impl Fleet {
         let since = since(&listed, skew, now);
         let Some(container) = self.containers.get_mut(&key) else {
             let container = Container::new(key.clone(), listed, since);
+            self.names ^= name(&key, &container.name);
             self.containers.insert(key.clone(), container);
             changes.push(Change::Appeared(key));
             return;
@@ -238,7 +250,11 @@ impl Fleet {
             && container.started.is_some()
             && listed.started != container.started;
         let before = container.engine;
+        let called = std::mem::take(&mut container.name);
         container.describe(listed);
+        if container.name != called {
+            self.names ^= name(&key, &called) ^ name(&key, &container.name);
+        }
         if restarted || before.is_running() != engine.is_running() {
             container.engine = engine;
             container.engine_since = since;
@@ -265,6 +281,7 @@ impl Fleet {
             EngineEvent::Known(listed) => self.known(key, *listed, now, &mut changes),
             EngineEvent::Removed => {
                 if let Some(container) = self.containers.remove(&key) {
+                    self.names ^= name(&key, &container.name);
                     changes.push(Change::Gone(Box::new(container)));
                 }
             }
@@ -274,7 +291,9 @@ impl Fleet {
             | EngineEvent::Unpaused
             | EngineEvent::Renamed(_) => {
                 if let Some(container) = self.containers.get_mut(&key) {
+                    self.names ^= name(&key, &container.name);
                     changes.push(happened(container, event, now));
+                    self.names ^= name(&key, &container.name);
                 }
             }
         }
@@ -379,6 +398,13 @@ impl Fleet {
         };
         vec![change]
     }
+}
+
+/// A number for a container and its name.
+fn name(key: &ContainerKey, name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (key, name).hash(&mut hasher);
+    hasher.finish()
 }
 
 fn happened(container: &mut Container, event: EngineEvent, now: Stamp) -> Change {

@@ -15,7 +15,7 @@ use super::lanes::{Body, Lane, Zoom};
 use super::logs::Logs;
 use super::operation::Operation;
 use super::own::Own;
-use super::sort::{Direction, SortKey};
+use super::sort::{Direction, SortKey, by_name};
 use crate::fleet::{Container, ContainerKey, Fleet, HostName, Severity, Stamp};
 use crate::selection::Selection;
 
@@ -282,6 +282,8 @@ pub(crate) struct Model {
     pub keeping: Keeping,
     /// The rows, in order.
     rows: Vec<ContainerKey>,
+    /// The containers by name, as places in the fleet, and of which fleet.
+    by_name: (u64, Vec<usize>),
     cursor: Cursor,
     /// How many rows are scrolled away above.
     offset: usize,
@@ -328,6 +330,7 @@ impl Model {
             feed: FeedStatus::Open,
             keeping: Keeping::Not,
             rows: Vec::new(),
+            by_name: (0, Vec::new()),
             cursor: Cursor::First,
             offset: 0,
         }
@@ -485,21 +488,39 @@ impl Model {
         self.scroll(usize::from(height));
     }
 
+    /// Names change seldom and take longest to compare: their order is kept, and what is sorted by
+    /// is sorted beyond it.
     fn order(&mut self) {
         let at = self.clock();
-        let mut containers: Vec<_> = self
-            .containers()
-            .filter(|container| self.in_scope(container) && self.filter.matches(container))
+        let fleet = match &self.flow {
+            Flow::Live => &self.fleet,
+            Flow::Frozen(still) => &still.fleet,
+        };
+        let all: Vec<&Container> = fleet.containers().collect();
+        if self.by_name.0 != fleet.names() || self.by_name.1.len() != all.len() {
+            let mut places: Vec<usize> = (0..all.len()).collect();
+            places.sort_by(|&a, &b| by_name(&all[a].name, &all[b].name));
+            self.by_name = (fleet.names(), places);
+        }
+        let places = self.by_name.1.iter();
+        let mut rows: Vec<(Severity, &Container)> = places
+            .filter_map(|&place| all.get(place))
+            .filter(|one| self.selection.accepts(one) && self.in_scope(one))
+            .filter(|one| self.filter.matches(one))
+            .map(|&one| (one.severity(), one))
             .collect();
-        containers.sort_by(|a, b| {
-            self.direction
-                .apply(self.sort.compare(a, b, at))
-                .then_with(|| a.key.cmp(&b.key))
+        if self.direction == Direction::Reversed {
+            rows.reverse();
+        }
+        rows.sort_by(|(worse, a), (better, b)| {
+            let ordering = if self.sort == SortKey::Severity {
+                worse.cmp(better)
+            } else {
+                self.sort.compare(a, b, at)
+            };
+            self.direction.apply(ordering)
         });
-        self.rows = containers
-            .into_iter()
-            .map(|container| container.key.clone())
-            .collect();
+        self.rows = rows.into_iter().map(|(_, one)| one.key.clone()).collect();
     }
 
     /// The cursor stays on its container; where that is gone, on its place.

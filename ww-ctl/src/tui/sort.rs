@@ -92,9 +92,9 @@ impl SortKey {
         Cow::Borrowed(name)
     }
 
-    /// How two containers stand to each other.
+    /// How two containers stand to each other; the name decides between equals.
     pub(crate) fn compare(&self, a: &Container, b: &Container, now: Stamp) -> Ordering {
-        let first = match self {
+        match self {
             Self::Severity => a.severity().cmp(&b.severity()),
             Self::Name => Ordering::Equal,
             Self::Age => a.age(now.moment).cmp(&b.age(now.moment)),
@@ -105,8 +105,7 @@ impl SortKey {
             Self::Image => a.image.cmp(&b.image),
             Self::Host => a.key.host.cmp(&b.key.host),
             Self::Value(path) => largest_first(value(a, path), value(b, path)),
-        };
-        first.then_with(|| natural(&a.name, &b.name))
+        }
     }
 }
 
@@ -139,7 +138,7 @@ impl Direction {
 }
 
 /// As people count: `web-2` before `web-10`.
-fn natural(a: &str, b: &str) -> Ordering {
+pub(super) fn by_name(a: &str, b: &str) -> Ordering {
     let (mut rest_a, mut rest_b) = (a, b);
     while let (Some(first_a), Some(first_b)) = (rest_a.chars().next(), rest_b.chars().next()) {
         let (number_a, after_a) = number(rest_a);
@@ -210,14 +209,14 @@ fn memory(container: &Container) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::natural;
+    use super::by_name;
 
     #[test]
     fn names_are_sorted_as_people_count() {
         let mut names = [
             "web-10", "web-2", "db", "web-2a", "web", "web-02", "10", "9", "é", "0",
         ];
-        names.sort_by(|a, b| natural(a, b));
+        names.sort_by(|a, b| by_name(a, b));
         assert_eq!(
             names,
             [

@@ -12,6 +12,10 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// How many columns a text takes.
 pub(super) fn width(text: &str) -> usize {
+    // Nearly everything is plain, and this is asked of every container.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.len();
+    }
     text.graphemes(true).map(UnicodeWidthStr::width).sum()
 }
 

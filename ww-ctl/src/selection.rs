@@ -553,7 +553,7 @@ mod tests {
         ] {
             let listing = Input::Listing {
                 host: Arc::from(host),
-                clock: now.wall,
+                skew: jiff::SignedDuration::ZERO,
                 containers,
             };
             fleet.apply(listing, now);

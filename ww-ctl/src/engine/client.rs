@@ -129,6 +129,11 @@ impl Engine {
         self.time_at(self.inner.clock.now())
     }
 
+    /// How far its clock is ahead of ours, as it was when this was connected.
+    pub(crate) fn skew(&self) -> SignedDuration {
+        self.inner.skew
+    }
+
     /// What its clock showed at this time of ours, as far as can be told.
     pub(crate) fn time_at(&self, at: Stamp) -> Timestamp {
         at.wall.checked_add(self.inner.skew).unwrap_or(at.wall)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use whaleware::lifecycle::Moment;
 use whaleware::protocol::{FromAgent, Resources};
@@ -96,8 +96,9 @@ pub(crate) enum Input {
     Listing {
         /// The host.
         host: HostName,
-        /// The host's own clock when it answered.
-        clock: Timestamp,
+        /// How far its clock was ahead of this program's when it was asked: what waits to be taken in
+        /// must not change it.
+        skew: SignedDuration,
         /// All its containers that are in scope.
         containers: Vec<Listed>,
     },

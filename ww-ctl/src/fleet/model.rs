@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use whaleware::lifecycle::{Moment, State};
 use whaleware::protocol::{
     FromAgent, HealthReport, Note, Resources, ServiceReport, Stopping, TransitionReport,
@@ -158,9 +158,9 @@ impl Fleet {
         match input {
             Input::Listing {
                 host,
-                clock,
+                skew,
                 containers,
-            } => self.listing(&host, clock, containers, now),
+            } => self.listing(&host, skew, containers, now),
             Input::Engine { key, event } => self.engine(key, event, now),
             Input::HostLost {
                 host,
@@ -194,7 +194,7 @@ impl Fleet {
     fn listing(
         &mut self,
         host: &HostName,
-        clock: Timestamp,
+        skew: SignedDuration,
         containers: Vec<Listed>,
         now: Stamp,
     ) -> Vec<Change> {
@@ -204,7 +204,7 @@ impl Fleet {
             status: HostStatus::Reaching,
             skew: SignedDuration::ZERO,
         });
-        known.skew = clock.duration_since(now.wall);
+        known.skew = skew;
         if known.status != HostStatus::Live {
             known.status = HostStatus::Live;
             changes.push(Change::HostLive(host.clone()));

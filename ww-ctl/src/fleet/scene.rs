@@ -55,7 +55,7 @@ pub(crate) const EXITED: EngineState = EngineState::Exited {
 pub(crate) fn listing(containers: Vec<Listed>) -> Input {
     Input::Listing {
         host: Arc::from(HOST),
-        clock: wall(),
+        skew: SignedDuration::ZERO,
         containers,
     }
 }

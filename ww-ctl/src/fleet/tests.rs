@@ -127,7 +127,7 @@ fn what_a_listing_does_not_have_is_gone_on_that_host_only() {
     };
     let far = Input::Listing {
         host: Arc::from("ops2"),
-        clock: wall(),
+        skew: SignedDuration::ZERO,
         containers: vec![listed("z", EngineState::Running)],
     };
     fleet.apply(far, at(5));
@@ -184,12 +184,32 @@ fn a_host_whose_clock_is_ahead_does_not_make_things_younger() {
     stopped.finished = Some(wall() + ahead - SignedDuration::from_secs(30));
     let told = Input::Listing {
         host: Arc::from(HOST),
-        clock: wall() + ahead,
+        skew: ahead,
         containers: vec![stopped],
     };
     fleet.apply(told, at(0));
     assert_eq!(one(&fleet).age(at(0).moment), Duration::from_secs(30));
     assert_eq!(fleet.host(HOST).unwrap().skew, ahead);
+}
+
+#[test]
+fn a_listing_that_waited_to_be_taken_in_tells_the_same_clock() {
+    let ahead = SignedDuration::from_millis(2500);
+    for waited in [0, 7, 90_000] {
+        let mut fleet = Fleet::new([Arc::from(HOST)]);
+        let mut running = listed("a", EngineState::Running);
+        running.started = Some(wall() + ahead - SignedDuration::from_secs(30));
+        let told = Input::Listing {
+            host: Arc::from(HOST),
+            skew: ahead,
+            containers: vec![running],
+        };
+        fleet.apply(told, at(waited));
+        assert_eq!(fleet.host(HOST).unwrap().skew, ahead, "{waited} ms");
+        let age = one(&fleet).age(at(waited).moment);
+        let waited = Duration::from_millis(waited);
+        assert_eq!(age, Duration::from_secs(30) + waited);
+    }
 }
 
 #[test]

@@ -329,7 +329,7 @@ async fn relist(
     let search = searching(watch, memory, &listed);
     let listing = Input::Listing {
         host: watch.target.name.clone(),
-        clock: engine.time(),
+        skew: engine.skew(),
         containers: listed,
     };
     send(watch, listing).await?;

@@ -130,7 +130,7 @@ pub(crate) async fn list_named(
         let at = clock.now();
         let listing = Input::Listing {
             host: target.name.clone(),
-            clock: engine.time_at(at),
+            skew: engine.skew(),
             containers,
         };
         Ok(vec![(at, listing)])
@@ -234,7 +234,7 @@ async fn listing(
         .collect();
     let listing = Input::Listing {
         host: target.name.clone(),
-        clock: engine.time_at(at),
+        skew: engine.skew(),
         containers,
     };
     Ok(((at, listing), keys))

@@ -53,6 +53,7 @@ pub(super) struct Line {
 pub(super) enum Told {
     Listing {
         host: String,
+        /// What its clock showed at the time of the line.
         clock: Timestamp,
         containers: Vec<Seen>,
     },
@@ -161,16 +162,32 @@ fn parts(key: &ContainerKey) -> (String, String) {
     (key.host.to_string(), key.id.to_string())
 }
 
-impl From<Input> for Told {
-    fn from(input: Input) -> Self {
+impl Line {
+    /// What was heard at a time.
+    pub(super) fn new(at: Stamp, input: Input) -> Self {
+        Self {
+            at: at.into(),
+            told: Told::new(at.wall, input),
+        }
+    }
+
+    /// What was heard, and when.
+    pub(super) fn heard(self) -> (Stamp, Input) {
+        let at = Stamp::from(self.at);
+        (at, self.told.input(at.wall))
+    }
+}
+
+impl Told {
+    fn new(at: Timestamp, input: Input) -> Self {
         match input {
             Input::Listing {
                 host,
-                clock,
+                skew,
                 containers,
             } => Self::Listing {
                 host: host.to_string(),
-                clock,
+                clock: at.saturating_add(skew).unwrap_or(at),
                 containers: containers.into_iter().map(Seen::from).collect(),
             },
             Input::Engine { key, event } => {
@@ -216,54 +233,52 @@ impl From<Input> for Told {
             }
         }
     }
-}
 
-impl From<Told> for Input {
-    fn from(told: Told) -> Self {
-        match told {
-            Told::Listing {
+    fn input(self, at: Timestamp) -> Input {
+        match self {
+            Self::Listing {
                 host,
                 clock,
                 containers,
-            } => Self::Listing {
+            } => Input::Listing {
                 host: Arc::from(host),
-                clock,
+                skew: clock.duration_since(at),
                 containers: containers.into_iter().map(Listed::from).collect(),
             },
-            Told::Engine { host, id, event } => Self::Engine {
+            Self::Engine { host, id, event } => Input::Engine {
                 key: key(host, id),
                 event: event.into(),
             },
-            Told::HostLost {
+            Self::HostLost {
                 host,
                 since,
                 reason,
-            } => Self::HostLost {
+            } => Input::HostLost {
                 host: Arc::from(host),
                 since: since.map(moment),
                 reason,
             },
-            Told::Backups { host, found } => Self::Backups {
+            Self::Backups { host, found } => Input::Backups {
                 host: Arc::from(host),
                 found: found
                     .into_iter()
                     .map(|(id, backed)| (Arc::from(id), backed))
                     .collect(),
             },
-            Told::Used { host, id, used } => Self::Used {
+            Self::Used { host, id, used } => Input::Used {
                 key: key(host, id),
                 used,
             },
-            Told::Reaching { host, id } => Self::Reaching(key(host, id)),
-            Told::Reached { host, id, route } => Self::Reached {
+            Self::Reaching { host, id } => Input::Reaching(key(host, id)),
+            Self::Reached { host, id, route } => Input::Reached {
                 key: key(host, id),
                 route,
             },
-            Told::Frame { host, id, frame } => Self::Frame {
+            Self::Frame { host, id, frame } => Input::Frame {
                 key: key(host, id),
                 frame,
             },
-            Told::AgentLost { host, id, reason } => Self::AgentLost {
+            Self::AgentLost { host, id, reason } => Input::AgentLost {
                 key: key(host, id),
                 reason,
             },

@@ -115,11 +115,7 @@ fn write(file: File, waiting: &Receiver<(Stamp, Input)>) -> io::Result<()> {
     while let Ok(first) = waiting.recv() {
         let mut next = Some(first);
         while let Some((at, input)) = next {
-            let line = Line {
-                at: at.into(),
-                told: input.into(),
-            };
-            let mut line = serde_json::to_vec(&line)?;
+            let mut line = serde_json::to_vec(&Line::new(at, input))?;
             if line.len() >= LONGEST {
                 let text = format!("a line would be longer than {} MiB", LONGEST >> 20);
                 return Err(io::Error::other(text));

@@ -216,14 +216,14 @@ impl Replay {
             return Ok(None);
         };
         let line: Line = parse(&text, self.line)?;
-        let at = Stamp::from(line.at);
+        let (at, input) = line.heard();
         if at.moment < self.last.moment {
             return Err(ReplayError::Damaged {
                 line: self.line,
                 reason: "it is of a time before the line above it".into(),
             });
         }
-        Ok(Some((at, line.told.into())))
+        Ok(Some((at, input)))
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde_json::json;
 use whaleware::lifecycle::{Moment, State};
 use whaleware::protocol::{
@@ -203,6 +204,30 @@ fn what_is_recorded_gives_the_same_pictures_again() {
     insta::assert_snapshot!("end", picture(replayed, story.last().unwrap().0));
     let again = Recorder::create(&path, &[], at(0)).unwrap_err();
     assert_eq!(again.kind(), std::io::ErrorKind::AlreadyExists);
+}
+
+#[test]
+fn how_far_a_clock_was_ahead_is_told_to_the_nanosecond() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("f.jsonl");
+    let ahead = [-3_600_000_000_001, 0, 1, 2_500_000_007];
+    let story = ahead.map(|nanos| {
+        let listing = Input::Listing {
+            host: HOST.into(),
+            skew: SignedDuration::from_nanos(nanos),
+            containers: Vec::new(),
+        };
+        (at(20), listing)
+    });
+    record(&path, &story);
+    let told = all(Replay::open(&path, Speed::default()).unwrap()).unwrap();
+    let skews = told.into_iter().map(|(_, input)| {
+        let Input::Listing { skew, .. } = input else {
+            panic!("{input:?} is no listing");
+        };
+        skew.as_nanos()
+    });
+    assert_eq!(skews.collect::<Vec<_>>(), ahead.map(i128::from));
 }
 
 /// `INSTA_UPDATE=always` writes it anew, as it does snapshots.

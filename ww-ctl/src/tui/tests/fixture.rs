@@ -448,7 +448,7 @@ pub(in crate::tui) fn empty(size: (u16, u16)) -> Model {
 pub(in crate::tui) fn listing(containers: Vec<Listed>) -> Input {
     Input::Listing {
         host: "local".into(),
-        clock: wall(0),
+        skew: SignedDuration::ZERO,
         containers,
     }
 }

@@ -178,6 +178,67 @@ fn what_is_recorded_is_seen_again_without_an_engine() {
         .says(&["line 1", "no recording"]);
 }
 
+#[test]
+fn one_goes_through_a_recording_and_what_is_wrong_with_it_is_told() {
+    let lab = Lab::new("replaying");
+    let kept = include_str!("../../examples/incident.jsonl");
+    let directory = lab.directory("recordings");
+    // Killed while it wrote the last line, which is of second 40.
+    let cut = directory.join("cut.jsonl");
+    std::fs::write(&cut, &kept[..kept.len() - 5]).unwrap();
+    let ctl = ww_ctl_path().display().to_string();
+    let replay = |path: &std::path::Path, more: &str| {
+        let path = path.display();
+        let shell = format!("{ctl} -H unix:///nowhere top --replay {path} {more}; echo left $?");
+        Terminal::new(&shell, 45, 160)
+    };
+    let mut terminal = replay(&cut, "");
+    terminal.shows("the recording", |screen| {
+        screen.contains(" REPLAY ") && screen.contains("/00:39 ") && screen.contains("api-1")
+    });
+    terminal.keys("p");
+    terminal.shows("a pause", |screen| screen.contains("/00:39 paused"));
+    terminal.keys("]]]]");
+    terminal.shows("its end", |screen| {
+        screen.contains("00:39/00:39 its end") && screen.contains("the last line is incomplete")
+    });
+    // Back to before the end of one that is seen to run then, and on by one event after the other.
+    let dead = |screen: &str| {
+        let mut rows = screen.lines().filter(|line| line.contains("search"));
+        rows.any(|line| line.contains("DOCKERDOWN") || line.contains("out of memory"))
+    };
+    terminal.keys("[");
+    terminal.shows("ten seconds before", |screen| {
+        screen.contains("00:29/00:39 paused") && !dead(screen)
+    });
+    // The next one is of just that second.
+    terminal.keys("..");
+    terminal.shows("the next event", |screen| {
+        screen.contains("00:30/00:39 paused") && !dead(screen)
+    });
+    terminal.keys(".");
+    terminal.shows("the end of one", |screen| {
+        screen.contains("00:30/00:39 paused") && dead(screen)
+    });
+    terminal.keys("}}}p");
+    terminal.shows("the end again", |screen| screen.contains("its end"));
+    terminal.keys("q");
+    terminal.shows("the shell", |screen| screen.contains("left 0"));
+    // What is damaged is told for as long as one looks at it.
+    let damaged = directory.join("damaged.jsonl");
+    let lines: Vec<&str> = kept.lines().collect();
+    let text = [&lines[..40], &["{}"], &lines[41..]].concat().join("\n");
+    std::fs::write(&damaged, text + "\n").unwrap();
+    let mut terminal = replay(&damaged, "--speed 1000");
+    terminal.shows("the damage", |screen| {
+        screen.contains("line 41 is damaged") && screen.contains("line 41: it cannot be understood")
+    });
+    terminal.keys(&format!("{}[", "{".repeat(10)));
+    terminal.shows("the damage, at another place", |screen| {
+        screen.contains("line 41 is damaged") && !screen.contains("line 41: it cannot")
+    });
+}
+
 fn ww_ctl_shell(line: &str) -> Command {
     let mut command = Command::new("sh");
     command

@@ -11,7 +11,7 @@ use crate::engine::{Scope, chain};
 use crate::environment;
 use crate::exit::{Exit, Failure};
 use crate::fleet::{Input, Stamp};
-use crate::tui::{FeedStatus, Plain, Recorder, Replay, Start};
+use crate::tui::{End, FeedStatus, Plain, Recorder, Replay, Start};
 use crate::watch::Feed;
 
 /// As wide as that where nobody says.
@@ -54,7 +54,11 @@ pub(super) fn last(context: &Context, start: Start, mut replay: Replay) -> Resul
             Err(error) => break Err(error),
         }
     };
-    plain.replayed();
+    let telling = replay.telling();
+    if telling.end == Some(End::Cut) {
+        context.output.warn("the last line is incomplete: left out");
+    }
+    plain.replayed(telling);
     // As far as it goes it is shown, whatever is wrong with the rest.
     context.output.data(&plain.draw(replay.last()))?;
     told.map_err(|error| Failure::new(Exit::Failed, chain(&error)))

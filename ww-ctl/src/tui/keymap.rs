@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::model::{Focus, Mode, Model, Tab};
+use super::tape::Wind;
 
 /// What a key can mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +96,8 @@ pub(crate) enum Action {
     Farther,
     /// Listen to the mouse, or leave it to the terminal.
     Mouse,
+    /// Go through a recording.
+    Wind(Wind),
     /// Explain the keys.
     Help,
     /// Suspend.
@@ -155,6 +158,12 @@ impl Action {
             Self::Nearer => "lanes-nearer",
             Self::Farther => "lanes-farther",
             Self::Mouse => "mouse",
+            Self::Wind(Wind::Pause) => "replay-pause",
+            Self::Wind(Wind::Step) => "replay-step",
+            Self::Wind(Wind::Forward) => "replay-forward",
+            Self::Wind(Wind::Back) => "replay-back",
+            Self::Wind(Wind::Faster) => "replay-faster",
+            Self::Wind(Wind::Slower) => "replay-slower",
             Self::Help => "help",
             Self::Suspend => "suspend",
             Self::Quit => "quit",
@@ -638,6 +647,48 @@ static KEYMAP: &[Binding] = &[
         Action::Mouse,
         "listen to the mouse, or leave it to the terminal, for selecting text",
         "",
+    ),
+    bind(
+        &[Char('p')],
+        LOOKING,
+        Action::Wind(Wind::Pause),
+        "of a recording: pause, and go on",
+        "pause",
+    ),
+    bind(
+        &[Char('.')],
+        LOOKING,
+        Action::Wind(Wind::Step),
+        "of a recording: one event further, and pause",
+        "step",
+    ),
+    bind(
+        &[Char(']')],
+        LOOKING,
+        Action::Wind(Wind::Forward),
+        "of a recording: ten seconds on",
+        "+10s",
+    ),
+    bind(
+        &[Char('[')],
+        LOOKING,
+        Action::Wind(Wind::Back),
+        "of a recording: ten seconds back",
+        "-10s",
+    ),
+    bind(
+        &[Char('}')],
+        LOOKING,
+        Action::Wind(Wind::Faster),
+        "of a recording: twice as fast",
+        "x2",
+    ),
+    bind(
+        &[Char('{')],
+        LOOKING,
+        Action::Wind(Wind::Slower),
+        "of a recording: half as fast",
+        "/2",
     ),
     bind(&[Char('?')], EVERYWHERE, Action::Help, "this help", "help"),
     bind(

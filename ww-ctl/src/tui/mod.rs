@@ -37,6 +37,7 @@ mod theme;
 mod update;
 mod value;
 mod view;
+mod winding;
 
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,6 @@ pub(crate) use plain::Plain;
 pub(crate) use runtime::{Ended, Feed, Start, TuiError, run};
 pub(crate) use settings::Settings;
 pub(crate) use shell::Shell;
-pub(crate) use tape::{Recorder, Replay, ReplayError, Speed, Tape};
+pub(crate) use tape::{End, Recorder, Replay, ReplayError, Speed, Tape};
 pub(crate) use term::is_terminal;
 pub(crate) use theme::{Look, Tint};

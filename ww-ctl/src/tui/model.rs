@@ -16,6 +16,7 @@ use super::logs::Logs;
 use super::operation::Operation;
 use super::own::Own;
 use super::sort::{Direction, SortKey, by_name};
+use super::tape::Telling;
 use crate::fleet::{Container, ContainerKey, Fleet, HostName, Severity, Stamp};
 use crate::selection::Selection;
 
@@ -183,7 +184,7 @@ pub(crate) enum FeedStatus {
 }
 
 /// Whether what happens is kept, or was.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Keeping {
     /// It is not.
     Not,
@@ -191,8 +192,8 @@ pub(crate) enum Keeping {
     Recorded,
     /// It is not any more, which it should be.
     Stopped,
-    /// It was kept, and is told again at this speed.
-    Replayed(String),
+    /// It was kept, and is told again like this.
+    Replayed(Telling),
 }
 
 /// A message in the footer.
@@ -457,10 +458,15 @@ impl Model {
 
     /// Puts a message into the footer.
     pub(crate) fn say(&mut self, tone: Tone, text: impl Into<String>) {
+        // As long for who reads it, however fast the time goes that is shown.
+        let stays = match &self.keeping {
+            Keeping::Replayed(telling) => telling.speed.stretched(NOTICE),
+            Keeping::Not | Keeping::Recorded | Keeping::Stopped => NOTICE,
+        };
         self.notice = Some(Notice {
             text: text.into(),
             tone,
-            until: self.now.moment + NOTICE,
+            until: self.now.moment + stays,
         });
     }
 

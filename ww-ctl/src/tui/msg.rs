@@ -2,6 +2,7 @@
 
 use super::configuration::Setting;
 use super::own::Own;
+use super::tape::{Telling, Wind};
 use crate::fleet::{Container, ContainerKey, Input, Stamp};
 use crossterm::event::{KeyEvent, MouseEvent};
 use whaleware::protocol::Resources;
@@ -40,8 +41,10 @@ pub(crate) enum Event {
     Frame,
     /// The feed has ended; nothing new will come.
     FeedEnded,
-    /// A recording is told to its end, or to where it is damaged; what is wrong there.
-    Told(Option<String>),
+    /// A recording is told otherwise, or to its end.
+    Telling(Telling),
+    /// It is told from its beginning again.
+    Rewound,
     /// What happens is not recorded any more; why.
     NotRecorded(String),
 }
@@ -69,6 +72,8 @@ pub(crate) enum Cmd {
     Measure(Vec<ContainerKey>),
     /// Listen to the mouse, or leave it to the terminal.
     Mouse(bool),
+    /// Go through the recording.
+    Wind(Wind),
     /// Give the terminal back and stop until continued.
     Suspend,
     /// Leave.

@@ -5,12 +5,13 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use unicode_width::UnicodeWidthStr;
 
-use super::model::{FeedStatus, Focus, Keeping, Model, Tab};
+use super::model::{FeedStatus, Focus, Model, Tab};
 use super::msg::{Event, Msg};
 use super::runtime::Start;
+use super::tape::Telling;
 use super::theme::Look;
 use super::update::update;
-use super::view;
+use super::{view, winding};
 use crate::fleet::{Fleet, HostName, Input, Link, Stamp};
 
 /// Above the rows: hosts and counts, the filter, the headings.
@@ -64,9 +65,8 @@ impl Plain {
     }
 
     /// It is how a recording ends.
-    pub(crate) fn replayed(&mut self) {
-        self.model.keeping = Keeping::Replayed(String::new());
-        self.model.feed = FeedStatus::Told;
+    pub(crate) fn replayed(&mut self, telling: Telling) {
+        winding::told(&mut self.model, telling);
     }
 
     /// Whether every host has answered, or does not, and so have its agents.

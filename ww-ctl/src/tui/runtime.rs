@@ -14,12 +14,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 use whaleware::lifecycle::Moment;
 
-use super::model::{Access, FeedStatus, Model, Scope, Tone};
+use super::model::{Access, FeedStatus, Keeping, Model, Scope, Tone};
 use super::msg::{Answer, Cmd, Errand, Event, Msg, Reply, Request, Verb};
 use super::own::{Frames, Meter};
 use super::settings::Settings;
 use super::shell::Shell;
-use super::tape::Tape;
+use super::tape::{Tape, Wind};
 use super::term::{self, Screen};
 use super::theme::Look;
 use super::update::update;
@@ -38,6 +38,8 @@ const BURST: Duration = Duration::from_millis(300);
 const TICK: Duration = Duration::from_secs(1);
 /// The most news taken in before keys are looked at again.
 const BATCH: usize = 256;
+/// The same where one goes far at once.
+const LEAP: usize = 10_000;
 
 /// Where news come from and requests go to.
 #[derive(Debug)]
@@ -146,7 +148,7 @@ pub(crate) async fn run(
     let mut pace = Pace::new(model, look, clock, tape, frames);
     pace.draw(&mut screen)?;
     if pace.tape.is_over() {
-        pace.news(Event::Told(None));
+        pace.tell_how();
     }
     let mut batch = Vec::with_capacity(BATCH);
     loop {
@@ -222,6 +224,7 @@ pub(crate) async fn run(
                     }
                 }
                 Cmd::Mouse(wanted) => screen.listen_to_mouse(wanted)?,
+                Cmd::Wind(wind) => pace.wind(wind),
                 Cmd::Suspend if can_be_continued() => {
                     suspend(&mut screen)?;
                     pace.draw(&mut screen)?;
@@ -282,7 +285,8 @@ impl<'a, C: Fn() -> Stamp> Pace<'a, C> {
             | Event::Own(_)
             | Event::Frame
             | Event::FeedEnded
-            | Event::Told(_)
+            | Event::Telling(_)
+            | Event::Rewound
             | Event::NotRecorded(_) => None,
         };
         let mut commands = update(&mut self.model, Msg { at, event });
@@ -301,6 +305,7 @@ impl<'a, C: Fn() -> Stamp> Pace<'a, C> {
             | Cmd::ReadConfiguration(_)
             | Cmd::Measure(_)
             | Cmd::Mouse(_)
+            | Cmd::Wind(_)
             | Cmd::Suspend
             | Cmd::Quit => None,
         });
@@ -348,24 +353,48 @@ impl<'a, C: Fn() -> Stamp> Pace<'a, C> {
         if self.frame_wait().is_some_and(|wait| wait.is_zero()) {
             return self.draw(screen);
         }
-        let mut commands = Vec::new();
-        for _ in 0..BATCH {
+        self.catch_up(BATCH);
+        Ok(Vec::new())
+    }
+
+    /// Takes in what a recording has to tell by now, so much at most. There is nothing to be done
+    /// about what has been.
+    fn catch_up(&mut self, most: usize) {
+        for _ in 0..most {
             let now = (self.clock)().moment;
-            let event = match self.tape.tell(now) {
+            match self.tape.tell(now) {
                 None => break,
                 Some(Ok((at, input))) => {
                     let event = Event::Input(Box::new(input));
-                    commands.extend(self.take_at(at, event, FRAME));
-                    if !self.tape.is_over() {
-                        continue;
-                    }
-                    Event::Told(None)
+                    self.take_at(at, event, FRAME);
                 }
-                Some(Err(error)) => Event::Told(Some(error.to_string())),
-            };
-            commands.extend(self.news(event));
+                // How it has ended says so.
+                Some(Err(_)) => {}
+            }
+            if self.tape.is_over() {
+                self.tell_how();
+            }
         }
-        Ok(commands)
+    }
+
+    /// Goes through a recording.
+    fn wind(&mut self, wind: Wind) {
+        let now = (self.clock)().moment;
+        match self.tape.wind(wind, now) {
+            Ok(false) => {}
+            Ok(true) => drop(self.news(Event::Rewound)),
+            Err(reason) => self.tell(Err(reason)),
+        }
+        // One goes from picture to picture, and does not see all those between.
+        self.catch_up(LEAP);
+        self.tell_how();
+    }
+
+    /// Says how a recording is told.
+    fn tell_how(&mut self) {
+        if let Keeping::Replayed(telling) = self.tape.keeping() {
+            self.news(Event::Telling(telling));
+        }
     }
 
     fn frame_wait(&self) -> Option<Duration> {

@@ -10,7 +10,7 @@ use super::keymap::{self, Action, Context};
 use super::lanes::{Body, Standing};
 use super::model::{FeedStatus, Flow, Focus, Keeping, Mode, Model, Scope, Still, Tab, Tone};
 use super::msg::{Cmd, Event, Msg, Reply, Verb};
-use super::{asking, configuration, logs, measured, pointer, value, view};
+use super::{asking, configuration, logs, measured, pointer, value, view, winding};
 use crate::fleet::{Change, ContainerKey, Input, Severity, clean};
 
 /// The longest filter that can be typed, in characters.
@@ -81,11 +81,12 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
             model.feed = FeedStatus::Ended(model.now.moment);
             vec![Cmd::Draw]
         }
-        Event::Told(reason) => {
-            model.feed = FeedStatus::Told;
-            if let Some(reason) = reason {
-                model.say(Tone::Wrong, format!("the recording ends here: {reason}"));
-            }
+        Event::Telling(telling) => {
+            winding::told(model, telling);
+            vec![Cmd::Draw]
+        }
+        Event::Rewound => {
+            winding::rewound(model);
             vec![Cmd::Draw]
         }
         Event::NotRecorded(reason) => {
@@ -349,6 +350,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
                 | Mode::Choosing { .. } => Mode::Help { scroll: 0 },
             };
         }
+        Action::Wind(how) => return winding::wind(model, how),
         Action::Suspend => return vec![Cmd::Suspend],
         Action::Quit => return vec![Cmd::Quit],
     }

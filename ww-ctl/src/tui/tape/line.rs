@@ -47,6 +47,12 @@ pub(super) struct Line {
     pub told: Told,
 }
 
+/// When a line was written, whatever it tells.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(super) struct Timed {
+    pub at: At,
+}
+
 /// Something that was told.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -26,6 +26,51 @@ const VERSION: u32 = 1;
 /// The longest line, in bytes: a host with 10,000 containers is listed on one of about ten millions.
 const LONGEST: usize = 32 << 20;
 
+/// How to go through a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wind {
+    /// Stop, or go on.
+    Pause,
+    /// Stop, and tell what is next.
+    Step,
+    /// Ten seconds on.
+    Forward,
+    /// Ten seconds back.
+    Back,
+    /// Twice as fast.
+    Faster,
+    /// Half as fast.
+    Slower,
+}
+
+/// How a recording is told.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Telling {
+    /// How fast.
+    pub speed: Speed,
+    /// Whether it waits.
+    pub paused: bool,
+    /// When it began, by its own clock.
+    pub first: Moment,
+    /// How long it is, where that is known.
+    pub length: Option<Duration>,
+    /// What is wrong with it, in a few words, once that was found.
+    pub harm: Option<String>,
+    /// How it ended; none while there is more.
+    pub end: Option<End>,
+}
+
+/// How a recording ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum End {
+    /// As it should.
+    Whole,
+    /// With a line that was not written to its end.
+    Cut,
+    /// Where it is damaged; how.
+    Harmed(String),
+}
+
 /// What becomes of the news of a dashboard, or where they come from.
 #[expect(clippy::large_enum_variant, reason = "there is one of it")]
 #[derive(Debug)]
@@ -56,7 +101,7 @@ impl Tape {
         match self {
             Self::None => Keeping::Not,
             Self::Record(_) => Keeping::Recorded,
-            Self::Replay(replay) => Keeping::Replayed(replay.speed().to_string()),
+            Self::Replay(replay) => Keeping::Replayed(replay.telling()),
         }
     }
 
@@ -72,7 +117,7 @@ impl Tape {
     pub(super) fn shortened(&self, time: Duration) -> Duration {
         match self {
             Self::None | Self::Record(_) => time,
-            Self::Replay(replay) => replay.speed().shortened(time),
+            Self::Replay(replay) => replay.shortened(time),
         }
     }
 
@@ -100,11 +145,22 @@ impl Tape {
         }
     }
 
+    /// Goes through it otherwise from now on; whether it is told from its beginning again.
+    ///
+    /// # Errors
+    /// Why it cannot be, in words.
+    pub(super) fn wind(&mut self, wind: Wind, now: Moment) -> Result<bool, String> {
+        match self {
+            Self::None | Self::Record(_) => Ok(false),
+            Self::Replay(replay) => replay.wind(wind, now),
+        }
+    }
+
     /// Whether it comes from a tape, and all of it was told.
     pub(super) fn is_over(&self) -> bool {
         match self {
             Self::None | Self::Record(_) => false,
-            Self::Replay(replay) => replay.wait(Moment::default()).is_none(),
+            Self::Replay(replay) => replay.is_over(),
         }
     }
 }

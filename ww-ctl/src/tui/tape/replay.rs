@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -11,12 +12,20 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use whaleware::lifecycle::Moment;
 
-use super::line::{Header, KIND, Line};
-use super::{LONGEST, VERSION};
+use super::line::{Header, KIND, Line, Timed};
+use super::{End, LONGEST, Telling, VERSION, Wind};
+use crate::engine::chain;
 use crate::fleet::{HostName, Input, Stamp, clean};
 
 /// The most characters of a host's name.
 const NAME: usize = 256;
+/// How far one goes forward or back at once.
+const LEAP: Duration = Duration::from_secs(10);
+/// What is looked at first for the last line.
+const TAIL: u64 = 64 << 10;
+
+/// How fast or slow a recording can be told.
+const SPEEDS: RangeInclusive<f64> = 0.01..=10_000.0;
 
 /// How much faster than it was.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,7 +42,7 @@ impl FromStr for Speed {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.trim_end_matches('x').parse() {
-            Ok(speed) if (0.01..=10_000.0).contains(&speed) => Ok(Self(speed)),
+            Ok(speed) if SPEEDS.contains(&speed) => Ok(Self(speed)),
             Ok(_) | Err(_) => Err("a speed is a number between 0.01 and 10000, such as 10".into()),
         }
     }
@@ -52,7 +61,14 @@ impl Speed {
         Duration::try_from_secs_f64(time.as_secs_f64() / self.0).unwrap_or(Duration::MAX)
     }
 
-    fn stretched(self, time: Duration) -> Duration {
+    /// So much faster; none where that is more than there is, or less.
+    fn times(self, factor: f64) -> Option<Self> {
+        let speed = self.0 * factor;
+        SPEEDS.contains(&speed).then_some(Self(speed))
+    }
+
+    /// How much is told in so long.
+    pub(in crate::tui) fn stretched(self, time: Duration) -> Duration {
         Duration::try_from_secs_f64(time.as_secs_f64() * self.0).unwrap_or(Duration::MAX)
     }
 }
@@ -84,15 +100,41 @@ pub(crate) enum ReplayError {
     },
 }
 
+impl ReplayError {
+    /// The same in a few words, for where there is no room for more.
+    fn word(&self) -> String {
+        match self {
+            Self::Damaged { line, .. } => format!("line {line} is damaged"),
+            Self::Unreadable(_) | Self::Foreign | Self::Newer { .. } => "it cannot be read".into(),
+        }
+    }
+}
+
+/// What a recording is read from. One cannot go back in all of it, as in a pipe.
+pub(super) trait Source: BufRead + Seek {}
+
+impl<File: BufRead + Seek> Source for File {}
+
 /// A recording that is being told.
 pub(crate) struct Replay {
-    file: Box<dyn BufRead>,
+    file: Box<dyn Source>,
     /// How many lines were read.
     line: u64,
     hosts: Vec<HostName>,
     speed: Speed,
-    /// When telling began, by the clock of this program.
+    paused: bool,
+    /// What is next is told at once, whenever that was.
+    stepping: bool,
+    /// Since when it is told as it is, by the clock of this program.
     origin: Moment,
+    /// How far into the recording that was.
+    base: Duration,
+    /// How long it is, where that is known.
+    length: Option<Duration>,
+    /// The last line is incomplete.
+    cut: bool,
+    /// What is wrong with it and found already: in a few words, and in more.
+    harm: Option<(String, String)>,
     /// When the recording began.
     first: Stamp,
     /// When what was told last had happened.
@@ -120,11 +162,14 @@ impl Replay {
         Self::read(Box::new(BufReader::new(file)), speed)
     }
 
-    pub(super) fn read(mut file: Box<dyn BufRead>, speed: Speed) -> Result<Self, ReplayError> {
+    pub(super) fn read(mut file: Box<dyn Source>, speed: Speed) -> Result<Self, ReplayError> {
+        let end = end(&mut *file).map_err(ReplayError::Unreadable)?;
         let mut line = 0;
         let text = match read_line(&mut *file, &mut line) {
-            Ok(Some(text)) => text,
-            Ok(None) | Err(ReplayError::Damaged { .. }) => return Err(ReplayError::Foreign),
+            Ok(Found::Line(text)) => text,
+            Ok(Found::Cut | Found::End) | Err(ReplayError::Damaged { .. }) => {
+                return Err(ReplayError::Foreign);
+            }
             Err(error) => return Err(error),
         };
         let header = header(&text)?;
@@ -138,7 +183,13 @@ impl Replay {
                 .map(|host| Arc::from(clean(host, NAME)))
                 .collect(),
             speed,
+            paused: false,
+            stepping: false,
             origin: Moment::default(),
+            base: Duration::ZERO,
+            length: end.map(|end| end - first.moment),
+            cut: false,
+            harm: None,
             first,
             last: first,
             next: None,
@@ -160,15 +211,105 @@ impl Replay {
         self.origin = now;
     }
 
-    /// How fast it is told.
-    pub(crate) const fn speed(&self) -> Speed {
-        self.speed
+    /// How long something takes here that is to take so long: for ever while it is paused.
+    pub(in crate::tui) fn shortened(&self, time: Duration) -> Duration {
+        if self.paused {
+            Duration::MAX
+        } else {
+            self.speed.shortened(time)
+        }
+    }
+
+    /// How it is told.
+    pub(crate) fn telling(&self) -> Telling {
+        let harm = self.harm.as_ref();
+        Telling {
+            speed: self.speed,
+            paused: self.paused,
+            first: self.first.moment,
+            length: self.length,
+            harm: harm.map(|(word, _)| word.clone()),
+            end: self.is_over().then(|| match harm {
+                Some((_, reason)) => End::Harmed(reason.clone()),
+                None if self.cut => End::Cut,
+                None => End::Whole,
+            }),
+        }
+    }
+
+    /// Whether all of it was told.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.next.is_none()
+    }
+
+    /// Goes through it otherwise from now on. Whether it is told from its beginning again, up to where
+    /// that leads.
+    ///
+    /// # Errors
+    /// Why it cannot be, in words.
+    pub(in crate::tui) fn wind(&mut self, wind: Wind, now: Moment) -> Result<bool, String> {
+        let place = self.place(now);
+        let speed = self.speed;
+        let times = |factor| {
+            let wanted = speed.times(factor);
+            wanted.ok_or_else(|| format!("{speed} is as far as it goes"))
+        };
+        let mut anew = false;
+        let mut base = place;
+        match wind {
+            Wind::Back => {
+                self.rewind()?;
+                base = place.saturating_sub(LEAP);
+                anew = true;
+            }
+            Wind::Pause | Wind::Step | Wind::Forward if self.is_over() => {
+                return Err("it was told to its end".into());
+            }
+            Wind::Pause => self.paused = !self.paused,
+            Wind::Step => {
+                self.paused = true;
+                self.stepping = true;
+            }
+            Wind::Forward => base = place.saturating_add(LEAP),
+            Wind::Faster => self.speed = times(2.0)?,
+            Wind::Slower => self.speed = times(0.5)?,
+        }
+        self.base = base;
+        self.origin = now;
+        Ok(anew)
+    }
+
+    /// How far into it one is, or is to be as soon as all up to there is told.
+    fn place(&self, now: Moment) -> Duration {
+        if self.is_over() {
+            self.last.moment - self.first.moment
+        } else if self.paused {
+            self.base
+        } else {
+            let since = self.speed.stretched(now - self.origin);
+            self.base.saturating_add(since)
+        }
+    }
+
+    /// To before its first line.
+    fn rewind(&mut self) -> Result<(), String> {
+        let back = self.file.seek(SeekFrom::Start(0));
+        back.map_err(|_| "there is no way back: it is not read from a file".to_owned())?;
+        self.line = 0;
+        self.last = self.first;
+        self.cut = false;
+        self.stepping = false;
+        // The first line was understood before.
+        let skipped = read_line(&mut *self.file, &mut self.line);
+        let next = skipped.and_then(|_| self.read_next());
+        self.next = next.transpose();
+        Ok(())
     }
 
     /// The time of what is told, at a time of this program: never past what was not told yet, and at
     /// the end that of the end.
     pub(crate) fn at(&self, now: Moment) -> Stamp {
-        let wanted = self.first.moment + self.speed.stretched(now - self.origin);
+        let wanted = self.first.moment + self.place(now);
         let until = match &self.next {
             Some(Ok((next, _))) => next.moment,
             Some(Err(_)) | None => self.last.moment,
@@ -181,12 +322,16 @@ impl Replay {
         }
     }
 
-    /// How long until something is told; none at the end.
+    /// How long until something is told; none at the end, and while it is paused.
     pub(in crate::tui) fn wait(&self, now: Moment) -> Option<Duration> {
-        let Ok((next, _)) = self.next.as_ref()? else {
-            return Some(Duration::ZERO);
+        let next = match self.next.as_ref()? {
+            Ok((next, _)) if !self.stepping => next.moment - self.first.moment,
+            Ok(_) | Err(_) => return Some(Duration::ZERO),
         };
-        let due = self.speed.shortened(next.moment - self.first.moment);
+        if self.paused {
+            return (next < self.base).then_some(Duration::ZERO);
+        }
+        let due = self.speed.shortened(next.saturating_sub(self.base));
         Some(due.saturating_sub(now - self.origin))
     }
 
@@ -202,9 +347,15 @@ impl Replay {
     pub(crate) fn tell(&mut self) -> Result<Option<(Stamp, Input)>, ReplayError> {
         match self.next.take() {
             None => Ok(None),
-            Some(Err(error)) => Err(error),
+            Some(Err(error)) => {
+                self.harm = Some((error.word(), chain(&error)));
+                Err(error)
+            }
             Some(Ok((at, input))) => {
                 self.last = at;
+                if std::mem::take(&mut self.stepping) {
+                    self.base = self.base.max(at.moment - self.first.moment);
+                }
                 self.next = self.read_next().transpose();
                 Ok(Some((at, input)))
             }
@@ -212,8 +363,13 @@ impl Replay {
     }
 
     fn read_next(&mut self) -> Result<Option<(Stamp, Input)>, ReplayError> {
-        let Some(text) = read_line(&mut *self.file, &mut self.line)? else {
-            return Ok(None);
+        let text = match read_line(&mut *self.file, &mut self.line)? {
+            Found::Line(text) => text,
+            Found::Cut => {
+                self.cut = true;
+                return Ok(None);
+            }
+            Found::End => return Ok(None),
         };
         let line: Line = parse(&text, self.line)?;
         let (at, input) = line.heard();
@@ -227,9 +383,42 @@ impl Replay {
     }
 }
 
-/// The next line; none at the end. One without its end was not written to its end, as when the
-/// program was killed: the recording ends before it.
-fn read_line(file: &mut dyn BufRead, line: &mut u64) -> Result<Option<Vec<u8>>, ReplayError> {
+/// When the last whole line was written, where one can look at the end first.
+fn end(file: &mut dyn Source) -> io::Result<Option<Moment>> {
+    let Ok(size) = file.seek(SeekFrom::End(0)) else {
+        return Ok(None);
+    };
+    let longest = u64::try_from(LONGEST).unwrap_or(u64::MAX);
+    let mut tail = TAIL;
+    let line = loop {
+        file.seek(SeekFrom::Start(size.saturating_sub(tail)))?;
+        let mut text = Vec::new();
+        // It may be written while it is read.
+        file.take(tail.min(size)).read_to_end(&mut text)?;
+        text.truncate(text.iter().rposition(|byte| *byte == b'\n').unwrap_or(0));
+        let before = text.iter().rposition(|byte| *byte == b'\n');
+        if before.is_some() || tail >= size || tail > longest {
+            break text.split_off(before.map_or(0, |before| before + 1));
+        }
+        tail *= 4;
+    };
+    file.seek(SeekFrom::Start(0))?;
+    let timed: Option<Timed> = serde_json::from_slice(&line).ok();
+    Ok(timed.map(|timed| Stamp::from(timed.at).moment))
+}
+
+/// What there is where a line is looked for.
+enum Found {
+    /// This.
+    Line(Vec<u8>),
+    /// It was not written to its end, as when the program was killed: the recording ends before it.
+    Cut,
+    /// There is no more.
+    End,
+}
+
+/// The next line.
+fn read_line(file: &mut dyn Source, line: &mut u64) -> Result<Found, ReplayError> {
     let mut text = Vec::new();
     let most = u64::try_from(LONGEST).unwrap_or(u64::MAX) + 1;
     let mut bounded = file.take(most);
@@ -238,7 +427,7 @@ fn read_line(file: &mut dyn BufRead, line: &mut u64) -> Result<Option<Vec<u8>>, 
         .map_err(ReplayError::Unreadable)?;
     *line += 1;
     if text.pop_if(|byte| *byte == b'\n').is_some() {
-        return Ok(Some(text));
+        return Ok(Found::Line(text));
     }
     if text.len() > LONGEST {
         return Err(ReplayError::Damaged {
@@ -246,7 +435,11 @@ fn read_line(file: &mut dyn BufRead, line: &mut u64) -> Result<Option<Vec<u8>>, 
             reason: format!("it is longer than {} MiB", LONGEST >> 20),
         });
     }
-    Ok(None)
+    Ok(if text.is_empty() {
+        Found::End
+    } else {
+        Found::Cut
+    })
 }
 
 fn header(text: &[u8]) -> Result<Header, ReplayError> {

@@ -277,9 +277,168 @@ fn what_is_no_recording_or_damaged_is_refused_by_its_line() {
     let mut long = lines[0].to_vec();
     long.resize(long.len() + LONGEST + 10, b' ');
     assert!(refused(&long).contains("line 2: it is longer than 32 MiB"));
+}
+
+/// All that is left of it, and how it is told then.
+fn rest(replay: &mut Replay) -> (Vec<Stamp>, Telling) {
+    let mut told = Vec::new();
+    while !replay.is_over() {
+        match replay.tell() {
+            Ok(one) => told.extend(one.map(|(at, _)| at)),
+            Err(ReplayError::Damaged { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    (told, replay.telling())
+}
+
+#[test]
+fn what_is_wrong_with_its_end_is_told() {
+    let kept = std::fs::read(example()).unwrap();
+    let lines: Vec<&[u8]> = kept.split_inclusive(|byte| *byte == b'\n').collect();
+    let (told, telling) = rest(&mut open(&kept).unwrap());
+    assert_eq!(
+        (told.len(), telling.end),
+        (lines.len() - 1, Some(End::Whole))
+    );
+    let length = Duration::from_secs(40);
+    assert_eq!(telling.length, Some(length));
     // One that was killed while it wrote has told all that is whole.
-    let cut = &kept[..kept.len() - 5];
-    assert_eq!(all(open(cut).unwrap()).unwrap().len(), lines.len() - 2);
+    for missing in [1, 5, lines.last().unwrap().len() - 1] {
+        let cut = &kept[..kept.len() - missing];
+        let (told, telling) = rest(&mut open(cut).unwrap());
+        assert_eq!((told.len(), telling.end), (lines.len() - 2, Some(End::Cut)));
+        assert_eq!(telling.length, Some(Duration::from_secs(39)));
+    }
+    // What is damaged stays told when one goes back from there.
+    let mut damaged = lines[..7].concat();
+    damaged.extend(b"{\"at\":7}\n");
+    damaged.extend(lines[8..].concat());
+    let mut replay = open(&damaged).unwrap();
+    assert_eq!(replay.telling().harm, None);
+    let (told, telling) = rest(&mut replay);
+    assert_eq!(told.len(), 6);
+    assert_eq!(telling.harm.as_deref(), Some("line 8 is damaged"));
+    assert!(matches!(telling.end, Some(End::Harmed(reason)) if reason.starts_with("line 8: ")));
+    assert_eq!(telling.length, Some(length));
+    assert_eq!(replay.wind(Wind::Back, Moment::default()), Ok(true));
+    let telling = replay.telling();
+    assert_eq!(
+        (telling.harm.as_deref(), telling.end),
+        (Some("line 8 is damaged"), None)
+    );
+}
+
+#[test]
+fn one_goes_through_it_as_one_likes() {
+    let kept = std::fs::read(example()).unwrap();
+    let speed: Speed = "10".parse().unwrap();
+    let mut replay = Replay::read(Box::new(Cursor::new(kept)), speed).unwrap();
+    let now = |millis: u64| Moment::at(Duration::from_millis(500_000 + millis));
+    let catch_up = |replay: &mut Replay, millis: u64| {
+        let mut told = 0;
+        while replay.wait(now(millis)) == Some(Duration::ZERO) {
+            told += usize::from(replay.tell().unwrap().is_some());
+        }
+        (told, replay.at(now(millis)))
+    };
+    replay.begin(now(0));
+    let (told, seen) = catch_up(&mut replay, 550);
+    assert_eq!((told, seen), (26, at(5500)));
+    // Paused, no time goes by, and nothing is told.
+    assert_eq!(replay.wind(Wind::Pause, now(550)), Ok(false));
+    assert!(replay.telling().paused);
+    assert_eq!(replay.wait(now(90_000)), None);
+    assert_eq!(catch_up(&mut replay, 90_000), (0, at(5500)));
+    // One event further each time.
+    for millis in [6000, 7000, 8000, 9000, 10_000, 11_000, 11_005] {
+        replay.wind(Wind::Step, now(90_000)).unwrap();
+        assert_eq!(catch_up(&mut replay, 90_000), (1, at(millis)));
+    }
+    // Ten seconds on, and paused still.
+    replay.wind(Wind::Forward, now(91_000)).unwrap();
+    let (told, seen) = catch_up(&mut replay, 91_000);
+    assert_eq!((told, seen), (18, at(21_005)));
+    // And back, from the beginning up to there.
+    assert_eq!(replay.wind(Wind::Back, now(92_000)), Ok(true));
+    let (told, seen) = catch_up(&mut replay, 92_000);
+    assert_eq!((told, seen), (32, at(11_005)));
+    // Twice as fast, a second is twenty.
+    replay.wind(Wind::Faster, now(93_000)).unwrap();
+    replay.wind(Wind::Pause, now(93_000)).unwrap();
+    assert_eq!(catch_up(&mut replay, 93_100).1, at(13_005));
+    replay.wind(Wind::Slower, now(93_100)).unwrap();
+    replay.wind(Wind::Slower, now(93_100)).unwrap();
+    assert_eq!(replay.telling().speed.to_string(), "x5");
+    assert_eq!(catch_up(&mut replay, 93_200).1, at(13_505));
+    // From before the beginning it is told from the beginning.
+    for _ in 0..2 {
+        assert_eq!(replay.wind(Wind::Back, now(94_000)), Ok(true));
+    }
+    assert_eq!(catch_up(&mut replay, 94_000), (0, at(0)));
+    // At its end there is only a way back.
+    for _ in 0..9 {
+        let _at_its_end = replay.wind(Wind::Forward, now(94_000));
+        catch_up(&mut replay, 94_000);
+    }
+    assert!(replay.is_over());
+    for wind in [Wind::Pause, Wind::Step, Wind::Forward] {
+        assert!(replay.wind(wind, now(95_000)).is_err());
+    }
+    assert_eq!(replay.wind(Wind::Back, now(999_000)), Ok(true));
+    assert_eq!(catch_up(&mut replay, 999_000).1, at(30_000));
+    assert!(!replay.is_over());
+}
+
+#[test]
+fn speeds_have_limits_that_are_told() {
+    let mut replay = open(&std::fs::read(example()).unwrap()).unwrap();
+    let mut refused = |wind| {
+        let wound = (0..40).map(|_| replay.wind(wind, Moment::default()));
+        wound.filter_map(Result::err).last()
+    };
+    let fastest = refused(Wind::Faster);
+    assert_eq!(fastest.as_deref(), Some("x8192 is as far as it goes"));
+    let slowest = refused(Wind::Slower);
+    assert_eq!(slowest.as_deref(), Some("x0.015625 is as far as it goes"));
+}
+
+/// What is read once, as from a pipe.
+struct Pipe(Cursor<Vec<u8>>);
+
+impl std::io::Read for Pipe {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl std::io::BufRead for Pipe {
+    fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
+        self.0.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.0.consume(amount);
+    }
+}
+
+impl std::io::Seek for Pipe {
+    fn seek(&mut self, _: std::io::SeekFrom) -> std::io::Result<u64> {
+        Err(std::io::ErrorKind::NotSeekable.into())
+    }
+}
+
+#[test]
+fn what_comes_through_a_pipe_has_no_length_and_no_way_back() {
+    let kept = std::fs::read(example()).unwrap();
+    let lines = String::from_utf8_lossy(&kept).lines().count();
+    let pipe = Box::new(Pipe(Cursor::new(kept)));
+    let mut replay = Replay::read(pipe, Speed::default()).unwrap();
+    assert_eq!(replay.telling().length, None);
+    let refused = replay.wind(Wind::Back, Moment::default()).unwrap_err();
+    assert!(refused.contains("no way back"), "{refused}");
+    let (told, telling) = rest(&mut replay);
+    assert_eq!((told.len(), telling.end), (lines - 1, Some(End::Whole)));
 }
 
 #[test]

@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use super::fixture::{self, at, fleet};
+use super::replay::telling;
 use super::view::{answered, ascii, colour, draw, monochrome, sized, snapshot, styled, text};
-use crate::tui::model::Model;
+use crate::tui::model::{Keeping, Model};
 use crate::tui::msg::{Event, Msg};
+use crate::tui::tape::{End, Telling};
 use crate::tui::update::update;
 
 const SIZES: [(u16, u16); 6] = [(160, 45), (120, 30), (80, 24), (50, 15), (30, 8), (10, 3)];
@@ -44,30 +46,83 @@ fn seen(size: (u16, u16), keys: &str) -> Model {
     model
 }
 
+/// How a view is seen at each size, in each look.
+fn every(name: &str, seen: impl Fn((u16, u16)) -> Model) -> String {
+    let mut told = String::new();
+    for size in SIZES {
+        let (columns, rows) = size;
+        let model = seen(size);
+        let coloured = draw(&model, colour());
+        let plain = draw(&model, monochrome());
+        assert_eq!(
+            text(&coloured),
+            text(&plain),
+            "{name} {size:?}: colours are no information of their own"
+        );
+        let narrow = text(&draw(&model, ascii()));
+        assert!(narrow.is_ascii(), "{name} {size:?}:\n{narrow}");
+        let _ = writeln!(
+            told,
+            "== {columns}x{rows}, 16 colours\n{}",
+            styled(&coloured)
+        );
+        let _ = writeln!(told, "== {columns}x{rows}, NO_COLOR\n{}", styled(&plain));
+        let _ = writeln!(told, "== {columns}x{rows}, ASCII\n{narrow}");
+    }
+    told
+}
+
 #[test]
 fn every_view_at_every_size_in_every_look() {
     for (name, keys) in VIEWS {
-        let mut told = String::new();
-        for size in SIZES {
-            let (columns, rows) = size;
-            let model = seen(size, keys);
-            let coloured = draw(&model, colour());
-            let plain = draw(&model, monochrome());
-            assert_eq!(
-                text(&coloured),
-                text(&plain),
-                "{name} {size:?}: colours are no information of their own"
-            );
-            let narrow = text(&draw(&model, ascii()));
-            assert!(narrow.is_ascii(), "{name} {size:?}:\n{narrow}");
-            let _ = writeln!(
-                told,
-                "== {columns}x{rows}, 16 colours\n{}",
-                styled(&coloured)
-            );
-            let _ = writeln!(told, "== {columns}x{rows}, NO_COLOR\n{}", styled(&plain));
-            let _ = writeln!(told, "== {columns}x{rows}, ASCII\n{narrow}");
-        }
+        let told = every(name, |size| seen(size, keys));
         snapshot(&format!("every-{name}"), &told);
+    }
+}
+
+#[test]
+fn what_must_not_be_overlooked_is_seen_at_every_size() {
+    let ends = |harm: Option<&str>, end| Telling {
+        harm: harm.map(str::to_owned),
+        end,
+        ..telling()
+    };
+    let paused = Telling {
+        paused: true,
+        ..telling()
+    };
+    for (name, word, keeping) in [
+        ("not-recorded", "NOT RECO", Keeping::Stopped),
+        ("replay", "REPLAY", Keeping::Replayed(telling())),
+        ("replay-paused", "REPLAY", Keeping::Replayed(paused)),
+        (
+            "replay-end",
+            "REPLAY",
+            Keeping::Replayed(ends(None, Some(End::Whole))),
+        ),
+        (
+            "replay-harmed",
+            "REPLAY",
+            Keeping::Replayed(ends(
+                Some("line 831 is damaged"),
+                Some(End::Harmed(String::new())),
+            )),
+        ),
+    ] {
+        let seen = |size| {
+            let mut model = seen(size, "j");
+            model.keeping = keeping.clone();
+            let event = Event::Frame;
+            update(
+                &mut model,
+                Msg {
+                    at: at(14_000),
+                    event,
+                },
+            );
+            assert!(text(&draw(&model, colour())).contains(word), "{size:?}");
+            model
+        };
+        snapshot(&format!("every-{name}"), &every(name, seen));
     }
 }

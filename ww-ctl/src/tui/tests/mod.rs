@@ -4,6 +4,7 @@ mod every;
 pub(super) mod fixture;
 mod keys;
 mod property;
+mod replay;
 mod update;
 mod view;
 

@@ -196,6 +196,7 @@ pub(super) fn answered(model: &mut Model, keys: &str) {
             | Cmd::Copy(_)
             | Cmd::Measure(_)
             | Cmd::Mouse(_)
+            | Cmd::Wind(_)
             | Cmd::Suspend
             | Cmd::Quit => {
                 continue;

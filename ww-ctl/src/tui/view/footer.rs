@@ -6,8 +6,10 @@ use ratatui::text::{Line, Span};
 
 use super::super::confirm::Challenge;
 use super::super::keymap::{Action, Context};
-use super::super::model::{Access, Mode, Model, Tone};
+use super::super::model::{Access, Keeping, Mode, Model, Tone};
 use super::super::theme::{Look, Role};
+use super::banner;
+use super::layout::Tier;
 use super::text::{bytes, cut_line, percent, span, width};
 
 /// From so many columns on there is room for what the dashboard costs.
@@ -55,6 +57,12 @@ pub(super) fn draw(model: &Model, area: Rect, look: Look, frame: &mut Frame<'_>)
             };
             Line::from(vec![Span::raw(" "), span(&notice.text, role, look)])
         }
+        (Mode::Normal | Mode::Help { .. } | Mode::Choosing { .. }, None)
+            if Tier::of(model.size) == Tier::List =>
+        {
+            // There is no header, and this line only where it is for this.
+            Line::from(banner::spans(model, columns, look))
+        }
         (Mode::Normal | Mode::Help { .. } | Mode::Choosing { .. }, None) => {
             let own = own(model);
             let taken = width(&own);
@@ -88,12 +96,14 @@ fn keys(model: &Model, columns: usize, look: Look) -> Line<'static> {
         return Line::default();
     };
     let nowhere = context == Context::Table && model.filter.is_empty() && model.marks.is_empty();
+    let replayed = matches!(model.keeping, Keeping::Replayed(_));
     let labels: Vec<(String, &str)> = model
         .keymap
         .bindings(context)
         .filter(|binding| binding.action != Action::Back || !nowhere)
         .filter(|binding| !binding.short.is_empty())
         .filter(|binding| model.access == Access::ReadWrite || !binding.action.changes_things())
+        .filter(|binding| replayed || !matches!(binding.action, Action::Wind(_)))
         .filter_map(|binding| Some((binding.keys.first()?.label(), binding.short)))
         .collect();
     let size = |(key, short): &(String, &str)| width(key) + width(short) + 3;

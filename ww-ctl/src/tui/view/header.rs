@@ -6,19 +6,19 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::super::model::{Access, FeedStatus, Flow, Keeping, Mode, Model, Scope};
+use super::super::model::{Mode, Model, Scope};
 use super::super::sort::Direction;
 use super::super::theme::{Look, Role};
+use super::banner;
 use super::sign::{self, Sign};
 use super::text::{age, count, cut_line, span, width};
 use crate::fleet::{Container, HostStatus, Severity};
-use crate::units::day_and_time;
 
 /// The hosts, and how many containers are in which state.
 pub(super) fn header(model: &Model, area: Rect, look: Look, frame: &mut Frame<'_>) {
     let mut line = vec![Span::raw(" ")];
     line.extend(hosts(model, look));
-    let right = banner(model, look);
+    let right = banner::spans(model, usize::from(area.width), look);
     let taken: usize = line
         .iter()
         .chain(&right)
@@ -136,7 +136,10 @@ pub(super) fn word(model: &Model, look: Look, frame: &mut Frame<'_>) {
         None if model.shown().is_settled() => ("none".into(), Role::Dim),
         None => ("reaching".into(), Role::Dim),
     };
-    let lines = [Line::from(span(text, role, look))];
+    let mut lines = vec![Line::from(span(text, role, look))];
+    if banner::must_be_seen(model) {
+        lines.push(Line::from(banner::spans(model, 0, look)));
+    }
     super::paragraph(&lines, frame.area(), look, frame);
 }
 
@@ -284,43 +287,6 @@ fn counted(container: &Container, model: &Model, look: Look, detail: Detail) -> 
         glyph,
         ..sign
     }
-}
-
-/// What must not be overlooked.
-fn banner(model: &Model, look: Look) -> Vec<Span<'static>> {
-    let mut spans = Vec::new();
-    let now = model.now.moment;
-    match &model.keeping {
-        Keeping::Not => {}
-        Keeping::Recorded => spans.push(span("recording ", Role::Strong, look)),
-        Keeping::Stopped => {
-            spans.push(span(" NOT RECORDED ", Role::Banner, look));
-            spans.push(Span::raw(" "));
-        }
-        Keeping::Replayed(speed) => {
-            let time = day_and_time(model.clock().wall);
-            let how = match model.feed {
-                FeedStatus::Told => "its end",
-                FeedStatus::Open | FeedStatus::Ended(_) => speed,
-            };
-            spans.push(span(format!(" REPLAY {time} {how} "), Role::Banner, look));
-            spans.push(Span::raw(" "));
-        }
-    }
-    if let FeedStatus::Ended(since) = model.feed {
-        let text = format!(" NO NEWS for {} ", age(now - since));
-        spans.push(span(text, Role::Banner, look));
-        spans.push(Span::raw(" "));
-    }
-    if let Flow::Frozen(still) = &model.flow {
-        let text = format!(" FROZEN for {}, z goes on ", age(now - still.at.moment));
-        spans.push(span(text, Role::Banner, look));
-        spans.push(Span::raw(" "));
-    }
-    if model.access == Access::ReadOnly {
-        spans.push(span("read-only ", Role::Strong, look));
-    }
-    spans
 }
 
 /// A line with something at its right end, which is what stays when there is no room for both.

@@ -3,6 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::super::model::{Focus, Mode, Model};
+use super::banner;
 
 /// How much fits on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +113,9 @@ fn table_lines(height: u16) -> u16 {
 
 /// Where there is no footer, a line is made for what must be said.
 const fn has_something_to_say(model: &Model) -> bool {
-    model.notice.is_some() || matches!(model.mode, Mode::Filtering { .. })
+    model.notice.is_some()
+        || matches!(model.mode, Mode::Filtering { .. })
+        || banner::must_be_seen(model)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What is drawn. Nothing in here changes the model or waits.
 
+mod banner;
 mod choose;
 mod confirm;
 mod details;
@@ -201,7 +202,8 @@ pub(crate) fn next_change(model: &Model) -> Option<Duration> {
     let frozen = matches!(model.flow, Flow::Frozen(_));
     let silent = matches!(model.feed, FeedStatus::Ended(_));
     // The time in the header goes on, whatever else does.
-    let told = matches!(model.keeping, Keeping::Replayed(_)) && model.feed == FeedStatus::Open;
+    let told = matches!(&model.keeping, Keeping::Replayed(telling) if !telling.paused)
+        && model.feed == FeedStatus::Open;
     if lost || frozen || !model.operations.is_empty() || silent || told {
         at(SECOND);
     }

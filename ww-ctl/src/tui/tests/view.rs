@@ -11,7 +11,7 @@ use whaleware::protocol::{ServiceStatus, StopStage};
 
 use super::fixture::{self, Life, at, becomes, empty, feed, fleet, listing, press};
 use crate::fleet::{EngineState, Input};
-use crate::tui::model::{Access, Model};
+use crate::tui::model::{Access, Model, Tab};
 use crate::tui::msg::{Cmd, Event, Msg};
 use crate::tui::theme::{Look, Tint};
 use crate::tui::update::update;
@@ -236,6 +236,22 @@ fn tabs() {
             );
             let name = format!("{name}-{}x{}", size.0, size.1);
             snapshot(&name, &text(&draw(&model, colour())));
+        }
+    }
+}
+
+#[test]
+fn details_say_whose_they_are_however_narrow_the_screen_is() {
+    for columns in 20..=90 {
+        for tab in Tab::ALL {
+            let mut model = sized(fleet(), (columns, 12));
+            let keys = format!("/api-1<enter><enter>{}", tab.number());
+            press(&mut model, &keys, 0);
+            let seen = text(&draw(&model, colour()));
+            let line = seen.lines().find(|line| line.contains("api-1"));
+            let line = line.unwrap_or_else(|| panic!("{columns} {tab:?}:\n{seen}"));
+            let open = format!(" {} ", tab.number());
+            assert!(line.contains(&open), "{columns} {tab:?}:\n{seen}");
         }
     }
 }

@@ -27,6 +27,10 @@ use crate::fleet::{
 const WIDE: usize = 110;
 /// From so many columns on every tab has its name.
 const NAMED_TABS: usize = 84;
+/// From so many columns on every tab has its number. Below, the name of the container is worth more.
+const NUMBERED_TABS: usize = 44;
+/// From so many columns on the open tab has its name.
+const NAMED_TAB: usize = 24;
 /// The columns of a label.
 const LABEL: usize = 11;
 
@@ -53,7 +57,8 @@ fn owner(model: &Model, columns: usize, look: Look) -> Vec<Span<'static>> {
             Focus::Table => Role::Plain,
             Focus::Pane { .. } | Focus::Full { .. } => Role::Strong,
         };
-        let room = columns.saturating_sub(if columns >= NAMED_TABS { 70 } else { 34 });
+        let tabs = Tab::ALL.map(|tab| width(&label(model, tab, columns)));
+        let room = columns.saturating_sub(tabs.iter().sum::<usize>() + 4);
         spans.push(span(
             super::text::cut(&container.name, room, look),
             role,
@@ -64,12 +69,16 @@ fn owner(model: &Model, columns: usize, look: Look) -> Vec<Span<'static>> {
     spans
 }
 
-/// What a tab is called; where there is no room the name of the open one must do.
+/// What a tab is called; where there is no room the name of the open one must do, or its number, and
+/// the others have none.
 fn label(model: &Model, tab: Tab, columns: usize) -> String {
-    if tab == model.tab || columns >= NAMED_TABS {
+    let is_open = tab == model.tab;
+    if columns >= NAMED_TABS || is_open && columns >= NAMED_TAB {
         format!(" {} {} ", tab.number(), tab.name())
-    } else {
+    } else if columns >= NUMBERED_TABS || is_open {
         format!(" {} ", tab.number())
+    } else {
+        String::new()
     }
 }
 

@@ -222,7 +222,12 @@ fn one_goes_through_a_recording_and_what_is_wrong_with_it_is_told() {
     });
     terminal.keys("}}}p");
     terminal.shows("the end again", |screen| screen.contains("its end"));
-    terminal.keys("q");
+    // Left by the name of it.
+    terminal.keys(":quit");
+    terminal.shows("the action", |screen| {
+        screen.contains(" :quit") && screen.contains("q ^C")
+    });
+    terminal.keys("\r");
     terminal.shows("the shell", |screen| screen.contains("left 0"));
     // What is damaged is told for as long as one looks at it.
     let damaged = directory.join("damaged.jsonl");

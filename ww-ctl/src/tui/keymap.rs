@@ -98,6 +98,8 @@ pub(crate) enum Action {
     Mouse,
     /// Go through a recording.
     Wind(Wind),
+    /// Choose an action by its name.
+    Palette,
     /// Explain the keys.
     Help,
     /// Suspend.
@@ -164,6 +166,7 @@ impl Action {
             Self::Wind(Wind::Back) => "replay-back",
             Self::Wind(Wind::Faster) => "replay-faster",
             Self::Wind(Wind::Slower) => "replay-slower",
+            Self::Palette => "palette",
             Self::Help => "help",
             Self::Suspend => "suspend",
             Self::Quit => "quit",
@@ -207,7 +210,7 @@ impl Context {
             }),
             (Mode::Choosing { .. }, _) => Some(Self::Columns),
             (Mode::Help { .. }, _) => Some(Self::Help),
-            (Mode::Filtering { .. } | Mode::Confirming(_), _) => None,
+            (Mode::Filtering { .. } | Mode::Confirming(_) | Mode::Calling(_), _) => None,
         }
     }
 }
@@ -225,6 +228,18 @@ pub(crate) struct Binding {
     pub help: &'static str,
     /// The same in one word for the footer; empty where the footer leaves it out.
     pub short: &'static str,
+}
+
+impl Binding {
+    /// Where it holds, where that is one place; empty where it is more than one.
+    pub(crate) const fn place(&self) -> &'static str {
+        match *self.contexts {
+            [Context::Table] => "in the table",
+            [Context::Health] => "in the tab Health",
+            [Context::Columns] => "while choosing columns",
+            _ => "",
+        }
+    }
 }
 
 /// A key as the table has it.
@@ -689,6 +704,13 @@ static KEYMAP: &[Binding] = &[
         Action::Wind(Wind::Slower),
         "of a recording: half as fast",
         "/2",
+    ),
+    bind(
+        &[Char(':')],
+        EVERYWHERE,
+        Action::Palette,
+        "choose an action by its name, whatever its key",
+        "",
     ),
     bind(&[Char('?')], EVERYWHERE, Action::Help, "this help", "help"),
     bind(

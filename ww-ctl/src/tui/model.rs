@@ -15,6 +15,7 @@ use super::lanes::{Body, Lane, Zoom};
 use super::logs::Logs;
 use super::operation::Operation;
 use super::own::Own;
+use super::palette::Palette;
 use super::sort::{Direction, SortKey, by_name};
 use super::tape::Telling;
 use crate::fleet::{Container, ContainerKey, Fleet, HostName, Severity, Stamp};
@@ -49,6 +50,8 @@ pub(crate) enum Mode {
         /// How many lines are scrolled away.
         scroll: u16,
     },
+    /// An action is chosen by its name.
+    Calling(Palette),
     /// Columns are chosen.
     Choosing {
         /// Which one of the choice has the cursor.

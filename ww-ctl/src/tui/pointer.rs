@@ -4,6 +4,7 @@ use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
 use super::model::{Focus, Mode, Model};
 use super::msg::Cmd;
+use super::palette;
 use super::update::{open, shift, turn};
 use super::view::{self, Spot};
 
@@ -33,6 +34,10 @@ fn wheel(model: &mut Model, by: isize) -> bool {
     match model.mode {
         Mode::Normal | Mode::Help { .. } | Mode::Choosing { .. } => {
             shift(model, by);
+            true
+        }
+        Mode::Calling(_) => {
+            palette::shift(model, by);
             true
         }
         // A question is answered by keys only.

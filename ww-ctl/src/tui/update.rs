@@ -10,7 +10,7 @@ use super::keymap::{self, Action, Context};
 use super::lanes::{Body, Standing};
 use super::model::{FeedStatus, Flow, Focus, Keeping, Mode, Model, Scope, Still, Tab, Tone};
 use super::msg::{Cmd, Event, Msg, Reply, Verb};
-use super::{asking, configuration, logs, measured, pointer, value, view, winding};
+use super::{asking, configuration, logs, measured, palette, pointer, value, view, winding};
 use crate::fleet::{Change, ContainerKey, Input, Severity, clean};
 
 /// The longest filter that can be typed, in characters.
@@ -46,6 +46,8 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
             if let Mode::Filtering { draft } = &mut model.mode {
                 draft.push_str(&clean(&text, FILTER));
                 apply_draft(model);
+            } else if let Mode::Calling(palette) = &mut model.mode {
+                palette::paste(palette, &text);
             }
             vec![Cmd::Draw]
         }
@@ -263,6 +265,12 @@ fn press(model: &mut Model, key: KeyEvent) -> Vec<Cmd> {
     match &model.mode {
         Mode::Filtering { .. } => type_filter(model, key),
         Mode::Confirming(_) => return asking::answer(model, key),
+        Mode::Calling(_) => {
+            return match palette::press(model, key) {
+                Some(action) => act(model, action),
+                None => Vec::new(),
+            };
+        }
         Mode::Normal | Mode::Help { .. } | Mode::Choosing { .. } => {}
     }
     Vec::new()
@@ -341,12 +349,14 @@ fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
         Action::Range => range(model),
         Action::NextTrouble => trouble(model, true),
         Action::PreviousTrouble => trouble(model, false),
+        Action::Palette => palette::open(model),
         Action::Help => {
             model.mode = match model.mode {
                 Mode::Help { .. } => Mode::Normal,
                 Mode::Normal
                 | Mode::Filtering { .. }
                 | Mode::Confirming(_)
+                | Mode::Calling(_)
                 | Mode::Choosing { .. } => Mode::Help { scroll: 0 },
             };
         }

@@ -13,7 +13,7 @@ use crate::tui::update::update;
 const SIZES: [(u16, u16); 6] = [(160, 45), (120, 30), (80, 24), (50, 15), (30, 8), (10, 3)];
 
 /// The views, and the keys that lead to them.
-const VIEWS: [(&str, &str); 15] = [
+const VIEWS: [(&str, &str); 18] = [
     ("fleet", "j "),
     ("lanes", "tj "),
     ("summary", "/api-1<enter><enter>1"),
@@ -24,6 +24,9 @@ const VIEWS: [(&str, &str); 15] = [
     ("why", "/billing<enter>w"),
     ("help", "?"),
     ("columns", "cjj "),
+    ("palette", ":"),
+    ("palette-typed", ":mark<down>"),
+    ("palette-help", "?:columns-"),
     ("filtering", "/state=up !heal"),
     ("confirm-restart", "/api-1<enter>R"),
     ("confirm-rolling", "/api<enter>*Ro"),

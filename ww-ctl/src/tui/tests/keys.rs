@@ -101,6 +101,31 @@ fn every_key_does_something_everywhere_it_holds() {
     assert!(pressed > 150, "{pressed}");
 }
 
+#[test]
+fn every_action_is_done_by_its_name_as_by_its_key() {
+    let keymap = Keymap::default();
+    for context in CONTEXTS {
+        for binding in keymap.bindings(context) {
+            let action = binding.action;
+            let mut by_key = amid(context, action);
+            // What was said before is not said while one chooses.
+            by_key.notice = None;
+            let mut by_name = by_key.clone();
+            press(&mut by_name, &format!(":{}", action.name()), 0);
+            let done = [
+                (&mut by_key, binding.keys[0]),
+                (&mut by_name, Key::Code(KeyCode::Enter)),
+            ]
+            .map(|(model, key)| {
+                let event = Event::Key(event(key));
+                let commands = update(model, Msg { at: at(0), event });
+                (commands, format!("{model:?}"))
+            });
+            assert_eq!(done[0], done[1], "{action:?} in {context:?}");
+        }
+    }
+}
+
 fn container(model: &Model, name: &str) -> Container {
     model.fleet.get(&key(name)).unwrap().clone()
 }

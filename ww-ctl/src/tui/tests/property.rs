@@ -39,7 +39,7 @@ const NAMES: [&str; 6] = [
 ];
 
 fn step() -> impl Strategy<Value = Step> {
-    let letters: Vec<char> = "jkgGhl123456/srz*a ?RSyqn=!u0cwt+-m<>KUBXvnNyop.[]{}"
+    let letters: Vec<char> = "jkgGhl123456/srz*a ?RSyqn=!u0cwt+-m<>KUBXvnNyop.[]{}:"
         .chars()
         .collect();
     let codes = vec![

@@ -523,9 +523,11 @@ fn what_is_marked_but_hidden_is_never_acted_on() {
             .iter()
             .map(|target| target.name.clone())
             .collect::<Vec<_>>(),
-        Mode::Normal | Mode::Filtering { .. } | Mode::Help { .. } | Mode::Choosing { .. } => {
-            Vec::new()
-        }
+        Mode::Normal
+        | Mode::Filtering { .. }
+        | Mode::Help { .. }
+        | Mode::Calling(_)
+        | Mode::Choosing { .. } => Vec::new(),
     };
     let mut model = fleet();
     press(&mut model, "/api-1<enter> ", 0);

@@ -10,6 +10,7 @@ use super::super::model::{Access, Keeping, Mode, Model, Tone};
 use super::super::theme::{Look, Role};
 use super::banner;
 use super::layout::Tier;
+use super::palette;
 use super::text::{bytes, cut_line, percent, span, width};
 
 /// From so many columns on there is room for what the dashboard costs.
@@ -27,16 +28,18 @@ pub(super) fn draw(model: &Model, area: Rect, look: Look, frame: &mut Frame<'_>)
             // Where there is no line for the filter it is typed here.
             let line = vec![span(" /", Role::Key, look), span(draft, Role::Strong, look)];
             let used: usize = line.iter().map(|span| width(&span.content)).sum();
-            let x = u16::try_from(used)
-                .unwrap_or(u16::MAX)
-                .min(area.width.saturating_sub(1));
-            frame.set_cursor_position((area.x + x, area.y));
+            frame.set_cursor_position((area.x + within(used, area), area.y));
             Line::from(line)
         }
         (Mode::Filtering { .. }, _) => pairs(
             &[("Enter", "keep"), ("Esc", "show all"), ("^U", "empty")],
             look,
         ),
+        (Mode::Calling(palette), _) => {
+            let (line, cursor) = palette::line(model, palette, look);
+            frame.set_cursor_position((area.x + within(cursor, area), area.y));
+            line
+        }
         (Mode::Confirming(confirmation), _) => match &confirmation.challenge {
             Challenge::Yes => pairs(
                 &[("y", confirmation.verb.name()), ("any other key", "cancel")],
@@ -80,6 +83,12 @@ pub(super) fn draw(model: &Model, area: Rect, look: Look, frame: &mut Frame<'_>)
     frame
         .buffer_mut()
         .set_line(area.x, area.y, &line, area.width);
+}
+
+/// A column, as far as the area has it.
+fn within(column: usize, area: Rect) -> u16 {
+    let last = area.width.saturating_sub(1);
+    u16::try_from(column).unwrap_or(u16::MAX).min(last)
 }
 
 /// What the dashboard itself costs.

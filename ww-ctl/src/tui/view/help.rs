@@ -4,7 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::super::keymap::{Context, Key, Keymap};
+use super::super::keymap::{Key, Keymap};
 use super::super::model::Model;
 use super::super::theme::{Look, Role};
 use super::layout::Areas;
@@ -20,11 +20,9 @@ pub(super) fn content(keymap: &Keymap, look: Look, columns: usize) -> Vec<Line<'
     ];
     for binding in keymap.all().filter(|binding| !binding.keys.is_empty()) {
         let keys: Vec<String> = binding.keys.iter().copied().map(Key::label).collect();
-        let place = match *binding.contexts {
-            [Context::Table] => " (in the table)",
-            [Context::Health] => " (in the tab Health)",
-            [Context::Columns] => " (while choosing columns)",
-            _ => "",
+        let place = match binding.place() {
+            "" => String::new(),
+            place => format!(" ({place})"),
         };
         lines.push(Line::from(vec![
             Span::raw("   "),

@@ -11,6 +11,7 @@ mod health;
 mod help;
 mod lanes;
 mod layout;
+mod palette;
 mod sign;
 mod table;
 mod text;
@@ -76,11 +77,19 @@ fn draw(model: &Model, look: Look, frame: &mut Frame<'_>) {
             details::draw(model, &areas, look, frame);
         }
     }
-    if let Mode::Help { scroll } = model.mode {
-        help::draw(model, scroll, look, frame);
+    let beneath = if let Mode::Calling(palette) = &model.mode {
+        palette.beneath()
+    } else {
+        &model.mode
+    };
+    if let Mode::Help { scroll } = beneath {
+        help::draw(model, *scroll, look, frame);
     }
-    if let Mode::Choosing { place } = model.mode {
-        choose::draw(model, place, look, frame);
+    if let Mode::Choosing { place } = beneath {
+        choose::draw(model, *place, look, frame);
+    }
+    if let Mode::Calling(palette) = &model.mode {
+        palette::draw(model, palette, look, frame);
     }
     if let Mode::Confirming(confirmation) = &model.mode {
         confirm::draw(model, confirmation, look, frame);
@@ -177,7 +186,11 @@ pub(crate) fn help_overflow(model: &Model) -> u16 {
             let lines = help::content(&model.keymap, Look::PLAIN, usize::from(model.size.0)).len();
             overflow(lines, help::visible(model))
         }
-        Mode::Normal | Mode::Filtering { .. } | Mode::Confirming(_) | Mode::Choosing { .. } => 0,
+        Mode::Normal
+        | Mode::Filtering { .. }
+        | Mode::Confirming(_)
+        | Mode::Calling(_)
+        | Mode::Choosing { .. } => 0,
     }
 }
 

@@ -28,6 +28,7 @@ mod palette;
 mod path;
 mod plain;
 mod pointer;
+mod rows;
 mod runtime;
 mod settings;
 mod shell;

@@ -403,6 +403,32 @@ fn speeds_have_limits_that_are_told() {
     assert_eq!(slowest.as_deref(), Some("x0.015625 is as far as it goes"));
 }
 
+#[test]
+fn how_long_it_is_is_known_however_long_its_last_line_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("f.jsonl");
+    for count in [0, 1, 200, 2000] {
+        let names = (0..count).map(|number| format!("many-{number}"));
+        let listed = names.map(|name| listed(&name, EngineState::Running, 0));
+        let story = [
+            (at(20), listing(Vec::new())),
+            (at(7000), listing(listed.collect())),
+        ];
+        record(&path, &story);
+        let replay = Replay::open(&path, Speed::default()).unwrap();
+        let length = Some(Duration::from_secs(7));
+        assert_eq!(replay.telling().length, length, "{count}");
+        std::fs::remove_file(&path).unwrap();
+    }
+    // One that has just been begun.
+    record(&path, &[]);
+    let telling = Replay::open(&path, Speed::default()).unwrap().telling();
+    assert_eq!(
+        (telling.length, telling.end),
+        (Some(Duration::ZERO), Some(End::Whole))
+    );
+}
+
 /// What is read once, as from a pipe.
 struct Pipe(Cursor<Vec<u8>>);
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::lab::{Guest, Lab, now, part, until, ww_ctl_path};
 use crate::listing::grow;
 use crate::pty::Terminal;
-use crate::{median, millis};
+use crate::{median, millis, yes};
 
 /// So much of the daemons' time may be chance.
 const NOISE: f64 = 0.1;
@@ -104,10 +104,6 @@ pub(crate) fn measure(size: usize, time: Duration) {
         millis(our.first),
         yes(our.first <= SOON)
     );
-}
-
-const fn yes(holds: bool) -> &'static str {
-    if holds { "yes" } else { "NO" }
 }
 
 /// What the daemons use when nobody looks.

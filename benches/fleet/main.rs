@@ -19,8 +19,11 @@ mod dashboard;
 mod lab;
 mod latency;
 mod listing;
+mod many;
 #[path = "../../tests/e2e/pty.rs"]
 mod pty;
+#[path = "../../tests/e2e/simulated.rs"]
+mod simulated;
 #[path = "../../tests/e2e/tree.rs"]
 mod tree;
 
@@ -44,6 +47,24 @@ fn main() {
         let seconds = if quick { 1 } else { 30 };
         dashboard::measure(if quick { 2 } else { 50 }, Duration::from_secs(seconds));
     }
+    if wants("many") {
+        let size = if quick {
+            many::Size {
+                hosts: 2,
+                containers: 5,
+                changes: 100,
+                time: Duration::from_secs(1),
+            }
+        } else {
+            many::Size {
+                hosts: 100,
+                containers: 100,
+                changes: 1000,
+                time: Duration::from_secs(60),
+            }
+        };
+        many::measure(&size);
+    }
     if wants("listing") {
         listing::measure(if quick { &[2] } else { &[1, 50, 150] });
     }
@@ -60,6 +81,10 @@ fn spread(mut durations: Vec<Duration>) -> String {
         at(95),
         at(100)
     )
+}
+
+const fn yes(holds: bool) -> &'static str {
+    if holds { "yes" } else { "NO" }
 }
 
 fn millis(duration: Duration) -> f64 {

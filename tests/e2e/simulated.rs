@@ -158,7 +158,7 @@ impl Agent {
         let at = |number: u64| STATES[usize::try_from(number % 4).unwrap_or(0)];
         json!({
             "type": "state",
-            "number": self.number + 1,
+            "number": self.number + 5,
             "at": "2026-11-22T09:15:00Z",
             "from": at(self.number - 1),
             "state": at(self.number),
@@ -188,10 +188,50 @@ fn greeting() -> [String; 2] {
         "monitor": {"at": "2026-11-22T09:14:55Z", "exit": 0, "duration_ms": 12, "value": {"queue": 7}},
         "restarts": {"total": 0, "in_a_row": 0, "max": 5},
         "stop": {"drain_ms": 0, "svcdown_ms": 10_000, "grace_ms": 5000},
-        "transitions": [],
+        "transitions": transitions(),
+        "hooks": hooks(),
         "resources": {"at": "2026-11-22T09:15:00Z", "cpu_percent": 1.5, "memory_bytes": 20_000_000},
     });
     [hello.to_string(), snapshot.to_string()]
+}
+
+/// The way up, as an agent tells it.
+fn transitions() -> serde_json::Value {
+    let states = ["BOOT", "FIRSTBOOT", "UPGRADING", "WARMUP", "UP"];
+    let report = |(place, state): (usize, &&str)| {
+        json!({
+            "number": place + 1,
+            "at": "2026-11-22T09:00:01Z",
+            "from": place.checked_sub(1).map(|before| states[before]),
+            "state": state,
+            "cause": "the script before ended well",
+            "lasted_ms": 200,
+        })
+    };
+    states.iter().enumerate().map(report).collect()
+}
+
+/// The scripts that ran on it.
+fn hooks() -> serde_json::Value {
+    let scripts = [
+        ("boot", "BOOT"),
+        ("firstboot", "FIRSTBOOT"),
+        ("upgrade", "UPGRADING"),
+        ("svcup", "WARMUP"),
+        ("warmup", "WARMUP"),
+    ];
+    let run = |(place, (hook, state)): (usize, &(&str, &str))| {
+        json!({
+            "run": place + 1,
+            "hook": hook,
+            "state": state,
+            "at": "2026-11-22T09:00:00Z",
+            "result": "ok",
+            "duration_ms": 180,
+            "exit": 0,
+        })
+    };
+    scripts.iter().enumerate().map(run).collect()
 }
 
 /// A line as the Engine passes on what a program wrote on its standard output.

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
 use whaleware::protocol::{
     Answer, Decoder, FrameError, FromAgent, Hello, Request, RequestId, RequestKind, Snapshot,
     encode,
 };
 
+use crate::engine::read_some;
 use crate::fleet::{Route, clean};
 
 /// So many lines in a row that make no sense, and it is no agent.
@@ -78,8 +79,8 @@ impl Session {
         // Not `into_split`: its halves end the connection in two steps, and wake the agent for each.
         let (reader, writer) = tokio::io::split(stream);
         let pieces = futures::stream::try_unfold(reader, |mut reader| async move {
-            let mut buffer = BytesMut::with_capacity(16 * 1024);
-            if reader.read_buf(&mut buffer).await? == 0 {
+            let mut buffer = BytesMut::new();
+            if read_some(&mut reader, &mut buffer).await? == 0 {
                 Ok(None)
             } else {
                 Ok(Some((Piece::Line(buffer.freeze()), reader)))
@@ -260,6 +261,7 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::AsyncReadExt;
 
     fn session() -> (Session, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();

@@ -1,21 +1,14 @@
 //! One Engine, and what can be asked of it.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bollard::container::LogOutput;
-use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
 use bollard::query_parameters::{
     KillContainerOptions, RestartContainerOptions, StopContainerOptions,
 };
 use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker};
-use bytes::Bytes;
-use futures::Stream;
-use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
-use tokio::io::AsyncWrite;
 
 use super::endpoint::{Endpoint, Target};
 use super::error::EngineError;
@@ -50,23 +43,6 @@ pub(super) struct Inner {
     pub(super) clock: Clock,
     skew: SignedDuration,
     is_podman: bool,
-}
-
-/// What a program inside a container reads and writes.
-pub(crate) struct ExecStream {
-    /// What it writes.
-    pub output: Pin<Box<dyn Stream<Item = Result<ExecOutput, EngineError>> + Send>>,
-    /// What it reads.
-    pub input: Pin<Box<dyn AsyncWrite + Send>>,
-}
-
-/// A piece of what a program inside a container wrote.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ExecOutput {
-    /// On its standard output.
-    Stdout(Bytes),
-    /// On its standard error, or a word of the Engine instead of the program's.
-    Stderr(Bytes),
 }
 
 impl Engine {
@@ -208,51 +184,6 @@ impl Engine {
             .restart_container(id, Some(options))
             .await
             .map_err(|error| self.error("restart the container", &error))
-    }
-
-    /// Runs a program inside a container, with its standard streams.
-    ///
-    /// # Errors
-    /// When it cannot be run, with the Engine's reason.
-    pub(crate) async fn exec(&self, id: &str, command: &[&str]) -> Result<ExecStream, EngineError> {
-        const WHAT: &str = "run a program in the container";
-        let options = CreateExecOptions {
-            attach_stdin: Some(true),
-            attach_stdout: Some(true),
-            attach_stderr: Some(true),
-            cmd: Some(command.to_vec()),
-            ..CreateExecOptions::default()
-        };
-        let docker = &self.inner.quick;
-        let exec = docker
-            .create_exec(id, options)
-            .await
-            .map_err(|error| self.error(WHAT, &error))?;
-        let started = docker
-            .start_exec(&exec.id, None::<StartExecOptions>)
-            .await
-            .map_err(|error| self.error(WHAT, &error))?;
-        let StartExecResults::Attached { output, input } = started else {
-            return Err(EngineError::Broken {
-                at: self.inner.at.clone(),
-                what: WHAT,
-                reason: "it was detached".into(),
-            });
-        };
-        let engine = self.clone();
-        let output = output.map(move |piece| match piece {
-            Ok(LogOutput::StdOut { message } | LogOutput::StdIn { message }) => {
-                Ok(ExecOutput::Stdout(message))
-            }
-            Ok(LogOutput::StdErr { message } | LogOutput::Console { message }) => {
-                Ok(ExecOutput::Stderr(message))
-            }
-            Err(error) => Err(engine.error(WHAT, &error)),
-        });
-        Ok(ExecStream {
-            output: Box::pin(output),
-            input,
-        })
     }
 
     /// Whether it is Podman behind Docker's API, which differs here and there.

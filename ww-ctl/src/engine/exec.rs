@@ -6,15 +6,14 @@ use std::pin::Pin;
 use bollard::exec::{CreateExecOptions, ResizeExecOptions};
 use bytes::{Buf, Bytes, BytesMut};
 use serde_json::json;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::client::Engine;
 use super::error::EngineError;
+use super::reading::read_some;
 use super::wire::{Answered, hijack};
 
 const RUN: &str = "run a program in the container";
-/// So many bytes are read at a time.
-const PIECE: usize = 32 * 1024;
 /// The length of a frame's header.
 const HEADER: usize = 8;
 /// Keys at which the Engine would leave a program's terminal. There is no way to say none, and its own
@@ -185,8 +184,7 @@ impl Pieces {
             if piece.is_some() {
                 return Ok(piece);
             }
-            self.buffer.reserve(PIECE);
-            if self.reader.read_buf(&mut self.buffer).await? == 0 {
+            if read_some(&mut self.reader, &mut self.buffer).await? == 0 {
                 return match &self.frames {
                     Some(frames) if frames.is_within(&self.buffer) => {
                         let reason = "the Engine closed the connection within a piece of output";

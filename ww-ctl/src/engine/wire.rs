@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use super::endpoint::Endpoint;
+use super::reading::read_some;
 use super::transport;
 
 /// The most bytes a header may take.
@@ -23,8 +24,6 @@ const MAX_HEADER: usize = 16 * 1024;
 const MAX_SIZE: usize = 256;
 /// The most bytes read of an answer that is none of ours.
 const MAX_ANSWER: usize = 64 * 1024;
-/// So many bytes are read at a time.
-const PIECE: usize = 32 * 1024;
 /// How long an Engine may take to begin its answer.
 const BEGIN: Duration = Duration::from_secs(60);
 /// How long the rest of a refusal may take.
@@ -135,7 +134,7 @@ async fn ask(mut stream: Box<dyn transport::Bytes>, request: &str) -> io::Result
         if let Some(end) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
             break end;
         }
-        if answer.len() > MAX_HEADER || stream.read_buf(&mut answer).await? == 0 {
+        if answer.len() > MAX_HEADER || read_some(&mut stream, &mut answer).await? == 0 {
             return Err(odd("its answer is no HTTP"));
         }
     };
@@ -152,7 +151,7 @@ async fn ask(mut stream: Box<dyn transport::Bytes>, request: &str) -> io::Result
     // Where it takes too long, what has come is enough.
     let _late = timeout(REST, async {
         while answer.len() < wanted.min(MAX_ANSWER) {
-            if stream.read_buf(&mut answer).await.unwrap_or(0) == 0 {
+            if read_some(&mut stream, &mut answer).await.unwrap_or(0) == 0 {
                 break;
             }
         }
@@ -290,8 +289,7 @@ impl Body {
                 }
                 Rest::Bytes(_) | Rest::Everything | Rest::Chunk(_) => {}
             }
-            self.buffer.reserve(PIECE);
-            if self.stream.read_buf(&mut self.buffer).await? == 0 {
+            if read_some(&mut self.stream, &mut self.buffer).await? == 0 {
                 if self.rest == Rest::Everything {
                     return Ok(None);
                 }
@@ -343,7 +341,7 @@ impl Body {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::duplex;
+    use tokio::io::{AsyncReadExt, duplex};
 
     async fn answered(answer: &'static [u8]) -> (String, io::Result<Answered<Begun>>) {
         let (ours, mut theirs) = duplex(1 << 16);

@@ -33,6 +33,7 @@ mod runtime;
 mod settings;
 mod shell;
 mod sort;
+mod tally;
 mod tape;
 mod term;
 mod theme;

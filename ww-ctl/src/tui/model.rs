@@ -16,7 +16,8 @@ use super::logs::Logs;
 use super::operation::Operation;
 use super::own::Own;
 use super::palette::Palette;
-use super::sort::{Direction, SortKey, by_name};
+use super::sort::{Direction, Rank, SortKey, by_name};
+use super::tally::Tally;
 use super::tape::Telling;
 use crate::fleet::{Container, ContainerKey, Fleet, HostName, Severity, Stamp};
 use crate::selection::Selection;
@@ -286,6 +287,8 @@ pub(crate) struct Model {
     pub keeping: Keeping,
     /// The rows, in order.
     rows: Vec<ContainerKey>,
+    /// What is counted of the fleet.
+    tally: Tally,
     /// The containers by name, as places in the fleet, and of which fleet.
     by_name: (u64, Vec<usize>),
     cursor: Cursor,
@@ -334,6 +337,7 @@ impl Model {
             feed: FeedStatus::Open,
             keeping: Keeping::Not,
             rows: Vec::new(),
+            tally: Tally::default(),
             by_name: (0, Vec::new()),
             cursor: Cursor::First,
             offset: 0,
@@ -426,18 +430,16 @@ impl Model {
             .filter(|container| self.selection.accepts(container))
     }
 
-    /// How many of them the scope hides.
-    pub(crate) fn out_of_scope(&self) -> usize {
-        self.containers()
-            .filter(|container| !self.in_scope(container))
-            .count()
+    /// What is counted of them, as of when the rows were arranged last.
+    pub(crate) const fn tally(&self) -> &Tally {
+        &self.tally
     }
 
-    fn in_scope(&self, container: &Container) -> bool {
+    fn in_scope(&self, container: &Container, severity: Severity) -> bool {
         match self.scope {
             Scope::All => true,
             Scope::Active => {
-                !matches!(container.severity(), Severity::Down | Severity::Plain)
+                !matches!(severity, Severity::Down | Severity::Plain)
                     || self.operations.contains_key(&container.key)
             }
         }
@@ -498,38 +500,56 @@ impl Model {
     }
 
     /// Names change seldom and take longest to compare: their order is kept, and what is sorted by
-    /// is sorted beyond it.
+    /// is sorted beyond it. The fleet is walked through once, as it lies in memory.
     fn order(&mut self) {
         let at = self.clock();
         let fleet = match &self.flow {
             Flow::Live => &self.fleet,
             Flow::Frozen(still) => &still.fleet,
         };
-        let all: Vec<&Container> = fleet.containers().collect();
-        if self.by_name.0 != fleet.names() || self.by_name.1.len() != all.len() {
+        let mut tally = Tally::default();
+        let mut rows: Vec<(Rank, Option<&Container>)> = Vec::with_capacity(self.by_name.1.len());
+        for one in fleet.containers() {
+            let mut row = (Rank::default(), None);
+            if self.selection.accepts(one) {
+                let severity = one.severity();
+                let seen = self.in_scope(one, severity);
+                tally.count(one, severity, !seen);
+                if seen && self.filter.matches(one) {
+                    row = (self.sort.rank(one, severity, at), Some(one));
+                }
+            }
+            rows.push(row);
+        }
+        if self.by_name.0 != fleet.names() || self.by_name.1.len() != rows.len() {
+            let all: Vec<&Container> = fleet.containers().collect();
             let mut places: Vec<usize> = (0..all.len()).collect();
             places.sort_by(|&a, &b| by_name(&all[a].name, &all[b].name));
             self.by_name = (fleet.names(), places);
         }
-        let places = self.by_name.1.iter();
-        let mut rows: Vec<(Severity, &Container)> = places
-            .filter_map(|&place| all.get(place))
-            .filter(|one| self.selection.accepts(one) && self.in_scope(one))
-            .filter(|one| self.filter.matches(one))
-            .map(|&one| (one.severity(), one))
-            .collect();
+        let named = self.by_name.1.iter().filter_map(|&place| {
+            let (rank, one) = rows.get(place).copied()?;
+            Some((rank, one?))
+        });
+        let mut sorted: Vec<(Rank, &Container)> = named.collect();
         if self.direction == Direction::Reversed {
-            rows.reverse();
+            sorted.reverse();
         }
-        rows.sort_by(|(worse, a), (better, b)| {
-            let ordering = if self.sort == SortKey::Severity {
-                worse.cmp(better)
-            } else {
-                self.sort.compare(a, b, at)
-            };
+        sorted.sort_by(|(rank_a, a), (rank_b, b)| {
+            let ordering = rank_a.cmp(rank_b).then_with(|| self.sort.compare(a, b));
             self.direction.apply(ordering)
         });
-        self.rows = rows.into_iter().map(|(_, one)| one.key.clone()).collect();
+        // Most stay where they were.
+        self.rows.truncate(sorted.len());
+        for (row, (_, one)) in self.rows.iter_mut().zip(&sorted) {
+            if *row != one.key {
+                *row = one.key.clone();
+            }
+        }
+        let more = sorted.iter().skip(self.rows.len());
+        let more: Vec<_> = more.map(|(_, one)| one.key.clone()).collect();
+        self.rows.extend(more);
+        self.tally = tally;
     }
 
     /// The cursor stays on its container; where that is gone, on its place.
@@ -537,6 +557,9 @@ impl Model {
         let Cursor::At(key, place) = &self.cursor else {
             return;
         };
+        if self.rows.get(*place) == Some(key) {
+            return;
+        }
         let found = self.rows.iter().position(|row| row == key);
         let place = found.unwrap_or((*place).min(self.rows.len().saturating_sub(1)));
         // Where nothing is left to be on: when it comes back the cursor is there again.

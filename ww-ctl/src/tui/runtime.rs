@@ -249,6 +249,8 @@ struct Pace<'a, C> {
     paid: Moment,
     /// When the next frame is due; none when nothing has changed.
     due: Option<Moment>,
+    /// How long after the last frame the time alone changes something on it; none when it does not.
+    lasts: Option<Duration>,
 }
 
 impl<'a, C: Fn() -> Stamp> Pace<'a, C> {
@@ -264,6 +266,7 @@ impl<'a, C: Fn() -> Stamp> Pace<'a, C> {
             drawn,
             paid: drawn,
             due: None,
+            lasts: None,
         }
     }
 
@@ -400,10 +403,9 @@ impl<'a, C: Fn() -> Stamp> Pace<'a, C> {
     fn frame_wait(&self) -> Option<Duration> {
         let now = (self.clock)().moment;
         let due = self.due.map(|due| due - now);
-        let change = view::next_change(&self.model).map(|wait| {
-            let wait = self.drawn + self.tape.shortened(wait) - now;
-            wait.max(self.drawn + TICK - now)
-        });
+        let change = self
+            .lasts
+            .map(|wait| self.drawn + self.tape.shortened(wait).max(TICK) - now);
         due.into_iter().chain(change).min()
     }
 
@@ -438,6 +440,7 @@ impl<'a, C: Fn() -> Stamp> Pace<'a, C> {
         self.drawn = now;
         self.paid = self.paid.max(now) + FRAME;
         self.due = None;
+        self.lasts = view::next_change(&self.model);
         Ok(commands)
     }
 

@@ -1,13 +1,12 @@
 //! In which order the rows stand.
 
 use std::borrow::Cow;
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Ordering;
 
-use jiff::Timestamp;
 use serde_json::Value;
 
 use super::path::{Path, largest_first};
-use crate::fleet::{Backed, Container, Stamp, clean};
+use crate::fleet::{Backed, Container, Severity, Stamp, clean};
 
 /// The most characters of a path in the name of an order.
 const PATH: usize = 40;
@@ -92,22 +91,41 @@ impl SortKey {
         Cow::Borrowed(name)
     }
 
-    /// How two containers stand to each other; the name decides between equals.
-    pub(crate) fn compare(&self, a: &Container, b: &Container, now: Stamp) -> Ordering {
+    /// Where a container stands by what can be counted; the same for all where texts or values of
+    /// monitors are to be compared.
+    pub(super) fn rank(&self, one: &Container, severity: Severity, now: Stamp) -> Rank {
+        Rank(match self {
+            Self::Severity => severity as u64,
+            Self::Age => u64::try_from(one.age(now.moment).as_nanos()).unwrap_or(u64::MAX),
+            // The most come first, those without a figure last.
+            Self::Restarts => !restarts(one).map_or(0, |restarts| u64::from(restarts) + 1),
+            Self::Cpu => !cpu(one),
+            Self::Memory => !memory(one).map_or(0, |bytes| bytes.saturating_add(1)),
+            Self::Backup => backup(one),
+            Self::Name | Self::Image | Self::Host | Self::Value(_) => 0,
+        })
+    }
+
+    /// How two of the same rank stand to each other; the name decides between equals.
+    pub(super) fn compare(&self, a: &Container, b: &Container) -> Ordering {
         match self {
-            Self::Severity => a.severity().cmp(&b.severity()),
-            Self::Name => Ordering::Equal,
-            Self::Age => a.age(now.moment).cmp(&b.age(now.moment)),
-            Self::Restarts => Reverse(restarts(a)).cmp(&Reverse(restarts(b))),
-            Self::Cpu => cpu(b).total_cmp(&cpu(a)),
-            Self::Memory => Reverse(memory(a)).cmp(&Reverse(memory(b))),
-            Self::Backup => backup(a).cmp(&backup(b)),
+            Self::Severity
+            | Self::Name
+            | Self::Age
+            | Self::Restarts
+            | Self::Cpu
+            | Self::Memory
+            | Self::Backup => Ordering::Equal,
             Self::Image => a.image.cmp(&b.image),
             Self::Host => a.key.host.cmp(&b.key.host),
             Self::Value(path) => largest_first(value(a, path), value(b, path)),
         }
     }
 }
+
+/// Where a container stands; the smallest comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Rank(u64);
 
 /// Whether the order is the natural one of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -176,21 +194,26 @@ fn restarts(container: &Container) -> Option<u32> {
     container.agent.as_ref().map(|agent| agent.restarts.total)
 }
 
-/// Those of which nothing is known come last.
-fn backup(container: &Container) -> (u8, Option<Timestamp>) {
+/// The oldest comes first, before it what has none; last come those of which nothing is known.
+fn backup(container: &Container) -> u64 {
     match &container.backed {
-        Backed::Never { .. } => (0, None),
-        Backed::Last(last) => (1, Some(last.begun)),
-        Backed::Unknown { .. } => (2, None),
+        Backed::Never { .. } => 0,
+        Backed::Last(last) => u64::try_from(last.begun.as_nanosecond())
+            .map_or(1, |since| since.clamp(1, u64::MAX - 1)),
+        Backed::Unknown { .. } => u64::MAX,
     }
 }
 
-/// Below every real figure when there is none.
-fn cpu(container: &Container) -> f64 {
-    container
-        .resources()
-        .and_then(|resources| resources.cpu_percent)
-        .unwrap_or(-1.0)
+/// In billionths of a percent; below every real figure when there is none.
+fn cpu(container: &Container) -> u64 {
+    let resources = container.resources();
+    let share = resources.and_then(|resources| resources.cpu_percent);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "such a cast ends at the largest and the least"
+    )]
+    share.map_or(0, |share| ((share * 1e9) as u64).saturating_add(1))
 }
 
 /// What its monitor printed last at a place.

@@ -8,11 +8,12 @@ use ratatui::text::{Line, Span};
 
 use super::super::model::{Mode, Model, Scope};
 use super::super::sort::Direction;
+use super::super::tally::Standing;
 use super::super::theme::{Look, Role};
 use super::banner;
 use super::sign::{self, Sign};
 use super::text::{age, count, cut_line, span, width};
-use crate::fleet::{Container, HostStatus, Severity};
+use crate::fleet::{HostStatus, Severity};
 
 /// The hosts, and how many containers are in which state.
 pub(super) fn header(model: &Model, area: Rect, look: Look, frame: &mut Frame<'_>) {
@@ -68,7 +69,7 @@ fn tell(counts: &[(Sign, usize)], detail: Detail, look: Look) -> Vec<Span<'stati
 pub(super) fn status(model: &Model, area: Rect, look: Look, frame: &mut Frame<'_>) {
     let glyphs = look.glyphs();
     let mut line = vec![Span::raw(" ")];
-    let total = model.containers().count() - model.out_of_scope();
+    let total = model.tally().all - model.tally().hidden;
     if let Mode::Filtering { draft } = &model.mode {
         line.push(span("filter ", Role::Dim, look));
         line.push(span(draft, Role::Strong, look));
@@ -116,7 +117,7 @@ pub(super) fn status(model: &Model, area: Rect, look: Look, frame: &mut Frame<'_
             look,
         ));
     }
-    match (model.scope, model.out_of_scope()) {
+    match (model.scope, model.tally().hidden) {
         (Scope::All, _) => right.push(span(" all containers ", Role::Dim, look)),
         (Scope::Active, 0) => {}
         (Scope::Active, hidden) => {
@@ -151,12 +152,12 @@ pub(super) fn nothing(model: &Model, look: Look) -> Vec<Line<'static>> {
     let mut say = |text: String, role| {
         lines.push(Line::from(vec![Span::raw("   "), span(text, role, look)]));
     };
-    if model.containers().next().is_some() {
+    if model.tally().all > 0 {
         if model.filter.is_empty() {
-            let hidden = count(model.out_of_scope(), "container");
+            let hidden = count(model.tally().hidden, "container");
             say(format!("{hidden} down or without an agent"), Role::Plain);
             say("a shows them".into(), Role::Dim);
-            if !model.containers().any(|container| container.has_agent) {
+            if model.tally().agents == 0 {
                 advise(&mut say);
             }
         } else {
@@ -256,26 +257,25 @@ fn hosts(model: &Model, look: Look) -> Vec<Span<'static>> {
 /// How many containers are shown as what, the worst first.
 fn counts(model: &Model, look: Look, detail: Detail) -> Vec<(Sign, usize)> {
     let mut counts: BTreeMap<(Severity, &str), (Sign, usize)> = BTreeMap::new();
-    for container in model.containers() {
-        let sign = counted(container, model, look, detail);
+    for (standing, number) in &model.tally().standings {
+        let sign = counted(*standing, look, detail);
         counts
             .entry((sign.severity, sign.word))
             .or_insert((sign, 0))
-            .1 += 1;
+            .1 += number;
     }
     counts.into_values().collect()
 }
 
 /// As the table shows it, save that what is sick is not counted with what is UP.
-fn counted(container: &Container, model: &Model, look: Look, detail: Detail) -> Sign {
-    let sign = sign::sign(container, model.shown(), look);
-    let glyph = sign::fresh_glyph(container, look);
-    let word = match (sign.severity, detail) {
+fn counted(standing: Standing, look: Look, detail: Detail) -> Sign {
+    let Standing { severity, word } = standing;
+    let word = match (severity, detail) {
         (Severity::Sick, _) => "sick",
         (Severity::Plain, _) => "without agent",
-        (Severity::Failed, Detail::States) if sign.word != "DOCKERDOWN" => sign.word,
+        (Severity::Failed, Detail::States) if word != "DOCKERDOWN" => word,
         (Severity::Failed, _) => "failed",
-        (_, Detail::States) => sign.word,
+        (_, Detail::States) => word,
         (Severity::Restarting, _) => "restarting",
         (Severity::Starting, _) => "starting",
         (Severity::Stopping, _) => "stopping",
@@ -283,9 +283,9 @@ fn counted(container: &Container, model: &Model, look: Look, detail: Detail) -> 
         (Severity::Down, _) => "down",
     };
     Sign {
+        severity,
         word,
-        glyph,
-        ..sign
+        glyph: sign::fresh_glyph(severity, look),
     }
 }
 

@@ -36,6 +36,9 @@ use super::theme::{Look, Role};
 use layout::{Areas, Tier};
 use text::{cut_line, span};
 
+pub(crate) use sign::word;
+pub(crate) use text::width as columns;
+
 /// Draws the dashboard.
 pub(crate) fn view(model: &Model, look: Look, frame: &mut Frame<'_>) {
     let screen = frame.area();

@@ -29,8 +29,23 @@ pub(super) struct Sign {
 pub(super) fn sign(container: &Container, fleet: &Fleet, look: Look) -> Sign {
     let glyphs = look.glyphs();
     let severity = container.severity();
-    let state = container.state();
-    let word = match (state, container.engine) {
+    let glyph = if fleet.stale_since(container).is_some() {
+        glyphs.stale
+    } else if container.engine == EngineState::Paused {
+        glyphs.paused
+    } else {
+        glyph(container.state(), severity, glyphs)
+    };
+    Sign {
+        severity,
+        word: word(container),
+        glyph,
+    }
+}
+
+/// The word for a container's state.
+pub(crate) fn word(container: &Container) -> &'static str {
+    match (container.state(), container.engine) {
         (_, EngineState::Paused) => "PAUSED",
         (Some(state), _) => state.name(),
         (None, EngineState::Created) => "created",
@@ -38,18 +53,6 @@ pub(super) fn sign(container: &Container, fleet: &Fleet, look: Look) -> Sign {
         (None, EngineState::Restarting) => "restarting",
         (None, EngineState::Exited { .. }) => "exited",
         (None, EngineState::Dead) => "dead",
-    };
-    let glyph = if fleet.stale_since(container).is_some() {
-        glyphs.stale
-    } else if container.engine == EngineState::Paused {
-        glyphs.paused
-    } else {
-        glyph(state, severity, glyphs)
-    };
-    Sign {
-        severity,
-        word,
-        glyph,
     }
 }
 
@@ -209,7 +212,7 @@ fn progress(operation: &Operation, now: Moment, look: Look) -> (String, Role) {
     }
 }
 
-/// The glyph as if the container were still heard; for counting, where staleness is told apart.
-pub(super) fn fresh_glyph(container: &Container, look: Look) -> &'static str {
-    glyph(None, container.severity(), look.glyphs())
+/// The glyph of those that stand so, as if all were still heard: staleness is told apart.
+pub(super) fn fresh_glyph(severity: Severity, look: Look) -> &'static str {
+    glyph(None, severity, look.glyphs())
 }

@@ -116,17 +116,9 @@ fn last(path: &Path) -> String {
 fn plan(model: &Model, columns: usize) -> Vec<(Column, usize)> {
     let shown = model.shown();
     // Of all the dashboard is about, so that scrolling and filtering move nothing.
-    let longest = |of: fn(&Container) -> &str| {
-        model
-            .containers()
-            .map(|container| width(of(container)))
-            .max()
-            .unwrap_or(0)
-    };
+    let longest = model.tally().longest;
     let several = shown.hosts().nth(1).is_some();
-    let name = longest(|container| &container.name)
-        .min(40)
-        .saturating_sub(least(&Column::Name));
+    let name = longest.name.min(40).saturating_sub(least(&Column::Name));
     let mut chosen: Vec<Column> = Vec::new();
     let mut used = MARGIN;
     let values = model.columns.values().cloned().map(Column::Value);
@@ -165,20 +157,12 @@ fn plan(model: &Model, columns: usize) -> Vec<(Column, usize)> {
     let name = take(name);
     let story = if has(Column::Story) { take(STORY) } else { 0 };
     let image = if has(Column::Image) {
-        take(
-            longest(|container| &container.image)
-                .min(48)
-                .saturating_sub(24),
-        )
+        take(longest.image.min(48).saturating_sub(24))
     } else {
         0
     };
     let host = if has(Column::Host) {
-        take(
-            longest(|container| &container.key.host)
-                .min(24)
-                .saturating_sub(8),
-        )
+        take(longest.host.min(24).saturating_sub(8))
     } else {
         0
     };

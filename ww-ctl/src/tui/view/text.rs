@@ -11,7 +11,7 @@ use super::super::theme::{Look, Role};
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// How many columns a text takes.
-pub(super) fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     // Nearly everything is plain, and this is asked of every container.
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return text.len();

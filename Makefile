@@ -8,7 +8,7 @@ AGENT := $(TARGET)/agent/ww-agent
 CTL := $(TARGET)/release/ww-ctl
 SHARE = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: all demo test bench soak soak-agent soak-archive soak-backup soak-dashboard soak-databases soak-fuzz soak-matrix soak-restore soak-sources soak-upgrade soak-vault soak-wrap fuzz install lint doc clean agent ctl engine
+.PHONY: all demo test bench soak soak-agent soak-archive soak-backup soak-dashboard soak-databases soak-fleet soak-fuzz soak-matrix soak-restore soak-sources soak-upgrade soak-vault soak-wrap fuzz install lint doc clean agent ctl engine
 .DEFAULT_GOAL := all
 
 all: agent ctl
@@ -45,7 +45,7 @@ bench: engine agent ctl
 	  WW_PEERS="$$(scripts/peers.sh)" WW_OXKER="$$(scripts/oxker.sh)" \
 	  cargo bench --locked --workspace --bench '*'
 
-soak: soak-agent soak-matrix soak-wrap soak-upgrade soak-backup soak-dashboard soak-databases soak-restore soak-sources soak-vault soak-archive soak-fuzz
+soak: soak-agent soak-matrix soak-wrap soak-upgrade soak-backup soak-dashboard soak-fleet soak-databases soak-restore soak-sources soak-vault soak-archive soak-fuzz
 
 # Ten minutes for each target, all at once. Needs a C++ compiler beside Rust.
 fuzz soak-fuzz:
@@ -80,6 +80,10 @@ soak-dashboard: engine agent
 	cargo build --locked -p ww-ctl --bin ww-ctl
 	WW_SOAK=1 WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" WW_BASH="$$(scripts/static.sh bash)" \
 	  cargo test --locked --test e2e -- --nocapture churn::
+
+# 10,000 containers on 100 hosts, all played: how long frames and keys take, and the memory.
+soak-fleet: ctl
+	cargo bench --locked --bench fleet -- many
 
 # Restores, the tool killed 200 times all over, and of backups with a byte changed at 501 places.
 soak-restore: engine agent

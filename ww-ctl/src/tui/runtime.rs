@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use crossterm::event::{Event as TerminalEvent, EventStream, KeyCode};
-use futures::StreamExt;
+use crossterm::event::{Event as TerminalEvent, KeyCode};
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpgrp, getpid, getppid, getsid};
@@ -20,7 +19,7 @@ use super::own::{Frames, Meter};
 use super::settings::Settings;
 use super::shell::Shell;
 use super::tape::{Tape, Wind};
-use super::term::{self, Screen};
+use super::term::{self, Keys, Screen};
 use super::theme::Look;
 use super::update::update;
 use super::view;
@@ -138,7 +137,7 @@ pub(crate) async fn run(
     let mut stop = signal(SignalKind::from_raw(libc::SIGTSTP))?;
     let mut go_on = signal(SignalKind::from_raw(libc::SIGCONT))?;
     let mut screen = Screen::open(start.settings.mouse)?;
-    let mut keys = EventStream::new();
+    let mut keys = Keys::new();
     let look = start.look;
     let fault = start.fault;
     let mut tape = feed.tape;
@@ -214,7 +213,7 @@ pub(crate) async fn run(
                             }
                         }
                     };
-                    keys = EventStream::new();
+                    keys = Keys::new();
                     pace.tell(told);
                     pace.draw(&mut screen)?;
                 }

@@ -5,13 +5,15 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossterm::clipboard::CopyToClipboard;
-use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste, Event, EventStream};
 use crossterm::style::Print;
 use crossterm::terminal::{
     BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
     disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{cursor, execute, queue};
+use futures::StreamExt;
+use futures::stream::{FuturesUnordered, StreamFuture};
 use ratatui::backend::CrosstermBackend;
 use ratatui::{Frame, Terminal};
 use tokio::sync::Notify;
@@ -152,4 +154,28 @@ pub(super) fn give_back() {
         cursor::Show
     );
     let _ = disable_raw_mode();
+}
+/// What is typed, and what else the terminal tells.
+pub(super) struct Keys {
+    /// Asked only when there is something: to ask in vain, at each of the news, takes a lock that is
+    /// held by who waits for keys.
+    waiting: FuturesUnordered<StreamFuture<EventStream>>,
+}
+
+impl Keys {
+    /// Whoever has this reads what is typed; nobody else may.
+    pub(super) fn new() -> Self {
+        Self {
+            waiting: std::iter::once(EventStream::new().into_future()).collect(),
+        }
+    }
+
+    /// What comes next; none when the terminal is gone. Nothing is lost when the call is given up.
+    pub(super) async fn next(&mut self) -> Option<io::Result<Event>> {
+        let (event, rest) = self.waiting.next().await?;
+        if event.is_some() {
+            self.waiting.push(rest.into_future());
+        }
+        event
+    }
 }

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::channel::mpsc as small;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -21,8 +23,16 @@ const LONGEST: Duration = Duration::from_secs(5);
 const EARLY: Duration = Duration::from_secs(2);
 /// A conversation that lasted so long was a good one: the next attempt is made at once.
 const GOOD: Duration = Duration::from_secs(5);
+/// So many requests may wait for one agent.
+const REQUESTS: usize = 16;
 /// So many requests may be unanswered at a time.
 const UNANSWERED: usize = 64;
+
+/// Requests for one agent. Thousands wait for some and hardly any has one: the usual channel would
+/// hold room for 32 of them.
+pub(super) type Requests = small::Receiver<Ask>;
+/// Where they come from.
+pub(super) type Asks = small::Sender<Ask>;
 
 /// What watching one agent takes.
 pub(super) struct Watch {
@@ -34,11 +44,16 @@ pub(super) struct Watch {
     pub cancel: CancellationToken,
 }
 
+/// A way for requests to one agent.
+pub(super) fn requests() -> (Asks, Requests) {
+    small::channel(REQUESTS)
+}
+
 /// Nobody reads the inputs any more.
 struct Unheard;
 
 /// Watches until cancelled, which happens when the container ends.
-pub(super) async fn run(watch: Watch, mut requests: mpsc::Receiver<Ask>) {
+pub(super) async fn run(watch: Watch, mut requests: Requests) {
     let cancel = watch.cancel.clone();
     tokio::select! {
         () = cancel.cancelled() => {}
@@ -46,7 +61,7 @@ pub(super) async fn run(watch: Watch, mut requests: mpsc::Receiver<Ask>) {
     }
 }
 
-async fn keep(watch: &Watch, requests: &mut mpsc::Receiver<Ask>) -> Unheard {
+async fn keep(watch: &Watch, requests: &mut Requests) -> Unheard {
     let mut pause = FIRST;
     let mut quiet_until = Instant::now() + EARLY;
     let mut told_silent = false;
@@ -61,7 +76,9 @@ async fn keep(watch: &Watch, requests: &mut mpsc::Receiver<Ask>) -> Unheard {
     loop {
         // Who is started anew while the Engine is away is told of by the Engine first.
         refuse_until(answering(&watch.answers), requests).await;
-        let reason = match attempt(watch, Instant::now() < quiet_until).await {
+        // Apart: what it takes to reach an agent is held for as long as that takes, not ever after.
+        let attempt = Box::pin(attempt(watch, Instant::now() < quiet_until));
+        let reason = match attempt.await {
             Ok(session) => {
                 told_silent = false;
                 let begun = Instant::now();
@@ -114,7 +131,7 @@ async fn attempt(watch: &Watch, early: bool) -> Result<Session, ReachError> {
     }
 }
 
-async fn pause_refusing(pause: Duration, requests: &mut mpsc::Receiver<Ask>) {
+async fn pause_refusing(pause: Duration, requests: &mut Requests) {
     refuse_until(tokio::time::sleep(pause), requests).await;
 }
 
@@ -124,9 +141,9 @@ async fn answering(answers: &watch::Receiver<bool>) {
     let _closed = answers.wait_for(|answers| *answers).await;
 }
 
-async fn refuse_until(over: impl Future<Output = ()>, requests: &mut mpsc::Receiver<Ask>) {
+async fn refuse_until(over: impl Future<Output = ()>, requests: &mut Requests) {
     let refuse = async {
-        while let Some(ask) = requests.recv().await {
+        while let Some(ask) = requests.next().await {
             refuse(ask.reply);
         }
         std::future::pending::<()>().await;
@@ -150,7 +167,7 @@ type Pending = HashMap<RequestId, oneshot::Sender<Result<Answer, AskError>>>;
 async fn converse(
     watch: &Watch,
     mut session: Session,
-    requests: &mut mpsc::Receiver<Ask>,
+    requests: &mut Requests,
 ) -> Result<String, Unheard> {
     let key = watch.key.clone();
     let route = session.route();
@@ -170,7 +187,7 @@ async fn converse(
                 }
                 Err(error) => return Ok(error.to_string()),
             },
-            Some(ask) = requests.recv() => {
+            Some(ask) = requests.next() => {
                 pending.retain(|_, reply| !reply.is_closed());
                 if pending.len() >= UNANSWERED {
                     refuse(ask.reply);

@@ -44,8 +44,6 @@ const BACKUPS: Duration = Duration::from_secs(60);
 const SEARCH: Duration = Duration::from_secs(20);
 /// So many containers are looked at closely at a time.
 const AT_ONCE: usize = 8;
-/// So many requests may wait for one agent.
-const REQUESTS: usize = 16;
 
 /// What watching one host takes.
 #[derive(Clone)]
@@ -65,7 +63,7 @@ pub(super) struct Watch {
 
 /// The connection to one container's agent.
 struct Link {
-    asks: mpsc::Sender<Ask>,
+    asks: container::Asks,
     cancel: CancellationToken,
 }
 
@@ -293,14 +291,13 @@ fn broken(target: &Target) -> EngineError {
 }
 
 fn forward(memory: &mut Memory, ask: Ask) {
-    let Some(link) = memory.links.get(&ask.id) else {
+    let Some(link) = memory.links.get_mut(&ask.id) else {
         // Whoever asked may have left; that is no concern of ours.
         let _left = ask.reply.send(Err(AskError::NotReached));
         return;
     };
     if let Err(error) = link.asks.try_send(ask) {
-        let (mpsc::error::TrySendError::Full(ask) | mpsc::error::TrySendError::Closed(ask)) = error;
-        let _left = ask.reply.send(Err(AskError::NotReached));
+        let _left = error.into_inner().reply.send(Err(AskError::NotReached));
     }
 }
 
@@ -517,7 +514,7 @@ fn unlink(memory: &mut Memory, id: &str) {
 }
 
 fn link(watch: &Watch, memory: &Memory, reach: &Reach, id: &Arc<str>) -> Link {
-    let (asks, requests) = mpsc::channel(REQUESTS);
+    let (asks, requests) = container::requests();
     let cancel = watch.cancel.child_token();
     let task = container::Watch {
         key: key(watch, id),

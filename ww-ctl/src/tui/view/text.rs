@@ -12,8 +12,10 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// How many columns a text takes.
 pub(crate) fn width(text: &str) -> usize {
-    // Nearly everything is plain, and this is asked of every container.
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+    // Nearly everything is plain, and this is asked of every container. Without an early end many
+    // bytes are looked at in one step.
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~');
+    if text.bytes().fold(true, |all, byte| all & is_plain(byte)) {
         return text.len();
     }
     text.graphemes(true).map(UnicodeWidthStr::width).sum()

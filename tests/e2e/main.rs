@@ -28,6 +28,7 @@ mod events;
 mod exec;
 mod failing;
 mod fleet;
+mod followed;
 mod health;
 mod hostile;
 mod hosts;

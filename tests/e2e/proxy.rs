@@ -31,14 +31,26 @@ pub(crate) struct Proxy {
     shared: Arc<Shared>,
 }
 
+/// What does not end by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    /// What a container uses.
+    Figures,
+    /// What it prints.
+    Output,
+}
+
+/// Of which container.
+type Stream = (Kind, String);
+
 struct Shared {
     /// The number of the request, and when; 0 for never.
     at: usize,
     moment: Moment,
     seen: AtomicUsize,
     log: Mutex<Vec<String>>,
-    /// Whose figures were ever asked for, and whether they still are.
-    measured: Mutex<BTreeMap<String, bool>>,
+    /// What was ever followed, and by how many it still is.
+    streams: Mutex<BTreeMap<Stream, usize>>,
     pid: AtomicU32,
     over: AtomicBool,
 }
@@ -53,7 +65,7 @@ impl Proxy {
             moment,
             seen: AtomicUsize::new(0),
             log: Mutex::default(),
-            measured: Mutex::default(),
+            streams: Mutex::default(),
             pid: AtomicU32::new(0),
             over: AtomicBool::new(false),
         });
@@ -87,15 +99,19 @@ impl Proxy {
 
     /// The ids of the containers whose figures were ever asked for.
     pub(crate) fn ever_measured(&self) -> Vec<String> {
-        let measured = self.shared.measured.lock().expect("no panic while held");
-        measured.keys().cloned().collect()
+        let streams = self.shared.streams.lock().expect("no panic while held");
+        let figures = streams.keys().filter(|(kind, _)| *kind == Kind::Figures);
+        figures.map(|(_, id)| id.clone()).collect()
     }
 
-    /// The ids of those whose figures are being read.
+    /// The ids of those whose figures are being read, once for each reader.
     pub(crate) fn measured(&self) -> Vec<String> {
-        let measured = self.shared.measured.lock().expect("no panic while held");
-        let open = measured.iter().filter(|(_, open)| **open);
-        open.map(|(id, _)| id.clone()).collect()
+        self.shared.open(Kind::Figures)
+    }
+
+    /// The ids of those whose output is being followed, once for each reader.
+    pub(crate) fn followed(&self) -> Vec<String> {
+        self.shared.open(Kind::Output)
     }
 
     /// What has changed something so far, as `POST start`.
@@ -113,11 +129,25 @@ impl Drop for Proxy {
 }
 
 impl Shared {
-    fn measures(&self, id: Option<&str>, open: bool) {
-        if let Some(id) = id {
-            let mut measured = self.measured.lock().expect("no panic while held");
-            measured.insert(id.to_owned(), open);
+    fn opens(&self, stream: Option<&Stream>) {
+        if let Some(stream) = stream {
+            let mut streams = self.streams.lock().expect("no panic while held");
+            *streams.entry(stream.clone()).or_default() += 1;
         }
+    }
+
+    fn closes(&self, stream: Option<&Stream>) {
+        let mut streams = self.streams.lock().expect("no panic while held");
+        if let Some(count) = stream.and_then(|stream| streams.get_mut(stream)) {
+            *count -= 1;
+        }
+    }
+
+    fn open(&self, wanted: Kind) -> Vec<String> {
+        let streams = self.streams.lock().expect("no panic while held");
+        let open = streams.iter().filter(|((kind, _), _)| *kind == wanted);
+        open.flat_map(|((_, id), count)| std::iter::repeat_n(id.clone(), *count))
+            .collect()
     }
 
     fn serve(self: &Arc<Self>, mut client: UnixStream) -> std::io::Result<()> {
@@ -135,13 +165,13 @@ impl Shared {
         }
         engine.write_all(one_only(&head).as_bytes())?;
         engine.write_all(&rest)?;
-        let measured = measured(&head);
-        self.measures(measured.as_deref(), true);
+        let stream = stream(&head);
+        self.opens(stream.as_ref());
         let (mut from, mut to) = (client.try_clone()?, engine.try_clone()?);
         let own = self.clone();
         std::thread::spawn(move || {
             let _ended = std::io::copy(&mut from, &mut to);
-            own.measures(measured.as_deref(), false);
+            own.closes(stream.as_ref());
             let _ended = to.shutdown(Shutdown::Write);
         });
         if dies {
@@ -193,11 +223,19 @@ fn one_only(head: &str) -> String {
     head.replacen("\r\n", "\r\nConnection: close\r\n", 1)
 }
 
-/// The container whose figures a request asks for.
-fn measured(head: &str) -> Option<String> {
-    let path = head.split(' ').nth(1)?.split('?').next()?;
-    let (before, id) = path.strip_suffix("/stats")?.rsplit_once('/')?;
-    before.ends_with("/containers").then(|| id.to_owned())
+/// The stream of a container that a request asks for.
+fn stream(head: &str) -> Option<Stream> {
+    let (path, query) = head.split(' ').nth(1)?.split_once('?')?;
+    let (before, what) = path.rsplit_once('/')?;
+    let (before, id) = before.rsplit_once('/')?;
+    let kind = match what {
+        "stats" => Kind::Figures,
+        "logs" if query.contains("follow=1") => Kind::Output,
+        _ => return None,
+    };
+    before
+        .ends_with("/containers")
+        .then(|| (kind, id.to_owned()))
 }
 
 /// What a request changes; none where it changes nothing.

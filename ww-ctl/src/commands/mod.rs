@@ -24,6 +24,7 @@ mod ls;
 mod man;
 mod measures;
 mod outcome;
+mod outputs;
 mod own;
 mod pictures;
 mod printed;

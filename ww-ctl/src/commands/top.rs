@@ -5,7 +5,6 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
@@ -13,27 +12,28 @@ use tokio_util::task::TaskTracker;
 use whaleware::env;
 
 use super::measures::Measures;
+use super::outputs::Outputs;
 use super::own::Tool;
 use super::{Context, cfg, pictures, restart, start, stop};
 use crate::audit::{self, Journal};
 use crate::cli::Top;
-use crate::engine::{LogQuery, Scope, Target, chain};
+use crate::engine::{Scope, Target, chain};
 use crate::environment;
 use crate::exit::{Exit, Failure};
-use crate::fleet::{ContainerKey, HostName};
+use crate::fleet::HostName;
 use crate::selection::Selection;
 use crate::tui::{
-    self, Access, Answer, Ended, Errand, Frames, Look, Recorder, Replay, ReplayError, Reply,
-    Request, Settings, Shell, Start, Tape, Tint, TuiError, Verb,
+    self, Access, Answer, Ended, Errand, Frames, Look, Printed, Recorder, Replay, ReplayError,
+    Reply, Request, Said, Settings, Shell, Start, Tape, Tint, TuiError, Verb,
 };
 use crate::watch::{Feed, FeedHandle};
 
 /// What the Engine is called that is meant where nothing is said.
 const LOCAL: &str = "local";
-/// So many of the last lines of output are shown.
-const LINES: u32 = 500;
 /// So many requests may wait to be sent.
 const REQUESTS: usize = 1024;
+/// So much output waits to be taken in, each what was gathered of a container.
+const OUTPUTS: usize = 2;
 /// The largest file of settings, in bytes.
 const SETTINGS: u64 = 256 << 10;
 /// How long what was confirmed just before leaving may take to be sent.
@@ -114,13 +114,15 @@ async fn replayed(
     let (_never, mut inputs) = mpsc::channel(1);
     let (errands, asked) = mpsc::channel(REQUESTS);
     let (told, mut answers) = mpsc::channel(REQUESTS);
+    let (prints, mut printed) = mpsc::channel(OUTPUTS);
     let acts = TaskTracker::new();
-    acts.spawn(refuse_all(asked, told));
+    acts.spawn(refuse_all(asked, told, prints));
     let dashboard = tui::Feed {
         hosts: replay.hosts().to_vec(),
         inputs: &mut inputs,
         errands,
         answers: &mut answers,
+        printed: &mut printed,
         tape: Tape::Replay(replay),
         shell: None,
     };
@@ -132,7 +134,11 @@ async fn replayed(
 }
 
 /// What is not in a recording cannot be found out.
-async fn refuse_all(mut asked: mpsc::Receiver<Errand>, told: mpsc::Sender<Answer>) {
+async fn refuse_all(
+    mut asked: mpsc::Receiver<Errand>,
+    told: mpsc::Sender<Answer>,
+    prints: mpsc::Sender<Printed>,
+) {
     while let Some(errand) = asked.recv().await {
         let reason = "it is not in the recording".to_owned();
         let answer = match errand {
@@ -143,7 +149,18 @@ async fn refuse_all(mut asked: mpsc::Receiver<Errand>, told: mpsc::Sender<Answer
             }),
             // A recording is read-only: nothing was asked.
             Errand::Roll(_) | Errand::Measure(_) => continue,
-            Errand::ReadLogs(key) => Answer::Logs(key, Err(reason)),
+            Errand::Follow(keys) => {
+                for key in keys {
+                    let lines = vec![(None, Said::Failed(reason.clone()))];
+                    let printed = Printed {
+                        key,
+                        is_anew: true,
+                        lines,
+                    };
+                    let _left = prints.send(printed).await;
+                }
+                continue;
+            }
             Errand::ReadConfiguration(key) => Answer::Configuration(key, Err(reason)),
         };
         let _left = told.send(answer).await;
@@ -166,6 +183,7 @@ async fn live(
     );
     let (errands, asked) = mpsc::channel(REQUESTS);
     let (told, mut answers) = mpsc::channel(REQUESTS);
+    let (prints, mut printed) = mpsc::channel(OUTPUTS);
     let acts = TaskTracker::new();
     // The terminal is the dashboard's until it ends.
     context.audit.hold();
@@ -177,7 +195,8 @@ async fn live(
         },
     };
     let tool = does.tool.clone();
-    acts.spawn(serve(does, acts.clone(), asked, told));
+    let outputs = Outputs::new(feed.handle.clone(), acts.clone(), prints);
+    acts.spawn(serve(does, acts.clone(), asked, told, outputs));
     let dashboard = tui::Feed {
         hosts: context
             .targets
@@ -187,6 +206,7 @@ async fn live(
         inputs: &mut feed.inputs,
         errands,
         answers: &mut answers,
+        printed: &mut printed,
         tape: recorder.map_or(Tape::None, Tape::Record),
         shell: Some(Shell::new(move |container| tool.shell(container))),
     };
@@ -277,6 +297,7 @@ async fn serve(
     acts: TaskTracker,
     mut asked: mpsc::Receiver<Errand>,
     told: mpsc::Sender<Answer>,
+    mut outputs: Outputs,
 ) {
     let mut measures = Measures::new(does.handle.clone(), acts.clone(), told.clone());
     while let Some(errand) = asked.recv().await {
@@ -286,10 +307,11 @@ async fn serve(
                 measures.only(keys);
                 continue;
             }
-            Errand::Act(_)
-            | Errand::Roll(_)
-            | Errand::ReadLogs(_)
-            | Errand::ReadConfiguration(_) => errand,
+            Errand::Follow(keys) => {
+                outputs.only(keys);
+                continue;
+            }
+            Errand::Act(_) | Errand::Roll(_) | Errand::ReadConfiguration(_) => errand,
         };
         let (does, told) = (does.clone(), told.clone());
         acts.spawn(async move {
@@ -301,15 +323,11 @@ async fn serve(
                     }
                     return;
                 }
-                Errand::ReadLogs(key) => {
-                    let lines = read_logs(&does.handle, &key).await;
-                    Answer::Logs(key, lines.map_err(|failure| failure.message))
-                }
                 Errand::ReadConfiguration(key) => {
                     let settings = cfg::settings(&does.handle, &key).await;
                     Answer::Configuration(key, settings)
                 }
-                Errand::Measure(_) => return,
+                Errand::Measure(_) | Errand::Follow(_) => return,
             };
             // Nobody to tell means that the dashboard was left.
             let _left = told.send(answer).await;
@@ -344,16 +362,4 @@ async fn act(does: &Does, request: Request) -> Reply {
     // Where the answer was lost the row is watched on all the same.
     let result = result.map(|_sent| String::new());
     Reply { key, verb, result }
-}
-
-async fn read_logs(handle: &FeedHandle, key: &ContainerKey) -> Result<Vec<String>, Failure> {
-    let engine = handle.engine(&key.host).await?;
-    let details = engine.details(&key.id).await?;
-    let query = LogQuery {
-        tail: Some(LINES),
-        ..LogQuery::default()
-    };
-    let stream = engine.logs(&key.id, details.tty, &query);
-    let lines = stream.map(|line| line.map(|line| line.to_text()));
-    Ok(lines.try_collect().await?)
 }

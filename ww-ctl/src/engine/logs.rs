@@ -61,8 +61,13 @@ pub(crate) struct LogLine {
 impl LogLine {
     /// As text, without the carriage return a terminal puts at its end.
     pub(crate) fn to_text(&self) -> String {
+        self.to_text_of(usize::MAX)
+    }
+
+    /// The same of its first bytes, so many at most.
+    pub(crate) fn to_text_of(&self, bytes: usize) -> String {
         let text = self.text.strip_suffix(b"\r").unwrap_or(&self.text);
-        String::from_utf8_lossy(text).into_owned()
+        String::from_utf8_lossy(&text[..bytes.min(text.len())]).into_owned()
     }
 }
 

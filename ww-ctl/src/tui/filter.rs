@@ -197,12 +197,20 @@ fn parse_pattern(key: &str, pattern: &str) -> Result<Option<Test>, String> {
     if pattern.is_empty() {
         return Ok(None);
     }
-    let regex = RegexBuilder::new(pattern)
+    let regex = self::pattern(pattern)?;
+    Ok(Some(Test::Pattern(field, Pattern(regex))))
+}
+
+/// A regular expression as an operator types it: whatever the case, and of bounded size.
+///
+/// # Errors
+/// Why it is none.
+pub(super) fn pattern(text: &str) -> Result<Regex, String> {
+    RegexBuilder::new(text)
         .case_insensitive(true)
         .size_limit(PATTERN)
         .build()
-        .map_err(|error| format!("no regular expression `{pattern}`: {error}"))?;
-    Ok(Some(Test::Pattern(field, Pattern(regex))))
+        .map_err(|error| format!("no regular expression `{text}`: {error}"))
 }
 
 /// `.queue.depth`, `.queue.depth>100`, `.status=ok`.

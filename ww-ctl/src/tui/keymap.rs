@@ -100,6 +100,20 @@ pub(crate) enum Action {
     Wind(Wind),
     /// Choose an action by its name.
     Palette,
+    /// Search the lines of the tab Logs.
+    Search,
+    /// To the next line that has what is searched for.
+    NextFound,
+    /// To the line before that has it.
+    PreviousFound,
+    /// To the end of the lines, and on with it.
+    Follow,
+    /// Show when lines were printed, or not any more.
+    Times,
+    /// The ends of long lines.
+    Right,
+    /// Back to their beginnings.
+    Left,
     /// Explain the keys.
     Help,
     /// Suspend.
@@ -167,6 +181,13 @@ impl Action {
             Self::Wind(Wind::Faster) => "replay-faster",
             Self::Wind(Wind::Slower) => "replay-slower",
             Self::Palette => "palette",
+            Self::Search => "logs-search",
+            Self::NextFound => "logs-next",
+            Self::PreviousFound => "logs-previous",
+            Self::Follow => "logs-follow",
+            Self::Times => "logs-times",
+            Self::Right => "logs-right",
+            Self::Left => "logs-left",
             Self::Help => "help",
             Self::Suspend => "suspend",
             Self::Quit => "quit",
@@ -191,6 +212,8 @@ pub(crate) enum Context {
     Details,
     /// The tree of the tab Health has them.
     Health,
+    /// The lines of the tab Logs have them.
+    Logs,
     /// Columns are chosen.
     Columns,
     /// The help is shown.
@@ -204,13 +227,18 @@ impl Context {
             (Mode::Normal, Focus::Table) => Some(Self::Table),
             (Mode::Normal, Focus::Pane { .. } | Focus::Full { .. }) => Some(match model.tab {
                 Tab::Health => Self::Health,
-                Tab::Summary | Tab::Timeline | Tab::Logs | Tab::Configuration | Tab::Why => {
-                    Self::Details
-                }
+                Tab::Logs => Self::Logs,
+                Tab::Summary | Tab::Timeline | Tab::Configuration | Tab::Why => Self::Details,
             }),
             (Mode::Choosing { .. }, _) => Some(Self::Columns),
             (Mode::Help { .. }, _) => Some(Self::Help),
-            (Mode::Filtering { .. } | Mode::Confirming(_) | Mode::Calling(_), _) => None,
+            (
+                Mode::Filtering { .. }
+                | Mode::Searching { .. }
+                | Mode::Confirming(_)
+                | Mode::Calling(_),
+                _,
+            ) => None,
         }
     }
 }
@@ -236,6 +264,7 @@ impl Binding {
         match *self.contexts {
             [Context::Table] => "in the table",
             [Context::Health] => "in the tab Health",
+            [Context::Logs] => "in the tab Logs",
             [Context::Columns] => "while choosing columns",
             _ => "",
         }
@@ -326,12 +355,20 @@ impl Key {
 
 const TABLE: &[Context] = &[Context::Table];
 const HEALTH: &[Context] = &[Context::Health];
-const BESIDE_HEALTH: &[Context] = &[Context::Table, Context::Details];
-const LOOKING: &[Context] = &[Context::Table, Context::Details, Context::Health];
+const LOGS: &[Context] = &[Context::Logs];
+const BESIDE_HEALTH: &[Context] = &[Context::Table, Context::Details, Context::Logs];
+const BESIDE_LOGS: &[Context] = &[Context::Table, Context::Details, Context::Health];
+const LOOKING: &[Context] = &[
+    Context::Table,
+    Context::Details,
+    Context::Health,
+    Context::Logs,
+];
 const EVERYWHERE: &[Context] = &[
     Context::Table,
     Context::Details,
     Context::Health,
+    Context::Logs,
     Context::Columns,
     Context::Help,
 ];
@@ -410,7 +447,7 @@ static KEYMAP: &[Binding] = &[
         &[Code(KeyCode::Esc)],
         EVERYWHERE,
         Action::Back,
-        "one step back; drops filter, then marks",
+        "one step back; drops search, filter, then marks",
         "back",
     ),
     bind(
@@ -419,6 +456,55 @@ static KEYMAP: &[Binding] = &[
         Action::OtherPane,
         "between the table and the details",
         "pane",
+    ),
+    bind(
+        &[Char('/')],
+        LOGS,
+        Action::Search,
+        "search the lines for a regular expression, while typing",
+        "search",
+    ),
+    bind(
+        &[Char('f')],
+        LOGS,
+        Action::Follow,
+        "to the last line, and on with what is printed",
+        "follow",
+    ),
+    bind(
+        &[Char('n')],
+        LOGS,
+        Action::NextFound,
+        "to the next line that has it",
+        "next",
+    ),
+    bind(
+        &[Char('N')],
+        LOGS,
+        Action::PreviousFound,
+        "to the line before that has it",
+        "before",
+    ),
+    bind(
+        &[Char('t')],
+        LOGS,
+        Action::Times,
+        "when lines were printed, or not any more",
+        "times",
+    ),
+    bind(
+        &[Char('>')],
+        LOGS,
+        Action::Right,
+        "the ends of long lines",
+        "",
+    ),
+    bind(
+        &[Char('<')],
+        LOGS,
+        Action::Left,
+        "back to their beginnings",
+        "",
     ),
     bind(
         &[Code(KeyCode::Right)],
@@ -461,7 +547,7 @@ static KEYMAP: &[Binding] = &[
     ),
     bind(
         &[Char('/')],
-        LOOKING,
+        BESIDE_LOGS,
         Action::Filter,
         "filter while typing; see below",
         "filter",

@@ -48,7 +48,7 @@ mod tests;
 
 pub(crate) use configuration::Setting;
 pub(crate) use model::{Access, FeedStatus};
-pub(crate) use msg::{Answer, Errand, Reply, Request, Verb};
+pub(crate) use msg::{Answer, Errand, Printed, Reply, Request, Said, Verb};
 pub(crate) use own::Frames;
 pub(crate) use plain::Plain;
 pub(crate) use runtime::{Ended, Feed, Start, TuiError, run};

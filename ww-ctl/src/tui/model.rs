@@ -12,7 +12,7 @@ use super::filter::Filter;
 use super::history::{History, Past};
 use super::keymap::Keymap;
 use super::lanes::{Body, Lane, Zoom};
-use super::logs::Logs;
+use super::logs::{Logs, Place};
 use super::operation::Operation;
 use super::own::Own;
 use super::palette::Palette;
@@ -43,6 +43,13 @@ pub(crate) enum Mode {
     Filtering {
         /// As far as it is typed.
         draft: String,
+    },
+    /// What is to be found in the lines of the tab Logs is being typed; it is looked for at once.
+    Searching {
+        /// As far as it is typed.
+        draft: String,
+        /// Where that was begun.
+        from: Place,
     },
     /// A question waits.
     Confirming(Confirmation),
@@ -84,7 +91,7 @@ pub(crate) enum Tab {
     Summary,
     /// The scripts of this boot as bars, the transitions.
     Timeline,
-    /// What the container printed last.
+    /// What it prints, or all that are marked do.
     Logs,
     /// The checks and what the last one printed.
     Health,
@@ -271,7 +278,7 @@ pub(crate) struct Model {
     pub operations: BTreeMap<ContainerKey, Operation>,
     /// The message in the footer.
     pub notice: Option<Notice>,
-    /// What the container under the cursor printed last, where that is looked at.
+    /// What containers print, where that is looked at.
     pub logs: Logs,
     /// What the container under the cursor is configured with, where that is looked at.
     pub configuration: Configuration,
@@ -329,7 +336,7 @@ impl Model {
             marks: BTreeSet::new(),
             operations: BTreeMap::new(),
             notice: None,
-            logs: Logs::Unread,
+            logs: Logs::default(),
             configuration: Configuration::Unread,
             measured: BTreeSet::new(),
             own: None,

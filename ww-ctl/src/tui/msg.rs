@@ -5,6 +5,7 @@ use super::own::Own;
 use super::tape::{Telling, Wind};
 use crate::fleet::{Container, ContainerKey, Input, Stamp};
 use crossterm::event::{KeyEvent, MouseEvent};
+use jiff::Timestamp;
 use whaleware::protocol::Resources;
 
 /// Something that happened, and when.
@@ -31,8 +32,8 @@ pub(crate) enum Event {
     Input(Box<Input>),
     /// What came of a request.
     Reply(Reply),
-    /// What a container printed last, oldest line first, or why that is not known.
-    Logs(ContainerKey, Result<Vec<String>, String>),
+    /// A container has printed something.
+    Printed(Printed),
     /// What a container is configured with, or why that is not known.
     Configuration(ContainerKey, Result<Vec<Setting>, String>),
     /// What the dashboard itself costs.
@@ -64,8 +65,8 @@ pub(crate) enum Cmd {
     Shell(Box<Container>),
     /// Have the terminal keep a text for pasting.
     Copy(String),
-    /// Find out what a container printed last.
-    ReadLogs(ContainerKey),
+    /// Tell what these containers have printed last and print from now on, and no others.
+    Follow(Vec<ContainerKey>),
     /// Find out what a container is configured with.
     ReadConfiguration(ContainerKey),
     /// Have the Engine tell what these containers use, and no others.
@@ -108,6 +109,30 @@ impl Verb {
     }
 }
 
+/// What a container has printed since that was told last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Printed {
+    /// The container.
+    pub key: ContainerKey,
+    /// Whether its output is read anew: what was told before is over, and may come again.
+    pub is_anew: bool,
+    /// In its order, each with its time by the Engine's clock where that is known.
+    pub lines: Vec<(Option<Timestamp>, Said)>,
+}
+
+/// What a line of output says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// What was printed.
+    Line(String),
+    /// So many lines came too fast.
+    LeftOut(u64),
+    /// Something about the reading itself.
+    Word(String),
+    /// Why it cannot be read, which is the end of it.
+    Failed(String),
+}
+
 /// What is to be done to which container, bound to the life it was decided for.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Request {
@@ -136,8 +161,8 @@ pub(crate) enum Errand {
     Act(Request),
     /// Restart containers one after the other; there is an answer for each.
     Roll(Vec<Container>),
-    /// Find out what a container printed last.
-    ReadLogs(ContainerKey),
+    /// Tell what these containers have printed last and print from now on, and no others.
+    Follow(Vec<ContainerKey>),
     /// Find out what a container is configured with.
     ReadConfiguration(ContainerKey),
     /// Have the Engine tell what these containers use, and no others.
@@ -149,8 +174,6 @@ pub(crate) enum Errand {
 pub(crate) enum Answer {
     /// What came of a request.
     Acted(Reply),
-    /// What a container printed last, oldest line first, or why that is not known.
-    Logs(ContainerKey, Result<Vec<String>, String>),
     /// What a container is configured with, or why that is not known.
     Configuration(ContainerKey, Result<Vec<Setting>, String>),
     /// What a container uses as its host counts it; none where it does not any more.

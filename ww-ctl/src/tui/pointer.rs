@@ -41,7 +41,7 @@ fn wheel(model: &mut Model, by: isize) -> bool {
             true
         }
         // A question is answered by keys only.
-        Mode::Filtering { .. } | Mode::Confirming(_) => false,
+        Mode::Filtering { .. } | Mode::Searching { .. } | Mode::Confirming(_) => false,
     }
 }
 

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use whaleware::lifecycle::Moment;
 
 use super::model::{Access, FeedStatus, Keeping, Model, Scope, Tone};
-use super::msg::{Answer, Cmd, Errand, Event, Msg, Reply, Request, Verb};
+use super::msg::{Answer, Cmd, Errand, Event, Msg, Printed, Reply, Request, Verb};
 use super::own::{Frames, Meter};
 use super::settings::Settings;
 use super::shell::Shell;
@@ -23,7 +23,7 @@ use super::term::{self, Keys, Screen};
 use super::theme::Look;
 use super::update::update;
 use super::view;
-use crate::fleet::{Container, HostName, Input, Stamp};
+use crate::fleet::{Container, ContainerKey, HostName, Input, Stamp};
 use crate::selection::Selection;
 
 /// Between two frames that show news, on the average: ten a second are more than anybody reads.
@@ -51,6 +51,8 @@ pub(crate) struct Feed<'a> {
     pub errands: mpsc::Sender<Errand>,
     /// What came of it.
     pub answers: &'a mut mpsc::Receiver<Answer>,
+    /// What containers print, where that is followed.
+    pub printed: &'a mut mpsc::Receiver<Printed>,
     /// Whether the news are kept, or were.
     pub tape: Tape,
     /// What runs a shell in a container; none where there are none, as in a recording.
@@ -179,13 +181,15 @@ pub(crate) async fn run(
             count = feed.inputs.recv_many(&mut batch, BATCH), if pace.is_fed() => {
                 pace.hears(count, &mut batch)
             }
+            // Last: whoever prints without end must not keep anything else from being seen.
+            Some(printed) = feed.printed.recv() => pace.news(Event::Printed(printed)),
         };
         for command in commands {
             match command {
                 Cmd::Draw | Cmd::Refresh => {}
                 Cmd::Act(request) => pace.send(&feed.errands, request),
                 // Where too much waits already it is asked for again later.
-                Cmd::ReadLogs(key) => drop(feed.errands.try_send(Errand::ReadLogs(key))),
+                Cmd::Follow(keys) => pace.follow(&feed.errands, keys),
                 Cmd::ReadConfiguration(key) => {
                     drop(feed.errands.try_send(Errand::ReadConfiguration(key)));
                 }
@@ -282,7 +286,7 @@ impl<'a, C: Fn() -> Stamp> Pace<'a, C> {
             | Event::Paste(_)
             | Event::Resize(..)
             | Event::Reply(_)
-            | Event::Logs(..)
+            | Event::Printed(_)
             | Event::Configuration(..)
             | Event::Own(_)
             | Event::Frame
@@ -303,7 +307,7 @@ impl<'a, C: Fn() -> Stamp> Pace<'a, C> {
             | Cmd::Roll(_)
             | Cmd::Shell(_)
             | Cmd::Copy(_)
-            | Cmd::ReadLogs(_)
+            | Cmd::Follow(_)
             | Cmd::ReadConfiguration(_)
             | Cmd::Measure(_)
             | Cmd::Mouse(_)
@@ -458,7 +462,6 @@ impl<'a, C: Fn() -> Stamp> Pace<'a, C> {
     fn answered(&mut self, answer: Answer) -> Vec<Cmd> {
         self.news(match answer {
             Answer::Acted(reply) => Event::Reply(reply),
-            Answer::Logs(key, lines) => Event::Logs(key, lines),
             Answer::Configuration(key, settings) => Event::Configuration(key, settings),
             Answer::Used(key, used) => Event::Input(Box::new(Input::Used { key, used })),
         })
@@ -490,6 +493,12 @@ impl<'a, C: Fn() -> Stamp> Pace<'a, C> {
                 let verb = Verb::Restart;
                 self.news(Event::Reply(Reply { key, verb, result }));
             }
+        }
+    }
+
+    fn follow(&mut self, errands: &mpsc::Sender<Errand>, keys: Vec<ContainerKey>) {
+        if errands.try_send(Errand::Follow(keys)).is_err() {
+            self.model.logs.ask_again();
         }
     }
 

@@ -39,6 +39,8 @@ pub(crate) enum Role {
     Key,
     /// A mode that must not be overlooked.
     Banner,
+    /// What was searched for.
+    Found,
 }
 
 /// The signs.
@@ -302,7 +304,7 @@ impl Look {
                 Tint::Sixteen => Modifier::empty(),
                 Tint::Monochrome => Modifier::UNDERLINED,
             },
-            Role::Selected => Modifier::REVERSED,
+            Role::Selected | Role::Found => Modifier::REVERSED,
             Role::Banner => Modifier::REVERSED.union(Modifier::BOLD),
         };
         let style = plain.add_modifier(modifiers);
@@ -310,7 +312,7 @@ impl Look {
             Role::Good => self.palette.good,
             Role::Busy => self.palette.busy,
             Role::Key => self.palette.key,
-            Role::Warn => self.palette.warn,
+            Role::Warn | Role::Found => self.palette.warn,
             Role::Bad => self.palette.bad,
             Role::Plain
             | Role::Strong
@@ -323,6 +325,22 @@ impl Look {
         match self.tint {
             Tint::Sixteen => style.fg(color),
             Tint::Monochrome => style,
+        }
+    }
+
+    /// How one of several looks that are to be told apart, where colours may be used.
+    pub(crate) fn apart(self, number: usize) -> Style {
+        const COLOURS: [Color; 6] = [
+            Color::Cyan,
+            Color::Magenta,
+            Color::Green,
+            Color::Yellow,
+            Color::Blue,
+            Color::LightCyan,
+        ];
+        match self.tint {
+            Tint::Sixteen => Style::new().fg(COLOURS[number % COLOURS.len()]),
+            Tint::Monochrome => Style::new(),
         }
     }
 }

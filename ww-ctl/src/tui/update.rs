@@ -1,6 +1,6 @@
 //! What a message does to the dashboard.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::{KeyEvent, KeyEventKind};
 use whaleware::protocol::FromAgent;
 
 use super::columns::Columns;
@@ -11,11 +11,9 @@ use super::lanes::{Body, Standing};
 use super::model::{FeedStatus, Flow, Focus, Keeping, Mode, Model, Scope, Still, Tab, Tone};
 use super::msg::{Cmd, Event, Msg, Reply, Verb};
 use super::rows::{copy, mark, mark_all, range, trouble};
+use super::typing::{self, Typed};
 use super::{asking, configuration, logs, measured, palette, pointer, value, view, winding};
 use crate::fleet::{Change, ContainerKey, Input, clean};
-
-/// The longest filter that can be typed, in characters.
-const FILTER: usize = 200;
 
 /// Takes a message in and says what is to be done about it.
 pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
@@ -41,9 +39,10 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
             commands
         }
         Event::Paste(text) => {
-            if let Mode::Filtering { draft } = &mut model.mode {
-                draft.push_str(&clean(&text, FILTER));
+            if let Mode::Filtering { draft } | Mode::Searching { draft, .. } = &mut model.mode {
+                typing::paste(draft, &text);
                 apply_draft(model);
+                logs::look_for(model);
             } else if let Mode::Calling(palette) = &mut model.mode {
                 palette::paste(palette, &text);
             }
@@ -59,10 +58,7 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Cmd> {
             replied(model, reply);
             vec![Cmd::Draw]
         }
-        Event::Logs(key, lines) => {
-            logs::read(model, key, lines);
-            vec![Cmd::Draw]
-        }
+        Event::Printed(printed) => logs::heard(model, printed),
         Event::Configuration(key, settings) => {
             configuration::read(model, &key, settings);
             vec![Cmd::Draw]
@@ -262,6 +258,7 @@ fn press(model: &mut Model, key: KeyEvent) -> Vec<Cmd> {
     }
     match &model.mode {
         Mode::Filtering { .. } => type_filter(model, key),
+        Mode::Searching { .. } => type_search(model, key),
         Mode::Confirming(_) => return asking::answer(model, key),
         Mode::Calling(_) => {
             return match palette::press(model, key) {
@@ -339,6 +336,13 @@ fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
             model.say(Tone::Calm, text);
             return vec![Cmd::Mouse(model.mouse)];
         }
+        Action::Search => logs::search(model),
+        Action::NextFound => logs::turn(model, true),
+        Action::PreviousFound => logs::turn(model, false),
+        Action::Follow => model.logs.follow(),
+        Action::Times => model.logs.has_times = !model.logs.has_times,
+        Action::Right => logs::aside(model, true),
+        Action::Left => logs::aside(model, false),
         Action::Start => asking::ask(model, Verb::Start),
         Action::Kill => asking::ask(model, Verb::Kill),
         Action::Backup => asking::ask(model, Verb::Backup),
@@ -353,6 +357,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
                 Mode::Help { .. } => Mode::Normal,
                 Mode::Normal
                 | Mode::Filtering { .. }
+                | Mode::Searching { .. }
                 | Mode::Confirming(_)
                 | Mode::Calling(_)
                 | Mode::Choosing { .. } => Mode::Help { scroll: 0 },
@@ -376,20 +381,14 @@ fn page(model: &Model) -> isize {
 }
 
 pub(super) fn shift(model: &mut Model, by: isize) {
-    // What is scrolled away of logs is counted from their end.
-    let lines = if model.tab == Tab::Logs && model.mode == Mode::Normal {
-        by.saturating_neg()
-    } else {
-        by
-    };
     let moved = |scroll: u16| {
         let moved = isize::try_from(scroll)
             .unwrap_or(0)
-            .saturating_add(lines)
+            .saturating_add(by)
             .max(0);
         u16::try_from(moved).unwrap_or(u16::MAX)
     };
-    if model.mode == Mode::Normal && value::shift(model, by) {
+    if logs::shift(model, by) || model.mode == Mode::Normal && value::shift(model, by) {
         return;
     }
     match (&mut model.mode, &mut model.focus) {
@@ -418,6 +417,8 @@ pub(super) fn open(model: &mut Model) {
 fn back(model: &mut Model) {
     if matches!(model.mode, Mode::Help { .. } | Mode::Choosing { .. }) {
         model.mode = Mode::Normal;
+    } else if logs::has_keys(model) && logs::drop_search(model) {
+        // The next step back is out of it.
     } else if model.focus != Focus::Table {
         model.focus = Focus::Table;
     } else if model.range.take().is_some() {
@@ -447,6 +448,9 @@ fn other_pane(model: &mut Model) {
 }
 
 pub(super) fn turn(model: &mut Model, tab: Tab) {
+    if model.tab != tab {
+        model.logs.follow();
+    }
     model.tab = tab;
     match &mut model.focus {
         Focus::Pane { scroll } | Focus::Full { scroll } => *scroll = 0,
@@ -488,50 +492,42 @@ fn freeze(model: &mut Model) {
         })),
         Flow::Frozen(_) => Flow::Live,
     };
+    logs::freeze(model, matches!(model.flow, Flow::Frozen(_)));
 }
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "of all the keys there are only these edit a line"
-)]
 fn type_filter(model: &mut Model, key: KeyEvent) {
     let Mode::Filtering { draft } = &mut model.mode else {
         return;
     };
-    let control = key.modifiers.contains(KeyModifiers::CONTROL);
-    match key.code {
-        KeyCode::Esc => {
+    match typing::press(draft, key) {
+        Typed::Changed => apply_draft(model),
+        Typed::Kept => model.mode = Mode::Normal,
+        Typed::Dropped => {
             model.filter = Filter::default();
             model.mode = Mode::Normal;
-            return;
         }
-        KeyCode::Enter => {
-            model.mode = Mode::Normal;
-            return;
-        }
-        KeyCode::Backspace => {
-            draft.pop();
-        }
-        KeyCode::Char('u') if control => draft.clear(),
-        KeyCode::Char('w') if control => {
-            let kept = draft.trim_end().rfind(' ').map_or(0, |space| space + 1);
-            draft.truncate(kept);
-        }
-        KeyCode::Char(c) if !control && draft.chars().count() < FILTER => {
-            draft.push_str(&clean(c.encode_utf8(&mut [0; 4]), 1));
-        }
-        KeyCode::Down => return shift(model, 1),
-        KeyCode::Up => return shift(model, -1),
-        _ => return,
+        Typed::Up => shift(model, -1),
+        Typed::Down => shift(model, 1),
+        Typed::Nothing => {}
     }
-    apply_draft(model);
+}
+
+fn type_search(model: &mut Model, key: KeyEvent) {
+    let Mode::Searching { draft, .. } = &mut model.mode else {
+        return;
+    };
+    match typing::press(draft, key) {
+        Typed::Changed => logs::look_for(model),
+        Typed::Kept => model.mode = Mode::Normal,
+        Typed::Dropped => logs::give_up(model),
+        Typed::Up => logs::turn(model, false),
+        Typed::Down => logs::turn(model, true),
+        Typed::Nothing => {}
+    }
 }
 
 fn apply_draft(model: &mut Model) {
-    if let Mode::Filtering { draft } = &mut model.mode {
-        if draft.chars().count() > FILTER {
-            *draft = draft.chars().take(FILTER).collect();
-        }
+    if let Mode::Filtering { draft } = &model.mode {
         model.filter = Filter::parse(draft);
     }
 }

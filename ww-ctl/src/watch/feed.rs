@@ -199,6 +199,16 @@ impl FeedHandle {
             .unwrap_or(Err(AskError::Silent(limit)))
     }
 
+    /// How the Engine of a host is reached; none of one that is not watched.
+    pub(crate) fn target(&self, host: &HostName) -> Option<&Target> {
+        self.hosts.get(host).map(|host| &host.target)
+    }
+
+    /// The clock of what is watched.
+    pub(crate) const fn clock(&self) -> Clock {
+        self.clock
+    }
+
     /// The Engine a container is on, reached anew.
     ///
     /// # Errors

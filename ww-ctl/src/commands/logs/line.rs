@@ -16,6 +16,8 @@ const LINE: usize = 16 * 1024;
 pub(super) struct Owner {
     pub key: ContainerKey,
     pub name: String,
+    /// The same with its host, where there are several.
+    pub called: String,
     /// What stands before each; empty for nothing.
     pub prefix: String,
 }
@@ -134,6 +136,7 @@ mod tests {
         Owner {
             key: key(name),
             name: name.to_owned(),
+            called: name.to_owned(),
             prefix: format!("{name} | "),
         }
     }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use self::line::{Form, Owner, Printer};
 use self::merge::{Merge, Step};
-use self::reader::{News, Reader};
+pub(super) use self::reader::{News, Reader};
 use super::Context;
 use crate::cli::{Format, Logs};
 use crate::engine::LogQuery;
@@ -67,14 +67,18 @@ fn owners(context: &Context, arguments: &Logs, fleet: &Fleet, keys: &[ContainerK
     let mut owners: Vec<Owner> = keys
         .iter()
         .filter_map(|key| fleet.get(key))
-        .map(|one| Owner {
-            key: one.key.clone(),
-            name: one.name.clone(),
-            prefix: if context.has_several_hosts() {
+        .map(|one| {
+            let called = if context.has_several_hosts() {
                 format!("{}/{}", one.key.host, one.name)
             } else {
                 one.name.clone()
-            },
+            };
+            Owner {
+                key: one.key.clone(),
+                name: one.name.clone(),
+                prefix: called.clone(),
+                called,
+            }
         })
         .collect();
     let is_plain = arguments.no_prefix || owners.len() < 2;
@@ -94,16 +98,11 @@ type Output = Pin<Box<dyn Stream<Item = News>>>;
 fn open(context: &Context, arguments: &Logs, owner: &Owner) -> Result<Output, Failure> {
     let target = context.target(&owner.key.host)?.clone();
     let now = context.clock.now().wall;
-    let name = if context.has_several_hosts() {
-        format!("{}/{}", owner.key.host, owner.name)
-    } else {
-        owner.name.clone()
-    };
     let reader = Reader {
         target,
         clock: context.clock,
         key: owner.key.clone(),
-        name,
+        is_patient: false,
         query: LogQuery {
             follow: arguments.follow,
             tail: arguments.tail,
@@ -196,8 +195,14 @@ impl Telling<'_> {
     fn take(&mut self, index: usize, news: Option<News>) {
         match news {
             Some(News::Line(line)) => self.merge.push(index, line, Instant::now()),
-            Some(News::Word(text)) => self.context.output.say(&text),
-            Some(News::Failed(failure)) => {
+            Some(News::Opened) => {}
+            Some(News::Word(text)) => {
+                let called = &self.owners[index].called;
+                self.context.output.say(&format!("{called}: {text}"));
+            }
+            Some(News::Failed(mut failure)) => {
+                let called = &self.owners[index].called;
+                failure.message = format!("{called}: {}", failure.message);
                 self.context.output.failure(&failure);
                 self.exit = worse(self.exit, failure.exit);
             }

@@ -21,7 +21,9 @@ const AGAIN: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_secs(10);
 
 /// What there is to say.
-pub(super) enum News {
+pub(in crate::commands) enum News {
+    /// It can be read: lines come, if there are any.
+    Opened,
     /// A line, or a piece of one.
     Line(LogLine),
     /// Something about the reading itself.
@@ -31,13 +33,13 @@ pub(super) enum News {
 }
 
 /// The output of one container.
-pub(super) struct Reader {
+pub(in crate::commands) struct Reader {
     pub target: Target,
     pub clock: Clock,
     pub key: ContainerKey,
-    /// As it is called on the screen.
-    pub name: String,
     pub query: LogQuery,
+    /// Whether an Engine that does not answer is waited for although nothing was ever read.
+    pub is_patient: bool,
 }
 
 /// Where the reading is.
@@ -71,7 +73,7 @@ struct Reading {
 
 impl Reader {
     /// All of it.
-    pub(super) fn news(self) -> impl Stream<Item = News> {
+    pub(in crate::commands) fn news(self) -> impl Stream<Item = News> {
         let reading = Reading {
             reader: self,
             place: Place::Closed,
@@ -94,7 +96,7 @@ impl Reading {
             let step = match &mut self.place {
                 Place::Over => return None,
                 Place::Open(logs) => logs.next().await.map(|line| self.read(line)),
-                Place::Closed => self.open().await.map(|()| None),
+                Place::Closed => self.open().await.map(|()| Some(News::Opened)),
                 Place::Ended => self.ended().await.map(|word| word.map(News::Word)),
                 Place::Lost(pause) => {
                     tokio::time::sleep(*pause).await;
@@ -104,7 +106,9 @@ impl Reading {
                             self.place = Place::Lost(again);
                             continue;
                         }
-                        opened => opened.map(|()| Some(self.word("its Engine answers again"))),
+                        opened => {
+                            opened.map(|()| Some(News::Word("its Engine answers again".into())))
+                        }
                     }
                 }
             };
@@ -113,10 +117,6 @@ impl Reading {
                 return news;
             }
         }
-    }
-
-    fn word(&self, text: &str) -> News {
-        News::Word(format!("{}: {text}", self.reader.name))
     }
 
     fn read(&mut self, line: Option<LogLine>) -> Option<News> {
@@ -147,24 +147,19 @@ impl Reading {
 
     /// What an error means depends on whether it was ever read, and is to be read on.
     fn failed(&mut self, error: EngineError) -> News {
-        let goes_on = self.reader.query.follow && self.first_opened.is_some();
+        let is_known = self.first_opened.is_some() || self.reader.is_patient;
+        let goes_on = self.reader.query.follow && is_known;
         if goes_on && matches!(error, EngineError::Absent { .. }) {
-            return self.removed();
+            self.place = Place::Over;
+            return News::Word("was removed".into());
         }
         if goes_on && error.is_engine_down() {
             self.engine = None;
             self.place = Place::Lost(FIRST);
-            return self.word(&format!("{error}; going on when it answers again"));
+            return News::Word(format!("{error}; going on when it answers again"));
         }
         self.place = Place::Over;
-        let mut failure = Failure::from(error);
-        failure.message = format!("{}: {}", self.reader.name, failure.message);
-        News::Failed(failure)
-    }
-
-    fn removed(&mut self) -> News {
-        self.place = Place::Over;
-        self.word("was removed")
+        News::Failed(Failure::from(error))
     }
 
     /// Opens it, where it was left.
@@ -200,9 +195,8 @@ impl Reading {
             }
             if !self.told_end {
                 self.told_end = true;
-                let name = &self.reader.name;
-                let word = format!("{name}: has ended; going on when it is started again");
-                return Ok(Some(word));
+                let word = "has ended; going on when it is started again";
+                return Ok(Some(word.to_owned()));
             }
             while let Ok(told) = timeout(LOOK, events.next()).await {
                 let told = told.ok_or_else(|| self.closed())??;

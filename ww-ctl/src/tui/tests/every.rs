@@ -13,12 +13,15 @@ use crate::tui::update::update;
 const SIZES: [(u16, u16); 6] = [(160, 45), (120, 30), (80, 24), (50, 15), (30, 8), (10, 3)];
 
 /// The views, and the keys that lead to them.
-const VIEWS: [(&str, &str); 18] = [
+const VIEWS: [(&str, &str); 21] = [
     ("fleet", "j "),
     ("lanes", "tj "),
     ("summary", "/api-1<enter><enter>1"),
     ("timeline", "/ledger<enter><enter>2"),
     ("logs", "/legacy<enter><enter>3"),
+    ("logs-merged", "/api<enter>*3<tab>;t"),
+    ("logs-paused", "/api<enter>*3<enter>;kkk"),
+    ("logs-search", "/legacy<enter><enter>3;/line .?9\\b<enter>"),
     ("health", "/api-1<enter><enter>4j"),
     ("config", "/api-1<enter><enter>5"),
     ("why", "/billing<enter>w"),

@@ -19,7 +19,7 @@ use crate::fleet::{
 };
 use crate::tui::configuration::Setting;
 use crate::tui::model::{Access, Model};
-use crate::tui::msg::{Cmd, Event, Msg};
+use crate::tui::msg::{Cmd, Event, Msg, Printed, Said};
 use crate::tui::update::update;
 
 /// How long the program has run when the tests begin.
@@ -704,6 +704,18 @@ fn named(name: &str) -> KeyEvent {
         other => panic!("no key {other}"),
     };
     KeyEvent::new(code, modifiers)
+}
+
+/// A container has printed lines, each at so many milliseconds.
+pub(in crate::tui) fn printed(
+    key: &ContainerKey,
+    lines: impl Iterator<Item = (i64, Said)>,
+) -> Event {
+    Event::Printed(Printed {
+        key: key.clone(),
+        is_anew: false,
+        lines: lines.map(|(at, said)| (Some(wall(at)), said)).collect(),
+    })
 }
 
 /// Uses the mouse at a place of the screen.

@@ -4,6 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use whaleware::lifecycle::State;
 
 use super::fixture::{at, becomes, fleet, key, names, press, reach, selected, started_anew, up};
+use super::view::answered;
 use crate::fleet::Container;
 use crate::tui::keymap::{Action, Context, Key, Keymap};
 use crate::tui::model::{Access, Focus, Mode, Model, Tab};
@@ -11,10 +12,11 @@ use crate::tui::msg::{Cmd, Event, Msg, Reply, Request, Verb};
 use crate::tui::operation::Progress;
 use crate::tui::update::update;
 
-const CONTEXTS: [Context; 5] = [
+const CONTEXTS: [Context; 6] = [
     Context::Table,
     Context::Details,
     Context::Health,
+    Context::Logs,
     Context::Columns,
     Context::Help,
 ];
@@ -40,6 +42,12 @@ fn amid(context: Context, action: Action) -> Model {
         }
         Context::Health => {
             press(&mut model, "/<^u>api<enter>4<enter>jj", 0);
+        }
+        Context::Logs => {
+            answered(
+                &mut model,
+                "<esc><esc>/<^u>legacy<enter>3<enter>;/LINE<enter>;NN>",
+            );
         }
         Context::Columns => {
             press(&mut model, "cjj >", 0);
@@ -81,7 +89,8 @@ fn every_key_does_something_everywhere_it_holds() {
                 // The tab that is open already; there is no tree, nor anything to scroll to.
                 let idle = match (context, action) {
                     (Context::Health, Action::Tab(3))
-                    | (Context::Details | Context::Health, Action::Open) => true,
+                    | (Context::Logs, Action::Tab(2))
+                    | (Context::Details | Context::Health | Context::Logs, Action::Open) => true,
                     (
                         Context::Details,
                         Action::Up

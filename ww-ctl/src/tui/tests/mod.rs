@@ -3,6 +3,7 @@
 mod every;
 pub(super) mod fixture;
 mod keys;
+mod logs;
 mod palette;
 mod property;
 mod replay;

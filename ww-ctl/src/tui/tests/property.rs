@@ -5,11 +5,11 @@ use proptest::prelude::*;
 use whaleware::lifecycle::State;
 
 use super::UNICODE;
-use super::fixture::{at, becomes, feed, fleet, key, listed, listing};
+use super::fixture::{at, becomes, feed, fleet, key, listed, listing, printed};
 use super::view::draw;
 use crate::fleet::{EngineEvent, EngineState, Input};
 use crate::tui::model::{Focus, Model};
-use crate::tui::msg::{Event, Msg};
+use crate::tui::msg::{Event, Msg, Said};
 use crate::tui::update::update;
 use crate::tui::view;
 
@@ -24,7 +24,7 @@ enum Step {
     Died(usize, i64),
     Removed(usize),
     Lost,
-    Logs(usize, usize),
+    Printed(usize, usize, i64),
     Listed(usize),
     Wait(i64),
 }
@@ -39,7 +39,7 @@ const NAMES: [&str; 6] = [
 ];
 
 fn step() -> impl Strategy<Value = Step> {
-    let letters: Vec<char> = "jkgGhl123456/srz*a ?RSyqn=!u0cwt+-m<>KUBXvnNyop.[]{}:"
+    let letters: Vec<char> = "jkgGhl123456/srz*a ?RSyqn=!u0cwt+-m<>KUBXvnNyop.[]{}:fl3"
         .chars()
         .collect();
     let codes = vec![
@@ -72,7 +72,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..NAMES.len(), prop::sample::select(vec![0_i64, 1, 78, 137])).prop_map(|(i, code)| Step::Died(i, code)),
         1 => (0..NAMES.len()).prop_map(Step::Removed),
         1 => Just(Step::Lost),
-        1 => (0..NAMES.len(), 0_usize..200).prop_map(|(i, lines)| Step::Logs(i, lines)),
+        3 => (0..NAMES.len(), 0_usize..200, 0_i64..1000).prop_map(|(i, lines, at)| Step::Printed(i, lines, at)),
         1 => (0..NAMES.len()).prop_map(Step::Listed),
         1 => (0_i64..100_000).prop_map(Step::Wait),
     ]
@@ -166,15 +166,12 @@ fn take(model: &mut Model, step: Step, clock: &mut i64) {
                 .map(|name| listed(name, EngineState::Running, 0));
             feed(model, listing(containers.collect()), millis);
         }
-        Step::Logs(i, lines) => {
-            let lines = vec!["a line, 漢字 and all".to_owned(); lines];
-            update(
-                model,
-                Msg {
-                    at: at(millis),
-                    event: Event::Logs(key(NAMES[i]), Ok(lines)),
-                },
-            );
+        Step::Printed(i, lines, late) => {
+            let line = Said::Line("a line, 漢字 and all".to_owned());
+            let lines = std::iter::repeat_n((millis - late, line), lines);
+            let event = printed(&key(NAMES[i]), lines);
+            let at = at(millis);
+            update(model, Msg { at, event });
         }
         Step::Wait(more) => {
             *clock += more;

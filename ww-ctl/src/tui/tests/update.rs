@@ -14,7 +14,6 @@ use crate::tui::configuration::{Configuration, Setting};
 use crate::tui::filter::Filter;
 use crate::tui::history::Gauge;
 use crate::tui::lanes::{Body, Standing, Zoom};
-use crate::tui::logs::Logs;
 use crate::tui::model::{Access, Flow, Focus, Mode, Model, Tab};
 use crate::tui::msg::{Cmd, Event, Msg, Reply, Request, Verb};
 use crate::tui::operation::{Manner, Progress, equivalent};
@@ -524,6 +523,7 @@ fn what_is_marked_but_hidden_is_never_acted_on() {
             .map(|target| target.name.clone())
             .collect::<Vec<_>>(),
         Mode::Normal
+        | Mode::Searching { .. }
         | Mode::Filtering { .. }
         | Mode::Help { .. }
         | Mode::Calling(_)
@@ -603,74 +603,6 @@ fn places() {
     assert!(matches!(model.focus, Focus::Full { .. }));
     press(&mut model, "<esc>", 0);
     assert_eq!(model.focus, Focus::Table);
-}
-
-#[test]
-fn logs_are_read_where_they_are_seen_and_again_after_a_while() {
-    let mut model = fleet();
-    let read = |name: &str| [Cmd::ReadLogs(key(name))];
-    let tell = |model: &mut Model, name: &str, lines: &[&str], millis| {
-        let lines = lines.iter().map(|line| (*line).to_owned()).collect();
-        let event = Event::Logs(key(name), Ok(lines));
-        update(
-            model,
-            Msg {
-                at: at(millis),
-                event,
-            },
-        );
-    };
-    let frame = |model: &mut Model, millis| {
-        let mut commands = update(
-            model,
-            Msg {
-                at: at(millis),
-                event: Event::Frame,
-            },
-        );
-        commands.retain(|command| *command != Cmd::Draw);
-        commands
-    };
-    assert_eq!(press(&mut model, "3", 0), read("legacy-erp"));
-    assert_eq!(frame(&mut model, 5000), [], "asked already");
-    assert_eq!(press(&mut model, "j", 6000), read("billing"));
-    tell(&mut model, "legacy-erp", &["late"], 6010);
-    assert!(
-        matches!(model.logs, Logs::Asked { .. }),
-        "the cursor had moved on"
-    );
-    tell(&mut model, "billing", &["one", "\u{1b}[31mtwo"], 6020);
-    let Logs::Known { lines, .. } = &model.logs else {
-        panic!("{:?}", model.logs)
-    };
-    assert_eq!(*lines, Ok(vec!["one".to_owned(), "two".to_owned()]));
-    assert_eq!(frame(&mut model, 6500), []);
-    assert_eq!(frame(&mut model, 8100), read("billing"));
-    press(&mut model, "1", 8200);
-    assert_eq!(frame(&mut model, 20_000), [], "nobody looks any more");
-}
-
-#[test]
-fn logs_show_their_end_and_are_scrolled_from_there() {
-    let mut model = fleet();
-    press(&mut model, "<enter>3", 0);
-    let lines = (0..500).map(|number| format!("line {number}")).collect();
-    let event = Event::Logs(key("legacy-erp"), Ok(lines));
-    update(&mut model, Msg { at: at(10), event });
-    let last = |model: &Model| {
-        let buffer = super::view::draw(model, super::UNICODE);
-        let row: String = (0..12).map(|x| buffer[(x, 43)].symbol()).collect();
-        row.trim().to_owned()
-    };
-    assert_eq!(last(&model), "line 499");
-    press(&mut model, "kk", 20);
-    assert_eq!(last(&model), "line 497");
-    press(&mut model, "jjj", 20);
-    assert_eq!(last(&model), "line 499");
-    press(&mut model, "g", 20);
-    assert_eq!(last(&model), "line 41");
-    press(&mut model, "G", 20);
-    assert_eq!(last(&model), "line 499");
 }
 
 #[test]
@@ -795,7 +727,7 @@ fn why_is_one_key_away_and_reads_what_was_printed() {
     let commands = press(&mut model, "/legacy<enter>w", 0);
     assert_eq!(model.tab, Tab::Why);
     assert!(matches!(model.focus, Focus::Full { .. }));
-    assert_eq!(commands, [Cmd::ReadLogs(key("legacy-erp"))]);
+    assert_eq!(commands, [Cmd::Follow(vec![key("legacy-erp")])]);
 }
 
 #[test]

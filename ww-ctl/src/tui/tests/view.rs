@@ -12,7 +12,7 @@ use whaleware::protocol::{ServiceStatus, StopStage};
 use super::fixture::{self, Life, at, becomes, empty, feed, fleet, listing, press};
 use crate::fleet::{EngineState, Input};
 use crate::tui::model::{Access, Model, Tab};
-use crate::tui::msg::{Cmd, Event, Msg};
+use crate::tui::msg::{Cmd, Event, Msg, Said};
 use crate::tui::theme::{Look, Tint};
 use crate::tui::update::update;
 use crate::tui::view::view;
@@ -179,13 +179,26 @@ fn where_there_is_only_ascii_nothing_else_is_printed() {
     assert!(Look::from_environment(Tint::Sixteen, |_| None).is_ascii());
 }
 
-/// Presses keys, and answers what is asked for thereby.
+/// Presses keys, and answers what is asked for thereby. What comes after `;` is pressed then.
 pub(super) fn answered(model: &mut Model, keys: &str) {
+    for keys in keys.split(';') {
+        answer(model, keys);
+    }
+}
+
+fn answer(model: &mut Model, keys: &str) {
     for command in press(model, keys, 0) {
         let event = match command {
-            Cmd::ReadLogs(key) => {
-                let lines = (1..=40).map(|number| format!("line {number} of what it printed"));
-                Event::Logs(key, Ok(lines.collect()))
+            Cmd::Follow(keys) => {
+                for (index, key) in (0_i64..).zip(keys) {
+                    let line = |number: i64| {
+                        let text = format!("line {number} of what it printed");
+                        (60_000 + number * 1000 + index, Said::Line(text))
+                    };
+                    let event = fixture::printed(&key, (1..=40).map(line));
+                    update(model, Msg { at: at(0), event });
+                }
+                continue;
             }
             Cmd::ReadConfiguration(key) => Event::Configuration(key, Ok(fixture::settings())),
             Cmd::Draw

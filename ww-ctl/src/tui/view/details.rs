@@ -12,12 +12,11 @@ use whaleware::protocol::{HealthStatus, HookRun, MonitorReport, ServiceStatus};
 use super::super::configuration::{Configuration, Life, Setting};
 use super::super::filter::health_word;
 use super::super::history::{self, Gauge};
-use super::super::logs::Logs;
 use super::super::model::{Focus, Model, Tab};
 use super::super::theme::{Look, Role};
 use super::layout::Areas;
 use super::text::{age, beside, bytes, cut_line, left, percent, span, took, width};
-use super::{graph, health, sign, timeline, tree, why};
+use super::{graph, health, logs, sign, timeline, tree, why};
 use crate::fleet::{
     AgentView, Container, EngineState, Link, Route, Service, previous_words, quiesced_words,
     service_word, service_words, stage_now,
@@ -37,14 +36,16 @@ const LABEL: usize = 11;
 /// Draws tabs and content.
 pub(super) fn draw(model: &Model, areas: &Areas, look: Look, frame: &mut Frame<'_>) {
     tabs(model, areas, look, frame);
+    if model.tab == Tab::Logs && model.selected().is_some() {
+        let (lines, above, below) = logs::lines(model, areas.details, look);
+        super::paragraph(&lines, areas.details, look, frame);
+        super::more(above > 0, below > 0, areas.details, look, frame);
+        return;
+    }
     let lines = content(model, look, usize::from(areas.details.width));
     let scroll = match model.focus {
         Focus::Table => 0,
         Focus::Pane { scroll } | Focus::Full { scroll } => scroll,
-    };
-    let scroll = match model.tab {
-        Tab::Logs => super::overflow(lines.len(), areas.details.height).saturating_sub(scroll),
-        Tab::Summary | Tab::Timeline | Tab::Health | Tab::Configuration | Tab::Why => scroll,
     };
     super::scrolled(&lines, scroll, areas.details, look, frame);
 }
@@ -59,11 +60,11 @@ fn owner(model: &Model, columns: usize, look: Look) -> Vec<Span<'static>> {
         };
         let tabs = Tab::ALL.map(|tab| width(&label(model, tab, columns)));
         let room = columns.saturating_sub(tabs.iter().sum::<usize>() + 4);
-        spans.push(span(
-            super::text::cut(&container.name, room, look),
-            role,
-            look,
-        ));
+        let several = model.logs.keys().len();
+        let several =
+            (model.tab == Tab::Logs && several > 1).then(|| format!("{several} containers"));
+        let name = several.as_deref().unwrap_or(&container.name);
+        spans.push(span(super::text::cut(name, room, look), role, look));
         spans.push(Span::raw("  "));
     }
     spans
@@ -74,7 +75,10 @@ fn owner(model: &Model, columns: usize, look: Look) -> Vec<Span<'static>> {
 fn label(model: &Model, tab: Tab, columns: usize) -> String {
     let is_open = tab == model.tab;
     if columns >= NAMED_TABS || is_open && columns >= NAMED_TAB {
-        format!(" {} {} ", tab.number(), tab.name())
+        // Lines that stand still are not taken for the last ones.
+        let news = model.logs.news().filter(|_| tab == Tab::Logs);
+        let news = news.map_or_else(String::new, |news| format!("+{news} "));
+        format!(" {} {} {news}", tab.number(), tab.name())
     } else if columns >= NUMBERED_TABS || is_open {
         format!(" {} ", tab.number())
     } else {
@@ -112,12 +116,11 @@ fn tabs(model: &Model, areas: &Areas, look: Look, frame: &mut Frame<'_>) {
             spans.push(span(label(model, tab, columns), role, look));
         }
     }
-    let used: usize = spans.iter().map(|span| width(&span.content)).sum();
-    spans.push(span(
-        look.glyphs().rule.repeat(columns.saturating_sub(used)),
-        Role::Dim,
-        look,
-    ));
+    let of = |spans: &[Span<'_>]| spans.iter().map(|span| width(&span.content)).sum::<usize>();
+    let notes = logs::notes(model, look);
+    let rule = columns.saturating_sub(of(&spans) + of(&notes));
+    spans.push(span(look.glyphs().rule.repeat(rule), Role::Dim, look));
+    spans.extend(notes);
     super::paragraph(&[Line::from(spans)], areas.tabs, look, frame);
 }
 
@@ -130,7 +133,8 @@ pub(super) fn content(model: &Model, look: Look, columns: usize) -> Vec<Line<'st
     let lines = match model.tab {
         Tab::Summary => summary(model, container, columns, look),
         Tab::Timeline => history(model, container, columns, look),
-        Tab::Logs => logs(model, container, look),
+        // Only what is seen of them is made.
+        Tab::Logs => Vec::new(),
         Tab::Health => health::lines(model, container, columns, look),
         Tab::Configuration => configuration(model, container, columns, look),
         Tab::Why => why::lines(model, container, look),
@@ -520,24 +524,6 @@ fn history(model: &Model, container: &Container, columns: usize, look: Look) -> 
         lines.push(Line::default());
         lines.extend(transitions);
         lines
-    }
-}
-
-fn logs(model: &Model, container: &Container, look: Look) -> Vec<Line<'static>> {
-    let say = |text: String, role| vec![Line::from(span(text, role, look))];
-    match &model.logs {
-        Logs::Known { key, lines, .. } if *key == container.key => match lines {
-            Ok(lines) if lines.is_empty() => say("it has printed nothing".into(), Role::Dim),
-            Ok(lines) => lines
-                .iter()
-                .map(|line| Line::from(span(line, Role::Plain, look)))
-                .collect(),
-            Err(reason) => say(format!("cannot read its output: {reason}"), Role::Bad),
-        },
-        Logs::Unread | Logs::Asked { .. } | Logs::Known { .. } => say(
-            format!("reading its output {}", look.glyphs().more),
-            Role::Dim,
-        ),
     }
 }
 

@@ -6,10 +6,11 @@ use ratatui::text::{Line, Span};
 
 use super::super::confirm::Challenge;
 use super::super::keymap::{Action, Context};
+use super::super::logs::Search;
 use super::super::model::{Access, Keeping, Mode, Model, Tone};
 use super::super::theme::{Look, Role};
 use super::banner;
-use super::layout::Tier;
+use super::layout::{Areas, Tier};
 use super::palette;
 use super::text::{bytes, cut_line, percent, span, width};
 
@@ -24,11 +25,17 @@ pub(super) fn draw(model: &Model, area: Rect, look: Look, frame: &mut Frame<'_>)
     super::empty(area, frame);
     let columns = usize::from(area.width);
     let line = match (&model.mode, &model.notice) {
-        (Mode::Filtering { draft }, _) if area.y == 0 || model.size.0 < 50 || model.size.1 < 10 => {
-            // Where there is no line for the filter it is typed here.
-            let line = vec![span(" /", Role::Key, look), span(draft, Role::Strong, look)];
-            let used: usize = line.iter().map(|span| width(&span.content)).sum();
-            frame.set_cursor_position((area.x + within(used, area), area.y));
+        // Where there is no line for the filter it is typed here.
+        (Mode::Filtering { draft }, _) if Areas::of(model).status.height == 0 => {
+            Line::from(typed(draft, area, look, frame))
+        }
+        (Mode::Searching { draft, .. }, _) => {
+            let mut line = typed(draft, area, look, frame);
+            line.push(Span::raw("  "));
+            match model.logs.search().and_then(Search::doubt) {
+                Some(doubt) => line.push(span(doubt, Role::Warn, look)),
+                None => line.extend(pairs(&[("Enter", "keep"), ("Esc", "none")], look).spans),
+            }
             Line::from(line)
         }
         (Mode::Filtering { .. }, _) => pairs(
@@ -89,6 +96,14 @@ pub(super) fn draw(model: &Model, area: Rect, look: Look, frame: &mut Frame<'_>)
 fn within(column: usize, area: Rect) -> u16 {
     let last = area.width.saturating_sub(1);
     u16::try_from(column).unwrap_or(u16::MAX).min(last)
+}
+
+/// What is being typed, with the cursor at its end.
+fn typed(draft: &str, area: Rect, look: Look, frame: &mut Frame<'_>) -> Vec<Span<'static>> {
+    let line = vec![span(" /", Role::Key, look), span(draft, Role::Strong, look)];
+    let used: usize = line.iter().map(|span| width(&span.content)).sum();
+    frame.set_cursor_position((area.x + within(used, area), area.y));
+    line
 }
 
 /// What the dashboard itself costs.

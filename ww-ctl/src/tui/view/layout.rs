@@ -114,7 +114,10 @@ fn table_lines(height: u16) -> u16 {
 /// Where there is no footer, a line is made for what must be said.
 const fn has_something_to_say(model: &Model) -> bool {
     model.notice.is_some()
-        || matches!(model.mode, Mode::Filtering { .. } | Mode::Calling(_))
+        || matches!(
+            model.mode,
+            Mode::Filtering { .. } | Mode::Searching { .. } | Mode::Calling(_)
+        )
         || banner::must_be_seen(model)
 }
 

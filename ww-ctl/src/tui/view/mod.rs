@@ -11,6 +11,7 @@ mod health;
 mod help;
 mod lanes;
 mod layout;
+mod logs;
 mod palette;
 mod sign;
 mod table;
@@ -28,7 +29,6 @@ use std::time::Duration;
 
 use super::configuration;
 use super::lanes::Body;
-use super::logs::{self, Logs};
 use super::model::{FeedStatus, Flow, Focus, Keeping, Mode, Model, Tab};
 use super::path::Path;
 use super::sort::SortKey;
@@ -148,12 +148,19 @@ pub(crate) fn has_pane(model: &Model) -> bool {
 /// How far the details can be scrolled.
 pub(crate) fn details_overflow(model: &Model) -> u16 {
     match model.focus {
+        // Lines of output have a place of their own.
+        Focus::Pane { .. } | Focus::Full { .. } if model.tab == Tab::Logs => 0,
         Focus::Table => 0,
         Focus::Pane { .. } | Focus::Full { .. } => {
             let lines = details::content(model, Look::PLAIN, usize::from(model.size.0)).len();
             overflow(lines, details_rows(model))
         }
     }
+}
+
+/// How many columns the longest line of output takes of those that are seen.
+pub(crate) fn longest_line(model: &Model) -> usize {
+    logs::longest(model, usize::from(details_rows(model)))
 }
 
 /// How many lines the tree of the tab Health has.
@@ -191,6 +198,7 @@ pub(crate) fn help_overflow(model: &Model) -> u16 {
         }
         Mode::Normal
         | Mode::Filtering { .. }
+        | Mode::Searching { .. }
         | Mode::Confirming(_)
         | Mode::Calling(_)
         | Mode::Choosing { .. } => 0,
@@ -222,9 +230,6 @@ pub(crate) fn next_change(model: &Model) -> Option<Duration> {
         && model.feed == FeedStatus::Open;
     if lost || frozen || !model.operations.is_empty() || silent || told {
         at(SECOND);
-    }
-    if let (Logs::Known { asked, .. }, true) = (&model.logs, model.tab.has_output()) {
-        at(logs::AGE.saturating_sub(now - *asked));
     }
     if let Some(wait) = configuration::due(model) {
         at(wait);
@@ -285,6 +290,11 @@ fn scrolled(lines: &[Line<'static>], scroll: u16, area: Rect, look: Look, frame:
         look,
         frame,
     );
+    more(scroll > 0, scroll < furthest, area, look, frame);
+}
+
+/// Signs that there is more above and below.
+fn more(above: bool, below: bool, area: Rect, look: Look, frame: &mut Frame<'_>) {
     if area.height == 0 || area.width < 4 {
         return;
     }
@@ -293,10 +303,10 @@ fn scrolled(lines: &[Line<'static>], scroll: u16, area: Rect, look: Look, frame:
         let line = Line::from(span(glyph, Role::Key, look));
         frame.buffer_mut().set_line(x, y, &line, 1);
     };
-    if scroll > 0 {
+    if above {
         sign(area.y, look.glyphs().above, frame);
     }
-    if scroll < furthest {
+    if below {
         sign(area.bottom() - 1, look.glyphs().below, frame);
     }
 }

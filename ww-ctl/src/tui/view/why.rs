@@ -4,8 +4,8 @@ use ratatui::text::{Line, Span};
 use whaleware::lifecycle::State;
 use whaleware::protocol::{HealthStatus, HookResult, HookRun, ServiceStatus};
 
-use super::super::logs::Logs;
 use super::super::model::Model;
+use super::super::msg::Said;
 use super::super::operation::command;
 use super::super::theme::{Look, Role};
 use super::details::{fact, health_line, monitor_value, restarts, services, since};
@@ -211,23 +211,18 @@ fn led(model: &Model, container: &Container, look: Look) -> Vec<Line<'static>> {
 }
 
 fn printed(model: &Model, container: &Container, look: Look) -> Vec<Line<'static>> {
-    let Logs::Known { key, lines, .. } = &model.logs else {
-        return Vec::new();
-    };
-    if *key != container.key {
-        return Vec::new();
-    }
-    let lines = match lines {
-        Ok(lines) => lines
-            .iter()
-            .skip(lines.len().saturating_sub(PRINTED))
-            .map(|line| Line::from(span(line, Role::Plain, look)))
-            .collect(),
-        Err(reason) => {
+    let own = model.logs.store().held();
+    let own = own.rev().filter(|line| line.key == container.key);
+    let lines = own.filter_map(|line| match &line.said {
+        Said::Line(text) => Some(Line::from(span(text, Role::Plain, look))),
+        Said::Failed(reason) => {
             let text = format!("cannot read its output: {reason}");
-            vec![Line::from(span(text, Role::Bad, look))]
+            Some(Line::from(span(text, Role::Bad, look)))
         }
-    };
+        Said::LeftOut(_) | Said::Word(_) => None,
+    });
+    let mut lines: Vec<_> = lines.take(PRINTED).collect();
+    lines.reverse();
     indented(lines)
 }
 

@@ -239,9 +239,14 @@ impl Container {
 
     /// How long it has been in its state, as far as can be told.
     pub(crate) fn age(&self, now: Moment) -> Duration {
+        now - self.since()
+    }
+
+    /// Since when it is in its state, as far as can be told, on the monotonic clock.
+    pub(crate) fn since(&self) -> Moment {
         match &self.agent {
-            Some(agent) if self.engine.is_running() => now - agent.since,
-            Some(_) | None => now - self.engine_since,
+            Some(agent) if self.engine.is_running() => agent.since,
+            Some(_) | None => self.engine_since,
         }
     }
 

@@ -19,6 +19,7 @@ pub(crate) mod scene;
 #[cfg(test)]
 mod tests;
 mod text;
+mod touched;
 
 pub(crate) use agent::{AgentView, Service, clean_service};
 pub(crate) use backed::{Backed, LastBackup};
@@ -33,3 +34,4 @@ pub(crate) use phrase::{
 };
 pub(crate) use rank::{Severity, is_stop_code};
 pub(crate) use text::{clean, clean_coloured, is_deceptive};
+pub(crate) use touched::Touched;

@@ -15,6 +15,7 @@ use super::backed::Backed;
 use super::container::{Container, EngineState, Link};
 use super::input::{ContainerKey, EngineEvent, HostName, Input, Listed, Stamp};
 use super::text::clean;
+use super::touched::Touched;
 
 /// How a host stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +80,7 @@ pub(crate) struct Fleet {
     containers: BTreeMap<ContainerKey, Container>,
     /// Stands for which containers there are and what they are called.
     names: u64,
+    touched: Touched,
 }
 
 impl Fleet {
@@ -99,6 +101,7 @@ impl Fleet {
             hosts,
             containers: BTreeMap::new(),
             names: 0,
+            touched: Touched::All,
         }
     }
 
@@ -117,10 +120,31 @@ impl Fleet {
         self.containers.values()
     }
 
+    /// How many containers there are.
+    pub(crate) fn len(&self) -> usize {
+        self.containers.len()
+    }
+
+    /// Every container of a host, by id.
+    pub(crate) fn containers_of(&self, host: &HostName) -> impl Iterator<Item = &Container> {
+        let first = ContainerKey {
+            host: host.clone(),
+            id: Arc::from(""),
+        };
+        let from = self.containers.range(first..);
+        from.take_while(|(key, _)| key.host == *host)
+            .map(|(_, container)| container)
+    }
+
     /// Stands for which containers there are and what they are called: with the same number their
     /// order by name is the same.
     pub(crate) const fn names(&self) -> u64 {
         self.names
+    }
+
+    /// Of which containers something was said since this was called last; at first of all.
+    pub(crate) fn touched(&mut self) -> Touched {
+        std::mem::take(&mut self.touched)
     }
 
     /// One container.
@@ -155,6 +179,7 @@ impl Fleet {
 
     /// Takes one input in.
     pub(crate) fn apply(&mut self, input: Input, now: Stamp) -> Vec<Change> {
+        self.touched.by(&input);
         match input {
             Input::Listing {
                 host,

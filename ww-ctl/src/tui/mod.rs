@@ -18,6 +18,7 @@ mod filter;
 mod history;
 mod keymap;
 mod lanes;
+mod lineup;
 mod logs;
 mod measured;
 mod model;

@@ -12,14 +12,15 @@ use super::filter::Filter;
 use super::history::{History, Past};
 use super::keymap::Keymap;
 use super::lanes::{Body, Lane, Zoom};
+use super::lineup::{Lineup, Rules};
 use super::logs::{Logs, Place};
 use super::operation::Operation;
 use super::own::Own;
 use super::palette::Palette;
-use super::sort::{Direction, Rank, SortKey, by_name};
+use super::sort::{Direction, SortKey};
 use super::tally::Tally;
 use super::tape::Telling;
-use crate::fleet::{Container, ContainerKey, Fleet, HostName, Severity, Stamp};
+use crate::fleet::{Container, ContainerKey, Fleet, HostName, Stamp, Touched};
 use crate::selection::Selection;
 
 /// How long a message stays in the footer.
@@ -296,8 +297,10 @@ pub(crate) struct Model {
     rows: Vec<ContainerKey>,
     /// What is counted of the fleet.
     tally: Tally,
-    /// The containers by name, as places in the fleet, and of which fleet.
-    by_name: (u64, Vec<usize>),
+    /// What the rows are made of.
+    lineup: Lineup,
+    /// Of which fleet: of the live one, or of the one as of this time.
+    lined_up: Option<Moment>,
     cursor: Cursor,
     /// How many rows are scrolled away above.
     offset: usize,
@@ -345,7 +348,8 @@ impl Model {
             keeping: Keeping::Not,
             rows: Vec::new(),
             tally: Tally::default(),
-            by_name: (0, Vec::new()),
+            lineup: Lineup::default(),
+            lined_up: None,
             cursor: Cursor::First,
             offset: 0,
         }
@@ -442,16 +446,6 @@ impl Model {
         &self.tally
     }
 
-    fn in_scope(&self, container: &Container, severity: Severity) -> bool {
-        match self.scope {
-            Scope::All => true,
-            Scope::Active => {
-                !matches!(severity, Severity::Down | Severity::Plain)
-                    || self.operations.contains_key(&container.key)
-            }
-        }
-    }
-
     /// Moves the cursor to a row.
     pub(crate) fn go_to(&mut self, place: usize) {
         let Some(last) = self.rows.len().checked_sub(1) else {
@@ -506,57 +500,33 @@ impl Model {
         self.scroll(usize::from(height));
     }
 
-    /// Names change seldom and take longest to compare: their order is kept, and what is sorted by
-    /// is sorted beyond it. The fleet is walked through once, as it lies in memory.
+    /// As if nothing of the rows were known.
+    #[cfg(test)]
+    pub(crate) fn look_anew(&mut self) {
+        self.lineup = Lineup::default();
+        self.order();
+    }
+
     fn order(&mut self) {
-        let at = self.clock();
-        let fleet = match &self.flow {
-            Flow::Live => &self.fleet,
-            Flow::Frozen(still) => &still.fleet,
+        let (fleet, still) = match &mut self.flow {
+            Flow::Live => (&mut self.fleet, None),
+            Flow::Frozen(still) => (&mut still.fleet, Some(still.at.moment)),
         };
-        let mut tally = Tally::default();
-        let mut rows: Vec<(Rank, Option<&Container>)> = Vec::with_capacity(self.by_name.1.len());
-        for one in fleet.containers() {
-            let mut row = (Rank::default(), None);
-            if self.selection.accepts(one) {
-                let severity = one.severity();
-                let seen = self.in_scope(one, severity);
-                tally.count(one, severity, !seen);
-                if seen && self.filter.matches(one) {
-                    row = (self.sort.rank(one, severity, at), Some(one));
-                }
-            }
-            rows.push(row);
-        }
-        if self.by_name.0 != fleet.names() || self.by_name.1.len() != rows.len() {
-            let all: Vec<&Container> = fleet.containers().collect();
-            let mut places: Vec<usize> = (0..all.len()).collect();
-            places.sort_by(|&a, &b| by_name(&all[a].name, &all[b].name));
-            self.by_name = (fleet.names(), places);
-        }
-        let named = self.by_name.1.iter().filter_map(|&place| {
-            let (rank, one) = rows.get(place).copied()?;
-            Some((rank, one?))
-        });
-        let mut sorted: Vec<(Rank, &Container)> = named.collect();
-        if self.direction == Direction::Reversed {
-            sorted.reverse();
-        }
-        sorted.sort_by(|(rank_a, a), (rank_b, b)| {
-            let ordering = rank_a.cmp(rank_b).then_with(|| self.sort.compare(a, b));
-            self.direction.apply(ordering)
-        });
-        // Most stay where they were.
-        self.rows.truncate(sorted.len());
-        for (row, (_, one)) in self.rows.iter_mut().zip(&sorted) {
-            if *row != one.key {
-                *row = one.key.clone();
-            }
-        }
-        let more = sorted.iter().skip(self.rows.len());
-        let more: Vec<_> = more.map(|(_, one)| one.key.clone()).collect();
-        self.rows.extend(more);
-        self.tally = tally;
+        let touched = fleet.touched();
+        let rules = Rules {
+            selection: &self.selection,
+            filter: &self.filter,
+            sort: &self.sort,
+            direction: self.direction,
+            all: self.scope == Scope::All,
+        };
+        // It is another fleet that is shown now.
+        let is_other = self.lined_up != still;
+        self.lined_up = still;
+        let touched = if is_other { Touched::All } else { touched };
+        self.lineup.follow(fleet, touched, rules);
+        let shown = self.operations.keys().collect();
+        self.tally = self.lineup.arrange(fleet, rules, &shown, &mut self.rows);
     }
 
     /// The cursor stays on its container; where that is gone, on its place.

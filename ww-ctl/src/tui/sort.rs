@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use serde_json::Value;
+use whaleware::lifecycle::Moment;
 
 use super::path::{Path, largest_first};
-use crate::fleet::{Backed, Container, Severity, Stamp, clean};
+use crate::fleet::{Backed, Container, Severity, clean};
 
 /// The most characters of a path in the name of an order.
 const PATH: usize = 40;
@@ -91,12 +92,29 @@ impl SortKey {
         Cow::Borrowed(name)
     }
 
-    /// Where a container stands by what can be counted; the same for all where texts or values of
-    /// monitors are to be compared.
-    pub(super) fn rank(&self, one: &Container, severity: Severity, now: Stamp) -> Rank {
+    /// Whether a number says it all; texts and values of monitors are to be compared.
+    pub(super) const fn is_counted(&self) -> bool {
+        match self {
+            Self::Severity
+            | Self::Name
+            | Self::Age
+            | Self::Restarts
+            | Self::Cpu
+            | Self::Memory
+            | Self::Backup => true,
+            Self::Image | Self::Host | Self::Value(_) => false,
+        }
+    }
+
+    /// Where a container stands by what can be counted, whatever the time; the same for all where
+    /// that says nothing.
+    pub(super) fn rank(&self, one: &Container, severity: Severity) -> Rank {
         Rank(match self {
             Self::Severity => severity as u64,
-            Self::Age => u64::try_from(one.age(now.moment).as_nanos()).unwrap_or(u64::MAX),
+            Self::Age => {
+                let since = (one.since() - Moment::default()).as_nanos();
+                !u64::try_from(since).unwrap_or(u64::MAX)
+            }
             // The most come first, those without a figure last.
             Self::Restarts => !restarts(one).map_or(0, |restarts| u64::from(restarts) + 1),
             Self::Cpu => !cpu(one),

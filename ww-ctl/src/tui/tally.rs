@@ -1,5 +1,4 @@
-//! What is counted of the whole fleet, in the one walk through it that a frame takes. With 10,000
-//! containers each walk takes a millisecond or two.
+//! What is counted of the whole fleet, in the one walk through its [`super::lineup`] that a frame takes.
 
 use super::view::{columns, word};
 use crate::fleet::{Container, Severity};
@@ -32,31 +31,55 @@ pub(crate) struct Standing {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Longest {
     /// Of the names.
-    pub name: usize,
+    pub name: u16,
     /// Of the images.
-    pub image: usize,
+    pub image: u16,
     /// Of the names of hosts.
-    pub host: usize,
+    pub host: u16,
+}
+
+impl Standing {
+    /// How a container stands that is so bad.
+    pub(super) fn of(one: &Container, severity: Severity) -> Self {
+        Self {
+            severity,
+            word: word(one),
+        }
+    }
+}
+
+impl Longest {
+    /// Of one container.
+    pub(super) fn of(one: &Container) -> Self {
+        let columns = |text| u16::try_from(columns(text)).unwrap_or(u16::MAX);
+        Self {
+            name: columns(&one.name),
+            image: columns(&one.image),
+            host: columns(&one.key.host),
+        }
+    }
 }
 
 impl Tally {
     /// One more.
-    pub(super) fn count(&mut self, container: &Container, severity: Severity, hidden: bool) {
+    pub(super) fn count(
+        &mut self,
+        standing: Standing,
+        columns: Longest,
+        has_agent: bool,
+        hidden: bool,
+    ) {
         self.all += 1;
         self.hidden += usize::from(hidden);
-        self.agents += usize::from(container.has_agent);
-        let standing = Standing {
-            severity,
-            word: word(container),
-        };
+        self.agents += usize::from(has_agent);
         let mut known = self.standings.iter_mut();
         match known.find(|(known, _)| *known == standing) {
             Some((_, count)) => *count += 1,
             None => self.standings.push((standing, 1)),
         }
         let longest = &mut self.longest;
-        longest.name = longest.name.max(columns(&container.name));
-        longest.image = longest.image.max(columns(&container.image));
-        longest.host = longest.host.max(columns(&container.key.host));
+        longest.name = longest.name.max(columns.name);
+        longest.image = longest.image.max(columns.image);
+        longest.host = longest.host.max(columns.host);
     }
 }

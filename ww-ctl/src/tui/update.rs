@@ -148,8 +148,8 @@ fn stand(model: &mut Model, changes: &[Change], told_all: bool) {
     for change in changes {
         let keys: Vec<ContainerKey> = match change {
             Change::HostLive(host) | Change::HostLost(host) => {
-                let all = model.fleet.containers().map(|one| &one.key);
-                all.filter(|key| key.host == *host).cloned().collect()
+                let all = model.fleet.containers_of(host);
+                all.map(|one| one.key.clone()).collect()
             }
             Change::Gone(_) => continue,
             Change::Appeared(_)

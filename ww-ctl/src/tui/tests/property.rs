@@ -205,6 +205,11 @@ fn holds(model: &Model) -> Result<(), TestCaseError> {
     if let Focus::Pane { scroll } | Focus::Full { scroll } = model.focus {
         prop_assert!(scroll <= view::details_overflow(model));
     }
+    // Rows that are kept up to date are those that all containers looked at anew would make.
+    let mut anew = model.clone();
+    anew.look_anew();
+    prop_assert_eq!(anew.rows(), model.rows());
+    prop_assert_eq!(anew.tally(), model.tally());
     Ok(())
 }
 

@@ -118,7 +118,9 @@ fn plan(model: &Model, columns: usize) -> Vec<(Column, usize)> {
     // Of all the dashboard is about, so that scrolling and filtering move nothing.
     let longest = model.tally().longest;
     let several = shown.hosts().nth(1).is_some();
-    let name = longest.name.min(40).saturating_sub(least(&Column::Name));
+    let name = usize::from(longest.name)
+        .min(40)
+        .saturating_sub(least(&Column::Name));
     let mut chosen: Vec<Column> = Vec::new();
     let mut used = MARGIN;
     let values = model.columns.values().cloned().map(Column::Value);
@@ -157,12 +159,12 @@ fn plan(model: &Model, columns: usize) -> Vec<(Column, usize)> {
     let name = take(name);
     let story = if has(Column::Story) { take(STORY) } else { 0 };
     let image = if has(Column::Image) {
-        take(longest.image.min(48).saturating_sub(24))
+        take(usize::from(longest.image).min(48).saturating_sub(24))
     } else {
         0
     };
     let host = if has(Column::Host) {
-        take(longest.host.min(24).saturating_sub(8))
+        take(usize::from(longest.host).min(24).saturating_sub(8))
     } else {
         0
     };

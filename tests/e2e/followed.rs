@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::engine::{Engine, Kind};
 use crate::lab::{Guest, Lab, docker, until, ww_ctl_path};
 use crate::proxy::{Moment, Proxy};
 use crate::pty::Terminal;
@@ -237,4 +238,47 @@ fn one_that_prints_without_end_holds_up_nobody() {
     story.keys("q");
     story.shows("its end", |screen| screen.contains("left with 0"));
     drop(story.lab);
+}
+
+#[test]
+fn an_engine_that_comes_back_goes_on_where_it_was() {
+    let lab = Lab::new("back");
+    // What it ran goes on without it.
+    let keeps = ["--live-restore"];
+    let kind = Kind {
+        options: &keeps,
+        subordinate: None,
+    };
+    let mut engine = Engine::start(lab.directory("far/engine"), &kind);
+    engine.load(lab.base());
+    let words = ["run", "-d", "--network=none", "--name", "one", lab.base()];
+    let words = [&words[..], &["sh", "-c", COUNTS]].concat();
+    engine.docker(&words).expect(0);
+    let shell = format!(
+        "{} -H {} top --all; echo left with $?",
+        ww_ctl_path().display(),
+        engine.url()
+    );
+    let mut terminal = Terminal::new(&shell, 40, 160);
+    terminal.shows("its row", |screen| screen.contains(" one "));
+    terminal.keys("3\r");
+    terminal.shows("its lines", |screen| last(screen) > 3);
+    engine.signal("KILL");
+    engine.ended();
+    terminal.shows("why nothing comes", |screen| {
+        screen.contains("going on when its Engine answers again")
+    });
+    engine.begin(&keeps);
+    engine.answers();
+    let known = last(&terminal.contents());
+    terminal.shows("that it goes on", |screen| {
+        screen.contains("its Engine answers again") && last(screen) > known + 3
+    });
+    terminal.keys("k");
+    let screen = terminal.shows("that it stands still", |screen| news(screen) > Some(1));
+    let numbers: Vec<u64> = ticks(&screen).iter().map(|tick| tick.number).collect();
+    let is_once = numbers.is_sorted_by(|one, other| one < other);
+    assert!(is_once, "{screen}");
+    terminal.keys("q");
+    terminal.shows("its end", |screen| screen.contains("left with 0"));
 }

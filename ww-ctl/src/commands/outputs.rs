@@ -22,6 +22,8 @@ use crate::watch::FeedHandle;
 const LOOK: Duration = Duration::from_millis(200);
 /// So many of the last lines come first.
 const LINES: u32 = 500;
+/// Between two attempts where it cannot be read.
+const AGAIN: Duration = Duration::from_secs(5);
 /// For so long lines are gathered before they are told.
 const GATHER: Duration = Duration::from_millis(100);
 /// The most lines gathered; the first of them go where there are more.
@@ -105,6 +107,17 @@ fn reader(target: Target, clock: Clock, key: ContainerKey) -> Reader {
 async fn follow(reader: Reader, told: &mpsc::Sender<Printed>) {
     tokio::time::sleep(LOOK).await;
     let mut batch = Batch::new(reader.key.clone());
+    loop {
+        tell(reader.clone(), &mut batch, told).await;
+        if batch.failure.is_none() {
+            return;
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// The same until it cannot be read any more.
+async fn tell(reader: Reader, batch: &mut Batch, told: &mpsc::Sender<Printed>) {
     let mut news = std::pin::pin!(reader.news());
     let mut is_over = false;
     while !is_over {
@@ -148,6 +161,8 @@ struct Batch {
     lines: VecDeque<(Option<Timestamp>, Said)>,
     bytes: usize,
     left_out: u64,
+    /// Why it could not be read last, which is told once.
+    failure: Option<String>,
     /// Of whose lines a piece was told already: on the standard output, on the standard error.
     begun: [bool; 2],
 }
@@ -160,16 +175,28 @@ impl Batch {
             lines: VecDeque::new(),
             bytes: 0,
             left_out: 0,
+            failure: None,
             begun: [false; 2],
         }
     }
 
     fn take(&mut self, news: News) {
         match news {
-            News::Opened => {}
+            // After a failure it is read from the last lines on again.
+            News::Opened => {
+                self.is_anew |= self.failure.take().is_some();
+                // What was cut off by an end is not gone on with.
+                self.begun = [false; 2];
+            }
             News::Line(line) => self.line(&line),
             News::Word(text) => self.put(None, Said::Word(text)),
-            News::Failed(failure) => self.put(None, Said::Failed(failure.message)),
+            News::Failed(failure) => {
+                let is_known = self.failure.as_ref() == Some(&failure.message);
+                self.failure = Some(failure.message.clone());
+                if !is_known {
+                    self.put(None, Said::Failed(failure.message));
+                }
+            }
         }
     }
 
@@ -223,6 +250,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::exit::{Exit, Failure};
     use crate::fleet::scene::key;
 
     fn line(text: &str, is_whole: bool) -> News {
@@ -242,6 +270,33 @@ mod tests {
                 Said::LeftOut(lines) => format!("{lines} left out"),
             })
             .collect()
+    }
+
+    #[test]
+    fn why_it_cannot_be_read_is_told_once_and_then_it_is_read_anew() {
+        let fails = || News::Failed(Failure::new(Exit::Failed, "no way"));
+        let mut batch = Batch::new(key("a"));
+        batch.take(News::Opened);
+        batch.take(line("one", true));
+        batch.take(fails());
+        let printed = batch.told();
+        assert_eq!(texts(&printed), ["one", "no way"]);
+        batch.take(fails());
+        let printed = batch.told();
+        assert_eq!((printed.is_anew, texts(&printed).len()), (false, 0));
+        batch.take(News::Opened);
+        batch.take(line("one", true));
+        let printed = batch.told();
+        assert!(printed.is_anew);
+        assert_eq!(texts(&printed), ["one"]);
+        // A connection that was lost and is there again goes on where it was; what was printed last
+        // before had no end.
+        batch.take(line("cut off", false));
+        batch.take(News::Opened);
+        batch.take(line("the next", true));
+        let printed = batch.told();
+        assert!(!printed.is_anew);
+        assert_eq!(texts(&printed), ["cut off", "the next"]);
     }
 
     #[test]

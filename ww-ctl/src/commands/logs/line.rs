@@ -55,6 +55,12 @@ impl Printer {
         }
     }
 
+    /// The output of this owner is read from where it was left on: what was cut off there by an end is
+    /// not gone on with.
+    pub(super) fn begins(&mut self, index: usize) {
+        self.begun[index] = [false; 2];
+    }
+
     /// What to print of the next line or piece, of the owner with this number.
     pub(super) fn print(&mut self, index: usize, owner: &Owner, line: &LogLine) -> Vec<u8> {
         let goes_on = &mut self.begun[index][usize::from(line.source == LogSource::Stderr)];
@@ -208,11 +214,20 @@ mod tests {
         ] {
             screen.extend(printer.print(0, &one, &line));
         }
+        // What was cut off is not gone on with by what is printed after the next start.
+        for begins in [false, true] {
+            if begins {
+                printer.begins(0);
+            }
+            let part = if begins { "anew" } else { "cut" }.as_bytes();
+            screen.extend(printer.print(0, &one, &line(LogSource::Stdout, part, begins)));
+        }
         let screen = String::from_utf8(screen).unwrap();
         let lines: Vec<&str> = screen.lines().collect();
-        assert_eq!(lines.len(), 3);
+        assert_eq!(lines.len(), 5);
         assert!(lines[0].ends_with("xx…") && lines[0].chars().count() == LINE + "a | ".len());
-        assert_eq!(lines[1..], ["a | between", "a | the next"]);
+        let rest = ["a | between", "a | the next", "a | cut", "a | anew"];
+        assert_eq!(lines[1..], rest);
     }
 
     #[test]

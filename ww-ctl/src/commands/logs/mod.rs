@@ -195,7 +195,7 @@ impl Telling<'_> {
     fn take(&mut self, index: usize, news: Option<News>) {
         match news {
             Some(News::Line(line)) => self.merge.push(index, line, Instant::now()),
-            Some(News::Opened) => {}
+            Some(News::Opened) => self.printer.begins(index),
             Some(News::Word(text)) => {
                 let called = &self.owners[index].called;
                 self.context.output.say(&format!("{called}: {text}"));

@@ -33,6 +33,7 @@ pub(in crate::commands) enum News {
 }
 
 /// The output of one container.
+#[derive(Clone)]
 pub(in crate::commands) struct Reader {
     pub target: Target,
     pub clock: Clock,
@@ -156,7 +157,7 @@ impl Reading {
         if goes_on && error.is_engine_down() {
             self.engine = None;
             self.place = Place::Lost(FIRST);
-            return News::Word(format!("{error}; going on when it answers again"));
+            return News::Word(format!("going on when its Engine answers again: {error}"));
         }
         self.place = Place::Over;
         News::Failed(Failure::from(error))

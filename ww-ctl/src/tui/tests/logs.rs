@@ -433,7 +433,7 @@ fn what_there_is_to_say_of_the_reading_is_said() {
     take(
         &mut model,
         Event::Printed(Printed {
-            key,
+            key: key.clone(),
             is_anew,
             lines,
         }),
@@ -445,6 +445,16 @@ fn what_there_is_to_say_of_the_reading_is_said() {
         " cannot read its output: no 2Jway",
     ];
     assert_eq!(seen(&model)[..4], told);
+    // Long ones go sideways, too.
+    let long = Said::Word(format!("begins {} ends", "x".repeat(200)));
+    let is_long = Printed {
+        key,
+        is_anew,
+        lines: vec![(None, long)],
+    };
+    take(&mut model, Event::Printed(is_long));
+    press(&mut model, ">>>>>", 0);
+    assert!(seen(&model)[4].ends_with(" ends"));
     // None of it is output.
     press(&mut model, "/ended<enter>n", 0);
     assert_eq!(notice(&model), "no line has ended");

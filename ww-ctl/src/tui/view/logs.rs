@@ -1,5 +1,6 @@
 //! The tab Logs: lines of one container, or of several in one.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use ratatui::layout::Rect;
@@ -48,7 +49,7 @@ pub(super) fn lines(model: &Model, area: Rect, look: Look) -> (Vec<Line<'static>
 pub(super) fn longest(model: &Model, rows: usize) -> usize {
     let logs = &model.logs;
     let seen = logs.store().lines().skip(logs.top(rows)).take(rows);
-    let widths = seen.filter_map(|line| line.text().map(width));
+    let widths = seen.map(|line| width(&told(line, Look::PLAIN).0));
     widths.max().unwrap_or(0)
 }
 
@@ -124,72 +125,82 @@ fn draw(
         spans.push(Span::styled(names[owner].1.clone(), style));
         spans.push(span(" | ", Role::Dim, look));
     }
-    match &line.said {
-        Said::Line(text) => {
-            let found: Vec<_> = match logs.search().filter(|_| line.is_found) {
-                Some(search) => search.places(text).collect(),
-                None => Vec::new(),
-            };
-            spans.extend(cut(text, &found, logs.aside(), columns, look));
-        }
-        Said::LeftOut(lines) => {
-            let lines = usize::try_from(*lines).unwrap_or(usize::MAX);
-            let text = format!("{} {} left out", look.glyphs().more, count(lines, "line"));
-            spans.push(span(text, Role::Warn, look));
-        }
-        Said::Word(text) => {
-            let text = format!("{} {text}", look.glyphs().dot);
-            spans.push(span(text, Role::Dim, look));
-        }
-        Said::Failed(reason) => {
-            let text = format!("cannot read its output: {reason}");
-            spans.push(span(text, Role::Bad, look));
-        }
-    }
+    let found: Vec<_> = match (logs.search().filter(|_| line.is_found), line.text()) {
+        (Some(search), Some(text)) => search.places(text).collect(),
+        (_, _) => Vec::new(),
+    };
+    let (text, role) = told(line, look);
+    let text = Text {
+        whole: &text,
+        role,
+        found: &found,
+    };
+    spans.extend(text.cut(logs.aside(), columns, look));
     Line::from(spans)
 }
 
-/// A text from a column on, as far as it may be seen, with what was found in it.
-fn cut(
-    text: &str,
-    found: &[Range<usize>],
-    aside: usize,
-    columns: usize,
-    look: Look,
-) -> Vec<Span<'static>> {
-    let mut spans = Vec::new();
-    let mut run = (String::new(), false);
-    let mut at = 0;
-    for (byte, grapheme) in text.grapheme_indices(true) {
-        let from = at;
-        at += grapheme.width();
-        if at <= aside {
-            continue;
+/// What a line says.
+fn told(line: &Printed, look: Look) -> (Cow<'_, str>, Role) {
+    match &line.said {
+        Said::Line(text) => (text.into(), Role::Plain),
+        Said::LeftOut(lines) => {
+            let lines = usize::try_from(*lines).unwrap_or(usize::MAX);
+            let text = format!("{} {} left out", look.glyphs().more, count(lines, "line"));
+            (text.into(), Role::Warn)
         }
-        let is_found = found.iter().any(|range| range.contains(&byte));
-        if is_found != run.1 {
-            spans.push(run_span(std::mem::take(&mut run.0), run.1, look));
-            run.1 = is_found;
+        Said::Word(text) => {
+            let text = format!("{} {text}", look.glyphs().dot);
+            (text.into(), Role::Dim)
         }
-        // Of a wide one half may be left out.
-        if from < aside {
-            run.0.extend(std::iter::repeat_n(' ', at - aside));
-        } else {
-            run.0.push_str(grapheme);
-        }
-        // One more than fits, so that it is seen that there is more.
-        if at > aside + columns {
-            break;
+        Said::Failed(reason) => {
+            let text = format!("cannot read its output: {reason}");
+            (text.into(), Role::Bad)
         }
     }
-    spans.push(run_span(run.0, run.1, look));
-    spans.retain(|span| !span.content.is_empty());
-    spans
 }
 
-fn run_span(text: String, is_found: bool, look: Look) -> Span<'static> {
-    let role = if is_found { Role::Found } else { Role::Plain };
-    span(text, role, look)
+/// A text, with what was found in it.
+struct Text<'a> {
+    whole: &'a str,
+    role: Role,
+    found: &'a [Range<usize>],
+}
+
+impl Text<'_> {
+    /// From a column on, as far as it may be seen.
+    fn cut(&self, aside: usize, columns: usize, look: Look) -> Vec<Span<'static>> {
+        let mut spans = Vec::new();
+        let mut run = String::new();
+        let mut role = self.role;
+        let mut at = 0;
+        for (byte, grapheme) in self.whole.grapheme_indices(true) {
+            let from = at;
+            at += grapheme.width();
+            if at <= aside {
+                continue;
+            }
+            let is_found = self.found.iter().any(|range| range.contains(&byte));
+            let wanted = if is_found { Role::Found } else { self.role };
+            if wanted != role && !run.is_empty() {
+                spans.push(span(std::mem::take(&mut run), role, look));
+            }
+            role = wanted;
+            // Of a wide one half may be left out.
+            if from < aside {
+                run.extend(std::iter::repeat_n(' ', at - aside));
+            } else {
+                run.push_str(grapheme);
+            }
+            // One more than fits, so that it is seen that there is more.
+            if at > aside + columns {
+                break;
+            }
+        }
+        if !run.is_empty() {
+            spans.push(span(run, role, look));
+        }
+        spans
+    }
 }
 
 /// What stands at the right end of the line with the tabs: what is searched for, how many containers

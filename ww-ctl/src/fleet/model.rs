@@ -77,7 +77,8 @@ pub(crate) enum Change {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fleet {
     hosts: BTreeMap<HostName, Host>,
-    containers: BTreeMap<ContainerKey, Container>,
+    /// Each by itself: a map's nodes are half empty, and these are large.
+    containers: BTreeMap<ContainerKey, Box<Container>>,
     /// Stands for which containers there are and what they are called.
     names: u64,
     touched: Touched,
@@ -117,7 +118,7 @@ impl Fleet {
 
     /// Every container, by host and id.
     pub(crate) fn containers(&self) -> impl Iterator<Item = &Container> {
-        self.containers.values()
+        self.containers.values().map(|container| &**container)
     }
 
     /// How many containers there are.
@@ -133,7 +134,7 @@ impl Fleet {
         };
         let from = self.containers.range(first..);
         from.take_while(|(key, _)| key.host == *host)
-            .map(|(_, container)| container)
+            .map(|(_, container)| &**container)
     }
 
     /// Stands for which containers there are and what they are called: with the same number their
@@ -149,7 +150,7 @@ impl Fleet {
 
     /// One container.
     pub(crate) fn get(&self, key: &ContainerKey) -> Option<&Container> {
-        self.containers.get(key)
+        self.containers.get(key).map(|container| &**container)
     }
 
     /// Whether every host has answered, or has been found not to.
@@ -244,7 +245,7 @@ impl Fleet {
         for key in gone {
             if let Some(container) = self.containers.remove(&key) {
                 self.names ^= name(&key, &container.name);
-                changes.push(Change::Gone(Box::new(container)));
+                changes.push(Change::Gone(container));
             }
         }
         for listed in containers {
@@ -266,7 +267,7 @@ impl Fleet {
         let Some(container) = self.containers.get_mut(&key) else {
             let container = Container::new(key.clone(), listed, since);
             self.names ^= name(&key, &container.name);
-            self.containers.insert(key.clone(), container);
+            self.containers.insert(key.clone(), Box::new(container));
             changes.push(Change::Appeared(key));
             return;
         };
@@ -307,7 +308,7 @@ impl Fleet {
             EngineEvent::Removed => {
                 if let Some(container) = self.containers.remove(&key) {
                     self.names ^= name(&key, &container.name);
-                    changes.push(Change::Gone(Box::new(container)));
+                    changes.push(Change::Gone(container));
                 }
             }
             EngineEvent::Started

@@ -105,7 +105,8 @@ impl Reach {
         let stream = match self.open(id, None).await {
             Err(ReachError::NoWay(_)) if process::may_look_into_others() => {
                 // The host keeps its records somewhere unusual; the Engine knows the process.
-                let details = tokio::time::timeout(OPEN, self.engine.details(id)).await;
+                let asked = Box::pin(self.engine.details(id));
+                let details = tokio::time::timeout(OPEN, asked).await;
                 let details = details.map_err(|_| {
                     ReachError::NoWay("the Engine does not say which process it is".into())
                 })?;
@@ -187,7 +188,9 @@ impl Reach {
     /// When no program can be run there or it finds no agent.
     pub(crate) async fn connect_through_exec(&self, id: &str) -> Result<Session, ReachError> {
         let turn = self.starting.acquire().await;
-        let attached = tokio::time::timeout(EXEC, exec::attach(&self.engine, id)).await;
+        // What this takes is several kB, which whoever waits for a turn, or listens, does not hold.
+        let attached = Box::pin(exec::attach(&self.engine, id));
+        let attached = tokio::time::timeout(EXEC, attached).await;
         let session = match attached {
             Ok(session) => session?,
             Err(_) => return Err(ReachError::Exec("the Engine takes too long".into())),

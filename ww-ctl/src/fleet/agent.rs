@@ -19,8 +19,12 @@ const WORD: usize = 64;
 const SERVICES: usize = 64;
 /// The most stages of a stop kept; there are six.
 const STAGES: usize = 16;
-/// The most entries kept of a boot's transitions and scripts.
+/// The most entries kept of a boot's transitions, and of its scripts.
 const HISTORY: usize = 128;
+/// The least, however many containers there are.
+const SHORT: usize = 16;
+/// So many are kept of all containers together, as far as each has its least.
+const ALL: usize = 64 * 1024;
 
 /// What an agent has told. Every text in it is clean.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,7 +123,12 @@ impl AgentView {
     }
 
     /// `before` is what it has told until now, a snapshot of the same life among it.
-    pub(super) fn from_snapshot(snapshot: Snapshot, before: Option<Self>, now: Moment) -> Self {
+    pub(super) fn from_snapshot(
+        snapshot: Snapshot,
+        before: Option<Self>,
+        now: Moment,
+        room: Room,
+    ) -> Self {
         let Snapshot {
             state,
             since_ms,
@@ -180,8 +189,8 @@ impl AgentView {
                 (clean_run(run), since)
             }),
             stop,
-            transitions: last(transitions).map(clean_transition).collect(),
-            hooks: last(hooks).map(clean_run).collect(),
+            transitions: room.last(transitions).map(clean_transition).collect(),
+            hooks: room.last(hooks).map(clean_run).collect(),
             resources,
             degraded: degraded
                 .iter()
@@ -191,7 +200,7 @@ impl AgentView {
         }
     }
 
-    pub(super) fn change(&mut self, report: TransitionReport, now: Moment) {
+    pub(super) fn change(&mut self, report: TransitionReport, now: Moment, room: Room) {
         let report = clean_transition(report);
         self.state = report.state;
         self.since = now;
@@ -208,10 +217,10 @@ impl AgentView {
             self.restarts.last = Some(report.at);
             self.restarts.cause = Some(report.cause.clone());
         }
-        push(&mut self.transitions, report);
+        room.push(&mut self.transitions, report);
     }
 
-    pub(super) fn ran(&mut self, run: HookRun, now: Moment) {
+    pub(super) fn ran(&mut self, run: HookRun, now: Moment, room: Room) {
         let run = clean_run(run);
         if run.result == HookResult::Running {
             let since = back(now, run.duration_ms);
@@ -225,7 +234,7 @@ impl AgentView {
         {
             self.running = None;
         }
-        push(&mut self.hooks, run);
+        room.push(&mut self.hooks, run);
     }
 
     /// A service stands otherwise, or has said something.
@@ -296,17 +305,28 @@ fn back(now: Moment, millis: u64) -> Moment {
     Moment::at((now - Moment::default()).saturating_sub(Duration::from_millis(millis)))
 }
 
-fn last<T>(list: Vec<T>) -> impl Iterator<Item = T> {
-    let skip = list.len().saturating_sub(HISTORY);
-    list.into_iter().skip(skip)
-}
+/// How many entries are kept of one boot's transitions, and of its scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Room(usize);
 
-fn push<T>(list: &mut Vec<T>, entry: T) {
-    if list.len() >= HISTORY {
-        // The way up is what one looks for later; the oldest entry after it goes.
-        list.remove(HISTORY / 4);
+impl Room {
+    /// With so many containers.
+    pub(super) fn among(containers: usize) -> Self {
+        Self((ALL / containers.max(1)).clamp(SHORT, HISTORY))
     }
-    list.push(entry);
+
+    fn last<T>(self, list: Vec<T>) -> impl Iterator<Item = T> {
+        let skip = list.len().saturating_sub(self.0);
+        list.into_iter().skip(skip)
+    }
+
+    fn push<T>(self, list: &mut Vec<T>, entry: T) {
+        while list.len() >= self.0 {
+            // The way up is what one looks for later; the oldest entry after it goes.
+            list.remove(self.0 / 4);
+        }
+        list.push(entry);
+    }
 }
 
 pub(super) fn clean_health(mut report: HealthReport) -> HealthReport {
@@ -352,4 +372,24 @@ fn lasting(mut report: Quiesced) -> Option<Quiesced> {
 fn clean_transition(mut report: TransitionReport) -> TransitionReport {
     report.cause = clean(&report.cause, TEXT);
     report
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_containers_less_is_kept_of_each_and_the_way_up_stays() {
+        assert_eq!(Room::among(0), Room(HISTORY));
+        assert_eq!(Room::among(512), Room(HISTORY));
+        assert_eq!(Room::among(1024), Room(64));
+        let room = Room::among(10_000);
+        assert_eq!(room, Room(SHORT));
+        // Kept while there were few.
+        let mut list: Vec<u32> = (0..100).collect();
+        room.push(&mut list, 100);
+        assert_eq!(list[..4], [0, 1, 2, 3]);
+        assert_eq!(list[4..], (89..=100).collect::<Vec<_>>());
+        assert_eq!(room.last(list).count(), SHORT);
+    }
 }

@@ -8,7 +8,7 @@ use whaleware::lifecycle::{Moment, State};
 use whaleware::paths::LABEL_VERSION;
 use whaleware::protocol::{FromAgent, HealthStatus, Resources, ServiceStatus};
 
-use super::agent::{AgentView, Stage, clean_health, clean_monitor};
+use super::agent::{AgentView, Room, Stage, clean_health, clean_monitor};
 use super::backed::Backed;
 use super::input::{ContainerKey, HostName, Listed, Stamp};
 use super::phrase::down_words;
@@ -313,8 +313,8 @@ impl Container {
         self.link = Link::None;
     }
 
-    /// Takes one line of the agent in. True when it changed state or health.
-    pub(super) fn hear(&mut self, frame: FromAgent, now: Stamp) {
+    /// Takes one line of the agent in.
+    pub(super) fn hear(&mut self, frame: FromAgent, now: Stamp, room: Room) {
         let moment = now.moment;
         match frame {
             FromAgent::Hello(mut hello) => {
@@ -331,16 +331,16 @@ impl Container {
             }
             FromAgent::Snapshot(snapshot) => {
                 let before = self.agent.take();
-                self.agent = Some(AgentView::from_snapshot(*snapshot, before, moment));
+                self.agent = Some(AgentView::from_snapshot(*snapshot, before, moment, room));
             }
             FromAgent::State(report) => {
                 if let Some(agent) = &mut self.agent {
-                    agent.change(report, moment);
+                    agent.change(report, moment, room);
                 }
             }
             FromAgent::Hook(run) => {
                 if let Some(agent) = &mut self.agent {
-                    agent.ran(run, moment);
+                    agent.ran(run, moment, room);
                 }
             }
             FromAgent::Health(report) => {

@@ -10,7 +10,7 @@ use whaleware::protocol::{
     FromAgent, HealthReport, Note, Resources, ServiceReport, Stopping, TransitionReport,
 };
 
-use super::agent::clean_service;
+use super::agent::{Room, clean_service};
 use super::backed::Backed;
 use super::container::{Container, EngineState, Link};
 use super::input::{ContainerKey, EngineEvent, HostName, Input, Listed, Stamp};
@@ -384,6 +384,7 @@ impl Fleet {
     }
 
     fn frame(&mut self, key: &ContainerKey, frame: FromAgent, now: Stamp) -> Vec<Change> {
+        let room = Room::among(self.containers.len());
         let Some(container) = self.containers.get_mut(key) else {
             return Vec::new();
         };
@@ -412,7 +413,7 @@ impl Fleet {
         };
         let is_state = matches!(frame, FromAgent::State(_));
         let is_health = matches!(frame, FromAgent::Health(_));
-        container.hear(frame, now);
+        container.hear(frame, now, room);
         let change = match (&container.agent, told) {
             (_, Some(told)) => told,
             (Some(agent), None) if is_state => match agent.transitions.last() {

@@ -12,6 +12,7 @@ use whaleware::lifecycle::Moment;
 use super::lanes::Lane;
 use super::model::Model;
 use super::path::{Path, Step};
+use super::tenths::Tenths;
 use crate::fleet::{AgentView, ContainerKey, Input};
 use whaleware::protocol::FromAgent;
 
@@ -45,29 +46,21 @@ pub(crate) struct Past {
 /// What a container used at some time. There are a million of these with many containers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Use {
-    /// When, in [`TENTH`]s of the clock.
-    at: u32,
+    /// When.
+    at: Tenths,
     /// The share of a processor in percent; not a number where it is not known.
     cpu: f32,
     /// The memory in MiB; not a number where it is not known.
     memory: f32,
 }
 
-/// In so fine steps it is kept when something was used.
-const TENTH: Duration = Duration::from_millis(100);
-
 impl Use {
     fn new(at: Moment, cpu: Option<f32>, memory: Option<f32>) -> Self {
-        let tenths = (at - Moment::default()).as_millis() / TENTH.as_millis();
         Self {
-            at: u32::try_from(tenths).unwrap_or(u32::MAX),
+            at: Tenths::of(at),
             cpu: cpu.unwrap_or(f32::NAN),
             memory: memory.unwrap_or(f32::NAN),
         }
-    }
-
-    fn at(self) -> Moment {
-        Moment::at(TENTH * self.at)
     }
 
     fn figure(self, gauge: Gauge) -> Option<f32> {
@@ -289,7 +282,8 @@ impl Past {
         let number = |moment: Moment| (moment - Moment::default()).as_nanos() / width.as_nanos();
         let last = number(now);
         for one in &self.uses {
-            let back = usize::try_from(last.saturating_sub(number(one.at()))).unwrap_or(usize::MAX);
+            let back =
+                usize::try_from(last.saturating_sub(number(one.at.moment()))).unwrap_or(usize::MAX);
             let place = count.checked_sub(back.saturating_add(1));
             if let (Some(place), Some(figure)) = (place, one.figure(gauge)) {
                 let known = spans[place].unwrap_or(figure);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use whaleware::lifecycle::{Moment, State};
 
+use super::tenths::Tenths;
 use crate::fleet::{AgentView, Container, Fleet, Severity};
 
 /// The most spells kept of one container.
@@ -85,10 +86,11 @@ impl Standing {
     }
 }
 
-/// A time during which it stood the same.
+/// A time during which it stood the same. There may be a million of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Spell {
-    since: Moment,
+    /// Since when.
+    since: Tenths,
     standing: Standing,
 }
 
@@ -111,7 +113,10 @@ impl Lane {
         if self.spells.len() >= SPELLS {
             self.spells.pop_front();
         }
-        self.spells.push_back(Spell { since, standing });
+        self.spells.push_back(Spell {
+            since: Tenths::of(since),
+            standing,
+        });
     }
 
     /// Its agent is heard again, or for the first time, and tells what happened meanwhile.
@@ -123,7 +128,7 @@ impl Lane {
                 if self.spells.is_empty() {
                     Moment::default()
                 } else {
-                    last.since
+                    last.since.moment()
                 }
             }
             None => Moment::default(),
@@ -168,13 +173,13 @@ impl Lane {
             .spells
             .iter()
             .skip(1)
-            .map(|spell| spell.since)
+            .map(|spell| spell.since.moment())
             .chain([now]);
         for (spell, end) in self.spells.iter().zip(ends) {
             let Some(end) = place(end) else {
                 continue;
             };
-            for span in &mut spans[place(spell.since).unwrap_or(0)..=end] {
+            for span in &mut spans[place(spell.since.moment()).unwrap_or(0)..=end] {
                 *span = Some(span.map_or(spell.standing, |known| worse(known, spell.standing)));
             }
         }

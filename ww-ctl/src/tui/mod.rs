@@ -36,6 +36,7 @@ mod shell;
 mod sort;
 mod tally;
 mod tape;
+mod tenths;
 mod term;
 mod theme;
 mod typing;

@@ -76,9 +76,7 @@ async fn keep(watch: &Watch, requests: &mut Requests) -> Unheard {
     loop {
         // Who is started anew while the Engine is away is told of by the Engine first.
         refuse_until(answering(&watch.answers), requests).await;
-        // Apart: what it takes to reach an agent is held for as long as that takes, not ever after.
-        let attempt = Box::pin(attempt(watch, Instant::now() < quiet_until));
-        let reason = match attempt.await {
+        let reason = match attempt(watch, Instant::now() < quiet_until).await {
             Ok(session) => {
                 told_silent = false;
                 let begun = Instant::now();

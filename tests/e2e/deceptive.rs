@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::lab::{Lab, ww_ctl_path};
 use crate::pty::Terminal;
+use crate::simulated::Simulated;
 use crate::tree::Tree;
 
 /// In front of each text, so that it is known to be shown.
@@ -199,6 +200,25 @@ fn skeleton(screen: &str, name: &str, own: &str) -> Vec<(usize, String)> {
     kept
 }
 
+/// The dashboard was left: fails unless the terminal is as before, and was told nothing but what a
+/// dashboard tells it.
+fn is_untouched(terminal: &Terminal, what: &str) {
+    terminal.is_given_back();
+    let find = |wanted: &[u8]| {
+        terminal
+            .raw
+            .windows(wanted.len())
+            .position(|bytes| bytes == wanted)
+    };
+    let begun = find(b"\x1b[?1049h").expect("the beginning");
+    let ended = find(b"left with 0").expect("the end");
+    let told = Told::of(&terminal.raw[begun..ended]);
+    assert!(told.strange.is_empty(), "{what}: {told:?}");
+    for once in ["CSI ?[1049]h", "CSI ?[1049]l"] {
+        assert_eq!(told.known.get(once), Some(&1), "{what}: {told:?}");
+    }
+}
+
 /// Goes through all tabs; how each was laid out.
 fn look_through(lab: &Lab, what: &str, kind: Kind, text: &str) -> Vec<Vec<(usize, String)>> {
     let tree = lab.tree(what);
@@ -232,20 +252,7 @@ fn look_through(lab: &Lab, what: &str, kind: Kind, text: &str) -> Vec<Vec<(usize
     });
     terminal.keys("q");
     terminal.shows("its end", |screen| screen.contains("left with 0"));
-    terminal.is_given_back();
-    let find = |wanted: &[u8]| {
-        terminal
-            .raw
-            .windows(wanted.len())
-            .position(|bytes| bytes == wanted)
-    };
-    let begun = find(b"\x1b[?1049h").expect("the beginning");
-    let ended = find(b"left with 0").expect("the end");
-    let told = Told::of(&terminal.raw[begun..ended]);
-    assert!(told.strange.is_empty(), "{what}: {told:?}");
-    for once in ["CSI ?[1049]h", "CSI ?[1049]l"] {
-        assert_eq!(told.known.get(once), Some(&1), "{what}: {told:?}");
-    }
+    is_untouched(&terminal, what);
     laid_out
 }
 
@@ -262,4 +269,53 @@ fn no_byte_of_a_container_commands_the_terminal_and_nothing_is_moved() {
         assert_eq!(moved, still, "{kind:?}");
         assert!(still.iter().all(|lines| lines.len() == 4), "{still:?}");
     }
+}
+
+/// Looks at a container with a name that no Engine would give it; where its details begin, and the headings.
+fn look_at_name(called: fn(usize, usize) -> String) -> Vec<String> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let fleet = Simulated::called(directory.path(), 1, 1, 0, called);
+    let top = format!(
+        "{} -H {} top; echo left with $?",
+        ww_ctl_path().display(),
+        fleet.urls()[0]
+    );
+    let mut terminal = Terminal::new(&top, 45, 160);
+    let mut laid_out = Vec::new();
+    for (tab, shown) in [
+        ("1", MARK),
+        ("2", "transitions"),
+        ("6", "how it came to this"),
+    ] {
+        terminal.keys(tab);
+        let screen = terminal.shows(shown, |screen| {
+            screen.contains(MARK) && screen.contains(" UP ") && screen.contains(shown)
+        });
+        for line in screen.lines() {
+            if line.contains(" NAME ") {
+                laid_out.push(line.trim_end().to_owned());
+            } else if let Some(at) = line.find("1 Summary") {
+                laid_out.push(line[..at].chars().count().to_string());
+            }
+        }
+    }
+    // The name is asked for, and the question has it.
+    terminal.keys("K");
+    terminal.shows("the question", |screen| {
+        screen.contains("kill") && screen.contains(MARK)
+    });
+    terminal.keys("\x1b");
+    terminal.shows("no question", |screen| screen.contains(" q quit"));
+    terminal.keys("q");
+    terminal.shows("its end", |screen| screen.contains("left with 0"));
+    is_untouched(&terminal, "a name");
+    laid_out
+}
+
+#[test]
+fn a_name_that_docker_would_refuse_commands_nothing_either() {
+    let moved = look_at_name(|_, _| format!("{}{}", nasty(), "A".repeat(1_000_000)));
+    let still = look_at_name(|_, _| format!("{PLAIN}{}", "A".repeat(1_000_000)));
+    assert_eq!(moved, still);
+    assert_eq!(still.len(), 6, "{still:?}");
 }

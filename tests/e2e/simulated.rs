@@ -24,6 +24,8 @@ pub(crate) struct Simulated {
 }
 
 struct Shared {
+    /// What the container of a host with a number is called.
+    called: fn(usize, usize) -> String,
     /// Containers of each host.
     containers: usize,
     /// Agents that are listened to, those that wait longest for their turn first.
@@ -40,6 +42,18 @@ struct Agent {
 impl Simulated {
     /// So many hosts with so many containers each, whose agents tell so many changes in a second.
     pub(crate) fn start(place: &Path, hosts: usize, containers: usize, changes: usize) -> Self {
+        let called = |host, number| format!("app-{host}-{number}");
+        Self::called(place, hosts, containers, changes, called)
+    }
+
+    /// The same, the containers called so.
+    pub(crate) fn called(
+        place: &Path,
+        hosts: usize,
+        containers: usize,
+        changes: usize,
+        called: fn(usize, usize) -> String,
+    ) -> Self {
         let paths: Vec<PathBuf> = (0..hosts)
             .map(|host| place.join(format!("host{host}.sock")))
             .collect();
@@ -47,6 +61,7 @@ impl Simulated {
             .iter()
             .map(|path| format!("unix://{}", path.display()));
         let shared = Arc::new(Shared {
+            called,
             containers,
             agents: Mutex::default(),
             told: AtomicUsize::new(0),
@@ -137,7 +152,7 @@ impl Shared {
         let one = |number: usize| {
             json!({
                 "Id": id(host, number),
-                "Names": [format!("/app-{host}-{number}")],
+                "Names": [format!("/{}", (self.called)(host, number))],
                 "Image": "registry.example/app:1.0",
                 "ImageID": "sha256:0",
                 "Command": "/ww/bin/ww-agent",

@@ -3,7 +3,7 @@
 # The one named by WW_OXKER, the system's own, else built by cargo into TARGET (default: target), which takes some minutes once.
 set -eu
 
-# The version the figures in docs/operating.md are of.
+# The version the figures in docs/dashboard.md are of.
 version=0.13.4
 target=${1:-${CARGO_TARGET_DIR:-target}}
 mkdir -p "$target"

@@ -160,13 +160,14 @@ fn first(program: &Program, name: &str) -> (Terminal, Duration) {
     (terminal, took)
 }
 
-/// Whether there is an amount of memory in a line, and not of nothing.
+/// Whether there is an amount of memory in a line, and not of nothing: `3.87MB`, or `3.87 MB`.
 fn has_size(line: &str) -> bool {
-    line.split_whitespace().any(|word| {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    words.iter().enumerate().any(|(place, word)| {
         let end = word.find(|c: char| !(c.is_ascii_digit() || c == '.'));
-        let Some((number, unit)) = end.map(|end| word.split_at(end)) else {
-            return false;
-        };
+        let (number, unit) = word.split_at(end.unwrap_or(word.len()));
+        let next = words.get(place + 1).copied().unwrap_or_default();
+        let unit = if unit.is_empty() { next } else { unit };
         matches!(unit, "K" | "M" | "kB" | "MB" | "KiB" | "MiB")
             && number.parse().is_ok_and(|number: f64| number > 0.0)
     })

@@ -109,9 +109,11 @@ pub(super) async fn past(
     }
     meanwhile.introduce().await?;
     let histories = meanwhile.histories(&selection, since).await?;
+    let recalled = events.len();
     events.append(&mut meanwhile.present.events);
     let turns = turns(&events);
     let known = Told::of(&events);
+    let mut remembered = Vec::new();
     for (key, kept) in &histories {
         let Some(container) = meanwhile.live.fleet.get(key) else {
             continue;
@@ -126,8 +128,10 @@ pub(super) async fn past(
         let lines = wanted.lines(&kept.entries);
         let begins: Vec<Timestamp> = wanted.begins(&kept.entries).into_values().collect();
         bring_forward(&mut events, key, &begins);
-        events.extend(lines.into_iter().filter(|line| !known.has(line)));
+        remembered.extend(lines.into_iter().filter(|line| !known.has(line)));
     }
+    // What was told meanwhile came after what an agent remembers besides, in the same millisecond too.
+    events.splice(recalled..recalled, remembered);
     events.sort_by_key(|event| (event.at, event.word != "DOCKERUP"));
     let Meanwhile { live, present, .. } = meanwhile;
     Ok(Past {

@@ -149,7 +149,14 @@ fn cost(program: &Program, name: &str, time: Duration) -> Cost {
 /// Starts it and waits for the first true numbers.
 fn first(program: &Program, name: &str) -> (Terminal, Duration) {
     let begun = now();
-    let shell = format!("exec {} {}", program.path.display(), program.arguments);
+    // Some write a file of settings where there is none.
+    let settings = tempfile::tempdir().expect("a directory");
+    let shell = format!(
+        "export XDG_CONFIG_HOME={}; exec {} {}",
+        settings.path().display(),
+        program.path.display(),
+        program.arguments
+    );
     let mut terminal = Terminal::new(&shell, LINES, COLUMNS);
     terminal.shows(program.name, |screen| {
         screen

@@ -1,7 +1,6 @@
 //! How the dashboard stands a fleet far larger than one machine has: Engines and agents that are
 //! played, and speak the real protocols.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::time::Duration;
 
@@ -43,15 +42,7 @@ pub(crate) fn measure(size: &Size) {
     let directory = tempfile::tempdir().expect("a directory");
     let fleet = Simulated::start(directory.path(), size.hosts, size.containers, size.changes);
     let pid = directory.path().join("pid");
-    let mut words = String::new();
-    for url in fleet.urls() {
-        write!(words, " -H {url}").expect("a string");
-    }
-    let shell = format!(
-        "sh -c 'echo $$ > {}; exec {} -v{words} top'; echo left with $?",
-        pid.display(),
-        ww_ctl_path().display()
-    );
+    let shell = fleet.dashboard(&ww_ctl_path(), &pid);
     let begun = now();
     let mut terminal = Terminal::new(&shell, 45, 160);
     let reached = || format!("{} of {all} agents to be listened to", fleet.listened_to());

@@ -1,7 +1,5 @@
 //! The dashboard with a fleet far larger than one machine has: its memory is bounded, and it answers.
 
-use std::fmt::Write as _;
-
 use crate::lab::{until_or, ww_ctl_path};
 use crate::pty::Terminal;
 use crate::simulated::Simulated;
@@ -17,15 +15,7 @@ fn it_shows_a_large_fleet_in_bounded_memory() {
     let directory = tempfile::tempdir().expect("a directory");
     let fleet = Simulated::start(directory.path(), hosts, containers, changes);
     let pid = directory.path().join("pid");
-    let mut words = String::new();
-    for url in fleet.urls() {
-        write!(words, " -H {url}").expect("a string");
-    }
-    let shell = format!(
-        "sh -c 'echo $$ > {}; exec {} -v{words} top'; echo left with $?",
-        pid.display(),
-        ww_ctl_path().display()
-    );
+    let shell = fleet.dashboard(&ww_ctl_path(), &pid);
     let mut terminal = Terminal::new(&shell, 45, 160);
     // All are reached while those that are speak.
     let reached = || format!("{} of {all} agents to be listened to", fleet.listened_to());

@@ -100,6 +100,17 @@ impl Simulated {
         &self.urls
     }
 
+    /// A shell command that opens the dashboard of it, and leaves its process' id in a file.
+    pub(crate) fn dashboard(&self, program: &Path, pid: &Path) -> String {
+        let hosts: Vec<String> = self.urls.iter().map(|url| format!("-H {url}")).collect();
+        format!(
+            "sh -c 'echo $$ > {}; exec {} -v {} top'; echo left with $?",
+            pid.display(),
+            program.display(),
+            hosts.join(" ")
+        )
+    }
+
     /// How many agents are listened to.
     pub(crate) fn listened_to(&self) -> usize {
         self.shared

@@ -1,13 +1,12 @@
 //! What the Engine counts of the containers that the dashboard wants figures of.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::StreamExt;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::wanted::Wanted;
 use crate::engine::EngineError;
 use crate::fleet::ContainerKey;
 use crate::tui::Answer;
@@ -21,50 +20,26 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// A stream for each of them.
 pub(super) struct Measures {
     handle: FeedHandle,
-    tasks: TaskTracker,
     told: mpsc::Sender<Answer>,
-    running: HashMap<ContainerKey, CancellationToken>,
+    wanted: Wanted,
 }
 
 impl Measures {
     pub(super) fn new(handle: FeedHandle, tasks: TaskTracker, told: mpsc::Sender<Answer>) -> Self {
         Self {
             handle,
-            tasks,
             told,
-            running: HashMap::new(),
+            wanted: Wanted::new(tasks),
         }
     }
 
     /// From now on these and no others.
     pub(super) fn only(&mut self, keys: Vec<ContainerKey>) {
-        self.running.retain(|key, cancel| {
-            let keep = keys.contains(key);
-            if !keep {
-                cancel.cancel();
-            }
-            keep
+        let (handle, told) = (&self.handle, &self.told);
+        self.wanted.only(keys, |key| {
+            let (handle, told) = (handle.clone(), told.clone());
+            Some(async move { keep(&handle, &key, &told).await })
         });
-        for key in keys {
-            if self.running.contains_key(&key) {
-                continue;
-            }
-            let cancel = CancellationToken::new();
-            self.running.insert(key.clone(), cancel.clone());
-            let (handle, told) = (self.handle.clone(), self.told.clone());
-            self.tasks.spawn(async move {
-                tokio::select! {
-                    () = cancel.cancelled() => {}
-                    () = keep(&handle, &key, &told) => {}
-                }
-            });
-        }
-    }
-}
-
-impl Drop for Measures {
-    fn drop(&mut self) {
-        self.only(Vec::new());
     }
 }
 

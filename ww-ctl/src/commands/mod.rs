@@ -50,6 +50,7 @@ mod top;
 mod turns;
 mod upgrade;
 mod wait;
+mod wanted;
 
 pub(crate) use context::Context;
 

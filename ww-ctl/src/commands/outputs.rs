@@ -1,6 +1,6 @@
 //! What the containers print that the dashboard shows: followed while it is looked at.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::logs::{News, Reader};
+use super::wanted::Wanted;
 use crate::clock::Clock;
 use crate::engine::{LogLine, LogQuery, LogSource, Target};
 use crate::fleet::ContainerKey;
@@ -38,54 +38,28 @@ const TURN: usize = 256;
 /// A stream of the Engine for each of them.
 pub(super) struct Outputs {
     handle: FeedHandle,
-    tasks: TaskTracker,
     told: mpsc::Sender<Printed>,
-    running: HashMap<ContainerKey, CancellationToken>,
+    wanted: Wanted,
 }
 
 impl Outputs {
     pub(super) fn new(handle: FeedHandle, tasks: TaskTracker, told: mpsc::Sender<Printed>) -> Self {
         Self {
             handle,
-            tasks,
             told,
-            running: HashMap::new(),
+            wanted: Wanted::new(tasks),
         }
     }
 
     /// From now on these and no others.
     pub(super) fn only(&mut self, keys: Vec<ContainerKey>) {
-        self.running.retain(|key, cancel| {
-            let keep = keys.contains(key);
-            if !keep {
-                cancel.cancel();
-            }
-            keep
+        let (handle, told) = (&self.handle, &self.told);
+        self.wanted.only(keys, |key| {
+            let target = handle.target(&key.host)?;
+            let reader = reader(target.clone(), handle.clock(), key);
+            let told = told.clone();
+            Some(async move { follow(reader, &told).await })
         });
-        for key in keys {
-            if self.running.contains_key(&key) {
-                continue;
-            }
-            let Some(target) = self.handle.target(&key.host) else {
-                continue;
-            };
-            let cancel = CancellationToken::new();
-            self.running.insert(key.clone(), cancel.clone());
-            let reader = reader(target.clone(), self.handle.clock(), key);
-            let told = self.told.clone();
-            self.tasks.spawn(async move {
-                tokio::select! {
-                    () = cancel.cancelled() => {}
-                    () = follow(reader, &told) => {}
-                }
-            });
-        }
-    }
-}
-
-impl Drop for Outputs {
-    fn drop(&mut self) {
-        self.only(Vec::new());
     }
 }
 

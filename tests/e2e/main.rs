@@ -48,6 +48,7 @@ mod proxy;
 mod prune;
 mod pty;
 mod reach;
+mod readme;
 mod remapped;
 mod repository;
 mod restart;

@@ -111,6 +111,10 @@ fn a_container_is_made_as_described_started_and_watched() {
         shown(". | [.memory, .title, .db.host, .db.port] | tostring"),
         "[1,\"1234\",\"localhost\",6000]\n"
     );
+    let unclosed = "line 1, column 11: this `[` is never closed\n";
+    ww_ctl(["cfg", &guest.name, ".memory | ["])
+        .expect(2)
+        .says(&[unclosed]);
     assert_eq!(
         guest.inspect("{{.HostConfig.Memory}} {{.HostConfig.Binds}}"),
         format!(

@@ -142,7 +142,10 @@ fn answer(id: RequestId, killed: bool, ending: Ending, kept: &Kept) -> Vec<u8> {
                 .as_ref()
                 .map_or(&[][..], |capture| &capture.head);
             let said = String::from_utf8_lossy(said);
-            let said = said.trim().trim_start_matches("ww-agent cfg: ");
+            // Its first line tells the place; the filter and the mark below it are for a terminal, and a
+            // message of the protocol is one line.
+            let said = said.trim().lines().next().unwrap_or_default();
+            let said = said.trim_start_matches("ww-agent cfg: ");
             if said.is_empty() {
                 failure(
                     id,

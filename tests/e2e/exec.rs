@@ -68,7 +68,12 @@ fn streams_are_passed_on_byte_for_byte_and_the_code_is_the_programs_own() {
     }
     let absent = ww_ctl(["exec", name, "--", "no-such-program"]);
     assert!([126, 127].contains(&absent.code()), "{absent:?}");
+    let why = format!("cannot start `no-such-program` in {name}\n");
+    let absent = absent.says(&[&why]);
     assert!(absent.stdout.contains("no-such-program") || absent.stderr.contains("no-such-program"));
+    // What ends so by itself was started.
+    let ended = ww_ctl(["exec", name, "--", "sh", "-c", "exit 127"]).expect(127);
+    assert_eq!(ended.stderr, "");
     // It is written down that it was run, and by no word what might be a secret.
     let journal = lab.directory("audit").join("journal");
     run(ww_ctl_command().env("WW_AUDIT_FILE", &journal).args([

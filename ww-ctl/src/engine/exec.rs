@@ -61,8 +61,10 @@ pub(crate) enum Channel {
 pub(crate) enum Standing {
     /// It runs.
     Running,
-    /// It has ended with this code: 128+n by signal n, 126 and 127 when it could not be run.
+    /// It has ended with this code: 128+n by signal n.
     Ended(i64),
+    /// It was never started; the code is 126 or 127. Podman does not tell this from one that ended so.
+    NotStarted(i64),
 }
 
 /// What a program that runs writes and reads.
@@ -160,7 +162,9 @@ impl Engine {
     pub(crate) async fn standing(&self, exec: &str) -> Result<Standing, EngineError> {
         let answer = self.inner.quick.inspect_exec(exec).await;
         let answer = answer.map_err(|error| self.error("ask how the program has ended", &error))?;
+        let unborn = !self.is_podman() && answer.pid.unwrap_or(0) == 0;
         Ok(match (answer.running, answer.exit_code) {
+            (Some(false) | None, Some(code @ (126 | 127))) if unborn => Standing::NotStarted(code),
             (Some(false) | None, Some(code)) => Standing::Ended(code),
             (Some(_) | None, None) | (Some(true), Some(_)) => Standing::Running,
         })

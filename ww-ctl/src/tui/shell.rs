@@ -42,7 +42,10 @@ impl Shell {
             Ok((false, words)) => {
                 let last = words.lines().map(str::trim).find(|line| !line.is_empty());
                 match last {
-                    Some(line) => Err(format!("shell in {name}: {}", clean(line, 256))),
+                    Some(line) => {
+                        let line = line.strip_prefix("ww-ctl: ").unwrap_or(line);
+                        Err(format!("shell in {name}: {}", clean(line, 256)))
+                    }
                     // Its last command has failed, which is no concern of ours.
                     None => Ok(format!("the shell in {name} has ended")),
                 }

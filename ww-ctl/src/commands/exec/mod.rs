@@ -49,20 +49,27 @@ async fn converse(context: &Context, arguments: &Exec) -> Result<Exit, Failure> 
     }
     let targets = fleet.get(&key).map(Target::of).into_iter().collect();
     let entry = context.audit.begin("exec", targets);
-    let exit = execute(context, arguments, &key).await?;
+    let name = fleet.get(&key).map_or(&*arguments.name, |one| &*one.name);
+    let exit = execute(context, arguments, &key, name).await?;
     // What follows the program's name may be a secret.
     let word = arguments.command.first().map_or("", String::as_str);
     entry.end(exit, &format!("ran {word}"));
     Ok(exit)
 }
 
-async fn execute(context: &Context, arguments: &Exec, key: &ContainerKey) -> Result<Exit, Failure> {
+async fn execute(
+    context: &Context,
+    arguments: &Exec,
+    key: &ContainerKey,
+    name: &str,
+) -> Result<Exit, Failure> {
     let engine = context.engine(&key.host).await?;
     let program = program(arguments);
     let exec = engine.prepare(&key.id, &program).await?;
     context.output.detail(&format!("exec {exec}"));
     let conversation = Conversation {
         engine: &engine,
+        name,
         exec: &exec,
         program: &program,
         output: context.output,
@@ -119,6 +126,7 @@ fn program(arguments: &Exec) -> Program {
 /// A program that runs, and this program's own streams.
 struct Conversation<'a> {
     engine: &'a Engine,
+    name: &'a str,
     exec: &'a str,
     program: &'a Program,
     output: Output,
@@ -212,6 +220,14 @@ impl Conversation<'_> {
         loop {
             match self.engine.standing(self.exec).await? {
                 Standing::Ended(code) => return Ok(Exit::Program(exit_code(code))),
+                Standing::NotStarted(code) => {
+                    let program = self.program.command.first().map_or("", String::as_str);
+                    let message = format!("cannot start `{program}` in {}", self.name);
+                    let failure = Failure::new(Exit::Failed, message)
+                        .hint("it is not there, or is no program; the Engine's own words are in the output");
+                    self.output.failure(&failure);
+                    return Ok(Exit::Program(exit_code(code)));
+                }
                 Standing::Running => {}
             }
             tokio::time::sleep(pause).await;
@@ -225,7 +241,7 @@ impl Conversation<'_> {
             return Err(error.into());
         }
         match self.engine.standing(self.exec).await {
-            Ok(Standing::Ended(code @ (126 | 127))) => {
+            Ok(Standing::NotStarted(code) | Standing::Ended(code @ (126 | 127))) => {
                 self.output.failure(&error.into());
                 Ok(Exit::Program(exit_code(code)))
             }

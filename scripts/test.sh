@@ -9,9 +9,12 @@ mkdir -p "${CARGO_TARGET_DIR:=target}"
 log=$(mktemp "$CARGO_TARGET_DIR/test.XXXXXX")
 trap 'rm -f "$log"' EXIT
 
-# The end-to-end tests run the operator's tool, which cargo does not build for tests of another package.
-cargo build --locked -p ww-ctl --bin ww-ctl
+# Most end-to-end tests wait for containers, not for a processor: with two threads on two cores
+# almost half the machine is idle.
+export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$(($(nproc) * 2))}"
 
+# The end-to-end tests run the operator's tool. It is built with the rest, before the first test runs,
+# since its own integration tests want it; built alone it would have other features, and be compiled twice.
 # POSIX sh has no pipefail: the status goes through a file.
 { cargo test --locked --workspace --no-fail-fast 2>&1 && echo 0 > "$log.status" || echo 1 > "$log.status"; } | tee "$log"
 status=$(cat "$log.status")

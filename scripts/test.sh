@@ -13,8 +13,9 @@ trap 'rm -f "$log"' EXIT
 # almost half the machine is idle.
 export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$(($(nproc) * 2))}"
 
-# The end-to-end tests run the operator's tool. It is built with the rest, before the first test runs,
-# since its own integration tests want it; built alone it would have other features, and be compiled twice.
+# The end-to-end tests run the operator's tool. The whole workspace is built before the first test runs, and the
+# tool with it, for its own integration tests; built alone it would have other features, and be compiled twice.
+#
 # POSIX sh has no pipefail: the status goes through a file.
 { cargo test --locked --workspace --no-fail-fast 2>&1 && echo 0 > "$log.status" || echo 1 > "$log.status"; } | tee "$log"
 status=$(cat "$log.status")

@@ -58,6 +58,11 @@ impl FromStr for Filter {
     }
 }
 
+/// Asks for the word that was meant, behind an error; nothing where none is near.
+pub(crate) fn meant(near: Option<&str>) -> String {
+    near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+}
+
 impl Filter {
     fn read(key: &str, value: &str) -> Result<Self, String> {
         match key {
@@ -70,10 +75,8 @@ impl Filter {
                 .parse()
                 .map(Self::State)
                 .map_err(|error: <State as FromStr>::Err| {
-                    match nearest(&value.to_ascii_uppercase(), &State::ALL.map(State::name)) {
-                        Some(meant) => format!("{error}; did you mean `{meant}`?"),
-                        None => error.to_string(),
-                    }
+                    let near = nearest(&value.to_ascii_uppercase(), &State::ALL.map(State::name));
+                    format!("{error}{}", meant(near))
                 }),
             "health" => match value {
                 "unknown" => Ok(Self::Health(HealthStatus::Unknown)),
@@ -85,8 +88,7 @@ impl Filter {
             "project" => Ok(Self::Project(value.to_owned())),
             "host" => Ok(Self::Host(value.to_owned())),
             _ => {
-                let meant = nearest(key, &KEYS)
-                    .map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
+                let meant = meant(nearest(key, &KEYS));
                 Err(format!("the keys are {}{meant}", KEYS.join(", ")))
             }
         }

@@ -15,10 +15,12 @@ mod upgrade;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use whaleware::lifecycle::State;
+use whaleware::spelling::nearest;
 
 pub(crate) use audit::{Audit, AuditFilter};
 pub(crate) use backup::Backup;
@@ -35,7 +37,7 @@ pub(crate) use restore::Restore;
 pub(crate) use run::Run;
 pub(crate) use upgrade::Upgrade;
 
-use crate::selection::{Filter, Selection};
+use crate::selection::{Filter, Selection, meant};
 use crate::tui::Speed;
 use crate::units::parse_duration;
 
@@ -303,8 +305,8 @@ pub(crate) struct Top {
     /// Print a picture after the other as text, for pipes
     #[arg(long, conflicts_with = "once")]
     pub batch: bool,
-    /// With --batch: between two pictures
-    #[arg(long, value_name = "TIME", default_value = "2s", requires = "batch", value_parser = parse_duration)]
+    /// With --batch: between two pictures, 0.1s at least
+    #[arg(long, value_name = "TIME", default_value = "2s", requires = "batch", value_parser = parse_interval)]
     pub interval: Duration,
     /// Keep all that happens in this new file, to be shown again by --replay
     #[arg(long, value_name = "FILE", conflicts_with_all = ["once", "replay"])]
@@ -381,7 +383,11 @@ impl Goal {
         }
         word.parse()
             .map(Self::State)
-            .map_err(|error| format!("{error}; or `healthy`"))
+            .map_err(|error: <State as FromStr>::Err| {
+                let near = nearest(&word.to_ascii_lowercase(), &["healthy"])
+                    .or_else(|| nearest(&word.to_ascii_uppercase(), &State::ALL.map(State::name)));
+                format!("{error}; or `healthy`{}", meant(near))
+            })
     }
 }
 
@@ -500,6 +506,16 @@ pub(crate) enum Demo {
     /// Remove all of it
     #[command(after_help = "Example: ww-ctl demo down")]
     Down,
+}
+
+/// Of no time at all there would be no end of pictures.
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    parse_duration(text).and_then(|length| {
+        if length < Duration::from_millis(100) {
+            return Err("expected 0.1s or more".to_owned());
+        }
+        Ok(length)
+    })
 }
 
 fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {

@@ -121,8 +121,7 @@ async fn pictures(
             }
         }
     }
-    // Of zero seconds there would be no end.
-    let mut ticks = interval(between.max(Duration::from_millis(100)));
+    let mut ticks = interval(between);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_first = true;
     loop {

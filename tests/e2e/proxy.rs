@@ -1,4 +1,5 @@
-//! Between the operator's tool and the Engine: counts what changes something, and kills the tool there.
+//! Between the operator's tool and the Engine: counts what changes something, and kills the tool there
+//! or lets it hear late of what happens.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::lab::run;
 
@@ -47,6 +49,8 @@ struct Shared {
     /// The number of the request, and when; 0 for never.
     at: usize,
     moment: Moment,
+    /// So much later the Engine's events come.
+    late: Duration,
     seen: AtomicUsize,
     log: Mutex<Vec<String>>,
     /// What was ever followed, and by how many it still is.
@@ -57,12 +61,22 @@ struct Shared {
 
 impl Proxy {
     pub(crate) fn listen(path: &Path, at: usize, moment: Moment) -> Self {
+        Self::with(path, at, moment, Duration::ZERO)
+    }
+
+    /// One that kills nobody, and behind which events come late.
+    pub(crate) fn late(path: &Path, late: Duration) -> Self {
+        Self::with(path, 0, Moment::Before, late)
+    }
+
+    fn with(path: &Path, at: usize, moment: Moment, late: Duration) -> Self {
         // One that was there before has ended.
         let _ = std::fs::remove_file(path);
         let listener = UnixListener::bind(path).expect("a socket");
         let shared = Arc::new(Shared {
             at,
             moment,
+            late,
             seen: AtomicUsize::new(0),
             log: Mutex::default(),
             streams: Mutex::default(),
@@ -182,6 +196,17 @@ impl Shared {
             self.kill();
             return Ok(());
         }
+        if is_events(&head) {
+            let mut told = vec![0; 1024 * 1024];
+            loop {
+                let count = engine.read(&mut told)?;
+                if count == 0 {
+                    break;
+                }
+                std::thread::sleep(self.late);
+                client.write_all(&told[..count])?;
+            }
+        }
         std::io::copy(&mut engine, &mut client)?;
         client.shutdown(Shutdown::Both)
     }
@@ -221,6 +246,12 @@ fn one_only(head: &str) -> String {
         return head.to_owned();
     }
     head.replacen("\r\n", "\r\nConnection: close\r\n", 1)
+}
+
+/// Whether a request asks for what happens.
+fn is_events(head: &str) -> bool {
+    let path = head.split([' ', '?']).nth(1);
+    path.is_some_and(|path| path.ends_with("/events"))
 }
 
 /// The stream of a container that a request asks for.

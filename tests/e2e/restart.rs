@@ -1,8 +1,10 @@
 //! Restarts: by signal, by the operator's tool, ten at once, and those that do not work.
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::lab::{Guest, Lab, docker, run, until, ww_ctl, ww_ctl_command};
+use crate::proxy::Proxy;
 
 fn app(lab: &Lab, what: &str, svcup: &str, cfg: &str) -> Guest {
     let tree = lab.tree(what);
@@ -171,6 +173,27 @@ fn start_and_stop_are_watched_until_they_are_true() {
         always.inspect("{{.State.Status}} {{.RestartCount}}"),
         "exited 0"
     );
+}
+
+#[test]
+fn an_engine_whose_word_is_late_does_not_end_the_new_life_with_the_old_one() {
+    let lab = Lab::new("restart");
+    let tree = lab.tree("app");
+    // Long enough that it is not UP before the end of the life before is told.
+    tree.all_scripts().script("warmup", "sleep 4");
+    let guest = lab.start("app", &lab.image(&tree), &[], &[]);
+    guest.reaches("UP");
+    let socket = lab.directory("late").join("socket");
+    let proxy = Proxy::late(&socket, Duration::from_secs(1));
+    let mut restart = ww_ctl_command();
+    restart.args(["-H", &proxy.url(), "restart", "--container", &guest.name]);
+    let told = run(restart.args(["--timeout", "60s"])).expect(0).stderr;
+    let place = |word: &str| told.find(word).unwrap_or_else(|| panic!("{word}: {told}"));
+    assert!(
+        place("DOCKERDOWN") < place("WARMUP") && place("WARMUP") < place(": UP ("),
+        "{told}"
+    );
+    assert_eq!(told.matches("DOCKERDOWN").count(), 1, "{told}");
 }
 
 #[test]

@@ -111,6 +111,14 @@ impl Session {
         self.route
     }
 
+    /// What the agent calls this run of itself; none once its hello was read.
+    pub(crate) fn boot(&self) -> Option<&str> {
+        match self.waiting.front() {
+            Some(Ok(FromAgent::Hello(hello))) => Some(&hello.boot),
+            Some(_) | None => None,
+        }
+    }
+
     /// Waits for the hello and leaves it to be read. The caller bounds the time.
     pub(super) async fn greet(&mut self) -> Result<(), SessionError> {
         match self.next().await? {

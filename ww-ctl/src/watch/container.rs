@@ -23,6 +23,9 @@ const LONGEST: Duration = Duration::from_secs(5);
 const EARLY: Duration = Duration::from_secs(2);
 /// A conversation that lasted so long was a good one: the next attempt is made at once.
 const GOOD: Duration = Duration::from_secs(5);
+/// So long one that has begun anew is not heard while its Engine has not told of it. An Engine's word
+/// may be late: the end of the life before would be taken for that of this one.
+const WORD: Duration = Duration::from_secs(10);
 /// So many requests may wait for one agent.
 const REQUESTS: usize = 16;
 /// So many requests may be unanswered at a time.
@@ -65,6 +68,7 @@ async fn keep(watch: &Watch, requests: &mut Requests) -> Unheard {
     let mut pause = FIRST;
     let mut quiet_until = Instant::now() + EARLY;
     let mut told_silent = false;
+    let mut life = Life::default();
     if watch
         .inputs
         .send(Input::Reaching(watch.key.clone()))
@@ -77,6 +81,12 @@ async fn keep(watch: &Watch, requests: &mut Requests) -> Unheard {
         // Who is started anew while the Engine is away is told of by the Engine first.
         refuse_until(answering(&watch.answers), requests).await;
         let reason = match attempt(watch, Instant::now() < quiet_until).await {
+            Ok(session) if life.is_untold(session.boot()) => {
+                drop(session);
+                pause_refusing(pause, requests).await;
+                pause = (pause * 2).min(LONGEST);
+                continue;
+            }
             Ok(session) => {
                 told_silent = false;
                 let begun = Instant::now();
@@ -113,6 +123,33 @@ async fn keep(watch: &Watch, requests: &mut Requests) -> Unheard {
         }
         pause_refusing(pause, requests).await;
         pause = (pause * 2).min(LONGEST);
+    }
+}
+
+/// The life of the container that is heard. The Engine's word of another one ends this task.
+#[derive(Default)]
+struct Life {
+    /// What the agent calls it.
+    boot: Option<Box<str>>,
+    /// When another was met first.
+    other: Option<Instant>,
+}
+
+impl Life {
+    /// Whether this is another life, and its Engine may still be about to tell of it.
+    fn is_untold(&mut self, boot: Option<&str>) -> bool {
+        let known = self.boot.as_deref();
+        if known.is_some() && known != boot {
+            let first = *self.other.get_or_insert_with(Instant::now);
+            if first.elapsed() < WORD {
+                return true;
+            }
+        }
+        if known != boot {
+            self.boot = boot.map(Box::from);
+        }
+        self.other = None;
+        false
     }
 }
 

@@ -11,6 +11,9 @@ use crate::lab::{Guest, Lab, Ran, run};
 /// The device's size while it is whole. One group of blocks, so that files lie in the order in which they were written.
 const SIZE: u64 = 120 << 20;
 
+/// So many blocks at the beginning are kept for what is made after the device has failed.
+const KEPT: usize = 64;
+
 /// A file system on a loop device.
 struct Disk {
     place: PathBuf,
@@ -37,11 +40,32 @@ impl Disk {
             device: made.stdout.trim().to_owned(),
         };
         run(Command::new("mount").arg(&disk.device).arg(&disk.place)).expect(0);
+        // A directory is a block.
+        for number in 0..KEPT {
+            fs::create_dir(disk.low(number)).expect("a directory");
+        }
+        disk.syncs();
         disk
     }
 
-    /// From here on there is nothing any more: the kernel says so to whoever writes or reads there.
+    /// One of them, where nobody looks.
+    fn low(&self, number: usize) -> PathBuf {
+        self.place.join(format!("lost+found/{number}"))
+    }
+
+    fn syncs(&self) {
+        run(Command::new("sync").arg("-f").arg(&self.place)).expect(0);
+    }
+
+    /// From here on there is nothing any more: the kernel says so to whoever writes or reads there. What
+    /// needs one block more finds it before the end: beyond, the kernel has no buffer for it
+    /// and speaks of memory, and not of the device.
     fn ends_at(&self, bytes: u64) {
+        // Every other one: a single free block is what a single block is taken from.
+        for number in (0..KEPT).step_by(2) {
+            fs::remove_dir(self.low(number)).expect("a block again");
+        }
+        self.syncs();
         let image = OpenOptions::new().write(true).open(&self.image);
         image.expect("the image").set_len(bytes).expect("its size");
         run(Command::new("losetup").args(["-c", &self.device])).expect(0);
@@ -49,7 +73,7 @@ impl Disk {
 
     /// Nothing of a file is in memory any more.
     fn forgets(&self, file: &Path) {
-        run(Command::new("sync").arg("-f").arg(&self.place)).expect(0);
+        self.syncs();
         let input = format!("if={}", file.display());
         run(Command::new("dd").args([&input, "iflag=nocache", "count=0"])).expect(0);
     }

@@ -60,6 +60,7 @@ mod shape;
 mod simulated;
 mod stages;
 mod stop;
+mod template;
 mod terminal;
 mod top;
 mod tree;

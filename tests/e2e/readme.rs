@@ -11,7 +11,7 @@ fn first_image(lab: &Lab, guest: &Guest) -> String {
         .split("```sh\n")
         .filter_map(|rest| rest.split_once("\n```"))
         .map(|(block, _)| block)
-        .find(|block| block.contains("ww-ctl image build"))
+        .find(|block| block.contains("--tree hello"))
         .expect("the README makes an image");
     let (tag, name) = (lab.tag(), &guest.name);
     let ours = [

@@ -85,6 +85,7 @@ fn every_command_is_used_as_it_is_meant_to_be() {
         let lines = ctl(command, arguments, &["-o", "jsonl"]).expect(0);
         shapes.lines(line, &lines.stdout);
     }
+    covered.extend(begins(&shapes, &lab, &tree, &image).map(str::to_owned));
     covered.extend(makes(&shapes, &lab, &tree, &image, name).map(str::to_owned));
     covered.extend(keeps_data(&shapes, &lab).map(str::to_owned));
     covered.extend(goes_on(name).map(str::to_owned));
@@ -130,6 +131,28 @@ fn kept<'a>(name: &'a str, vault: &'a str, scratch: &'a str) -> [Use<'a>; 5] {
             Some(("backupsPrune", "backupsPruneLine")),
         ),
     ]
+}
+
+/// Those an image begins with.
+fn begins(shapes: &Shapes, lab: &Lab, tree: &str, image: &str) -> [&'static str; 2] {
+    for (form, document) in [("json", "init"), ("jsonl", "initLine")] {
+        let new = lab.directory("new").join(form);
+        let new = new.to_str().expect("UTF-8");
+        let written = ctl("init", &[new, "-o", form], &[]).expect(0).stdout;
+        if form == "json" {
+            shapes.document(document, &written);
+        } else {
+            shapes.lines(document, &written);
+        }
+    }
+    // There is no monitor, which is worth a note.
+    for what in [&["--image", image][..], &[tree]] {
+        let found = ctl("check", what, &["-o", "json"]);
+        shapes.document("check", &found.stdout);
+        let lines = ctl("check", what, &["-o", "jsonl"]);
+        shapes.lines("checkLine", &lines.stdout);
+    }
+    ["init", "check"]
 }
 
 /// Those that make something.

@@ -1,4 +1,8 @@
 //! `ww-agent check [DIR]`: looks an image's tree over.
+//!
+//! With `--json` the findings are one document on stdout: `schema` (1), `checked` (the directory),
+//! `errors`, `warnings` and `notes` (how many there are of each), and `findings`, each with `level`,
+//! `path`, `what` and `remedy`. Its texts are as they are, not fit for a terminal.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -8,6 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::libc::O_NONBLOCK;
+use serde_json::json;
 
 use super::usage::{Argument, Usage, read};
 use super::{FAILED, USAGE, help, legible, terminal};
@@ -23,22 +28,37 @@ use finding::{Finding, Level};
 use tree::Tree;
 
 pub(super) fn main(usage: Usage, arguments: &[OsString]) -> u8 {
-    let (directory, root) = match parse(usage, arguments) {
-        Ok(options) => options,
+    let asked = match parse(usage, arguments) {
+        Ok(asked) => asked,
         Err(code) => return code,
     };
-    let tree = match Tree::open(directory, root) {
+    let tree = match Tree::open(asked.directory, asked.root) {
         Ok(tree) => tree,
         Err(why) => return usage.failed(&why, USAGE),
     };
     let findings = tree.lint();
-    let printed = terminal::print(&report(&tree, &findings));
+    let printed = terminal::print(&if asked.json {
+        document(&tree, &findings)
+    } else {
+        report(&tree, &findings)
+    });
     let failed = findings.iter().any(|finding| finding.level == Level::Error);
     printed.max(if failed { FAILED } else { 0 })
 }
 
-fn parse(usage: Usage, arguments: &[OsString]) -> Result<(PathBuf, Option<PathBuf>), u8> {
+/// What is to be done.
+struct Asked {
+    /// The tree, or what holds it.
+    directory: PathBuf,
+    /// What becomes `/`, where it was named.
+    root: Option<PathBuf>,
+    /// For a program.
+    json: bool,
+}
+
+fn parse(usage: Usage, arguments: &[OsString]) -> Result<Asked, u8> {
     let (mut directory, mut root) = (None, None);
+    let mut json = false;
     let mut root_follows = false;
     for argument in read(arguments) {
         match argument {
@@ -51,7 +71,10 @@ fn parse(usage: Usage, arguments: &[OsString]) -> Result<(PathBuf, Option<PathBu
                 Some(value) => root = Some(PathBuf::from(value)),
                 None => root_follows = true,
             },
-            Argument::Flag(flag, _) => return Err(usage.unknown_flag(flag, &["--root", "--help"])),
+            Argument::Flag("--json", None) if !root_follows => json = true,
+            Argument::Flag(flag, _) => {
+                return Err(usage.unknown_flag(flag, &["--root", "--json", "--help"]));
+            }
             Argument::Word(word) if directory.is_none() => directory = Some(PathBuf::from(word)),
             Argument::Word(word) => return Err(usage.too_many(word)),
         }
@@ -62,18 +85,53 @@ fn parse(usage: Usage, arguments: &[OsString]) -> Result<(PathBuf, Option<PathBu
     let directory = directory
         .or_else(|| root.clone())
         .unwrap_or_else(|| Environment::read().path("/ww"));
-    Ok((directory, root))
+    Ok(Asked {
+        directory,
+        root,
+        json,
+    })
+}
+
+/// How many errors, warnings and notes there are.
+fn counts(findings: &[Finding]) -> [usize; 3] {
+    let mut counts = [0; 3];
+    for finding in findings {
+        counts[finding.level as usize] += 1;
+    }
+    counts
+}
+
+fn document(tree: &Tree, findings: &[Finding]) -> String {
+    let [errors, warnings, notes] = counts(findings);
+    let findings: Vec<_> = findings
+        .iter()
+        .map(|finding| {
+            json!({
+                "level": finding.level.name(),
+                "path": finding.path,
+                "what": finding.what,
+                "remedy": finding.remedy,
+            })
+        })
+        .collect();
+    let document = json!({
+        "schema": 1,
+        "checked": tree.directory().to_string_lossy(),
+        "errors": errors,
+        "warnings": warnings,
+        "notes": notes,
+        "findings": findings,
+    });
+    format!("{document}\n")
 }
 
 fn report(tree: &Tree, findings: &[Finding]) -> String {
     let mut page = String::new();
-    let mut counts = [0_usize; 3];
     for finding in findings {
-        counts[finding.level as usize] += 1;
         // Writing to a string cannot fail.
         let _ = writeln!(page, "{}", legible::line(&finding.to_string()));
     }
-    let [errors, warnings, notes] = counts;
+    let [errors, warnings, notes] = counts(findings);
     let _ = writeln!(
         page,
         "{}: {}, {}, {}",

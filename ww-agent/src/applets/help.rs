@@ -216,7 +216,7 @@ Exit: 0 told, 1 there is nobody to tell.
 pub(super) const CHECK: &str = "\
 Looks an image's tree over for mistakes, without running anything.
 
-Usage: ww-agent check [--root ROOTFS] [DIR]
+Usage: ww-agent check [--root ROOTFS] [--json] [DIR]
 
 DIR is what becomes /ww in the image (with usr/, etc/, files/), or a directory that has it as ww/.
 Without DIR it is /ww itself. Looked at: names in usr/, run bits, first lines, line ends,
@@ -224,6 +224,8 @@ interpreters, etc/defaults.json and the settings under `ww` in it.
 
 Options:
   --root ROOTFS  look for interpreters below this directory: the image's root, unpacked
+  --json         the findings as one JSON document: errors, warnings, notes (how many), findings
+                 (level, path, what, remedy)
   -h, --help     this text
 
 Prints one line a finding: LEVEL: PATH: WHAT IS WRONG: WHAT TO DO.

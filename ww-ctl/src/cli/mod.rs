@@ -7,6 +7,7 @@ mod completions;
 mod data;
 mod events;
 mod exec;
+mod init;
 mod logs;
 mod man;
 mod restore;
@@ -42,6 +43,7 @@ use crate::tui::Speed;
 use crate::units::parse_duration;
 
 pub(crate) use completions::Completions;
+pub(crate) use init::{Check, Init};
 pub(crate) use man::Man;
 
 const EXIT_CODES: &str = "\
@@ -252,6 +254,12 @@ pub(crate) enum Command {
         WW_AUDIT_FILE names another."
     )]
     Audit(Audit),
+    /// Write a new image's tree from the template
+    #[command(after_help = init::INIT)]
+    Init(Init),
+    /// Look a tree, or an image, over for mistakes
+    #[command(after_help = init::CHECK)]
+    Check(Check),
     /// Make images
     #[command(subcommand)]
     Image(Image),
@@ -480,7 +488,7 @@ pub(crate) struct ImageBuild {
     /// The image to begin with, or `scratch`
     #[arg(long, value_name = "IMAGE")]
     pub base: String,
-    /// Directory whose content becomes /ww
+    /// Directory whose content becomes /ww, or that has it as ww/
     #[arg(long, value_name = "DIR")]
     pub tree: Option<PathBuf>,
     /// The new image's name

@@ -75,6 +75,8 @@ const fn forms(command: &Command) -> (&'static str, &'static [Format]) {
         Command::Backups(Backups::Prune(_)) => ("backups prune", ALL),
         Command::Restore(_) => ("restore", ALL),
         Command::Audit(_) => ("audit", ALL),
+        Command::Init(_) => ("init", ALL),
+        Command::Check(_) => ("check", NAMELESS),
         Command::Image(Image::Build(_)) => ("image build", ALL),
         Command::Demo(Demo::Up) => ("demo up", ALL),
         Command::Demo(Demo::Down) => ("demo down", NAMELESS),

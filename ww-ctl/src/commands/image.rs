@@ -26,7 +26,7 @@ async fn run_build(context: &Context, arguments: &ImageBuild) -> Result<Exit, Fa
     context.may_change("build an image")?;
     let request = BuildRequest {
         base: arguments.base.clone(),
-        tree: arguments.tree.clone().map_or(Tree::None, Tree::Directory),
+        tree: arguments.tree.clone().map_or(Tree::None, Tree::at),
         tag: arguments.tag.clone(),
         agent: agent()?,
         version: arguments.version.clone(),

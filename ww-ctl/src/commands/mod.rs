@@ -7,6 +7,7 @@ mod backup;
 mod backups;
 mod before;
 mod cfg;
+mod check;
 mod completions;
 mod context;
 mod data;
@@ -17,6 +18,7 @@ mod exec;
 mod formats;
 mod hosts;
 mod image;
+mod init;
 mod interrupts;
 mod live;
 mod logs;
@@ -87,6 +89,15 @@ pub(crate) fn run_alone(cli: &Cli, output: Output) -> Result<Option<Exit>, Failu
         context::may_change(cli.global.read_only, "write the manual")?;
         return man::run(arguments, format, output).map(Some);
     }
+    if let Command::Init(arguments) = &cli.command {
+        context::may_change(cli.global.read_only, "write a template")?;
+        return init::run(arguments, format, output).map(Some);
+    }
+    if let Command::Check(arguments) = &cli.command
+        && let Some(tree) = &arguments.directory
+    {
+        return check::run_tree(tree, arguments.root.as_deref(), format, output).map(Some);
+    }
     Ok(None)
 }
 
@@ -114,10 +125,11 @@ pub(crate) async fn run(context: &Context, command: &Command) -> Result<Exit, Fa
         Command::Backups(arguments) => Box::pin(backups::run(context, arguments)).await,
         Command::Restore(arguments) => Box::pin(restore::run(context, arguments)).await,
         Command::Audit(arguments) => audit::run(context, arguments),
+        Command::Check(arguments) => check::run(context, arguments).await,
         Command::Image(arguments) => image::run(context, arguments).await,
         Command::Demo(arguments) => demo::run(context, arguments).await,
         // They were run alone.
-        Command::Completions(_) | Command::Man(_) => Ok(Exit::Done),
+        Command::Completions(_) | Command::Man(_) | Command::Init(_) => Ok(Exit::Done),
     };
     exit.map(|exit| context.all_told(exit))
 }

@@ -21,8 +21,12 @@ pub(crate) struct Known {
     pub(crate) architecture: Option<String>,
     /// Its working directory; empty where it names none.
     pub(crate) workdir: String,
-    /// Whether it has an entry point.
-    pub(crate) entry_point: bool,
+    /// The words of its entry point.
+    pub(crate) entry_point: Vec<String>,
+    /// The words of its command, which follow those of the entry point.
+    pub(crate) command: Vec<String>,
+    /// Where every container of it gets a volume without a name.
+    pub(crate) volumes: Vec<String>,
     /// The signal that stops it, where it names one.
     pub(crate) stop_signal: Option<String>,
     /// Its labels.
@@ -55,7 +59,9 @@ impl Engine {
                     id: image.id.unwrap_or_default(),
                     architecture: image.architecture.filter(|name| !name.is_empty()),
                     workdir: config.working_dir.unwrap_or_default(),
-                    entry_point: config.entrypoint.is_some_and(|words| !words.is_empty()),
+                    entry_point: config.entrypoint.unwrap_or_default(),
+                    command: config.cmd.unwrap_or_default(),
+                    volumes: config.volumes.unwrap_or_default(),
                     stop_signal: config.stop_signal.filter(|signal| !signal.is_empty()),
                     labels: config.labels.unwrap_or_default(),
                     environment: config.env.unwrap_or_default(),

@@ -49,6 +49,7 @@ pub(crate) use logs::{LogLine, LogQuery, Logs, Source as LogSource};
 pub(crate) use mounted::{Backing, directory};
 pub(crate) use names::Named;
 pub(crate) use policy::Policy;
+pub(crate) use probe::Tried;
 pub(crate) use reading::read_some;
 pub(crate) use recreate::Recipe;
 pub(crate) use stored::{EMPTY_ARCHIVE, Placed, Volume};

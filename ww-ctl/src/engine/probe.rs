@@ -1,11 +1,16 @@
-//! Images: which there are, and a file of one, read through a container that is never started.
+//! Images: which there are, a file of one, read through a container that is never started, and a
+//! program of one, run where it can do nothing.
 
 use std::collections::HashMap;
 
-use bollard::models::{ContainerCreateBody, HostConfig};
+use bollard::container::LogOutput;
+use bollard::errors::Error;
+use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptionsBuilder,
+    LogsOptionsBuilder,
 };
+use futures::{StreamExt, TryStreamExt};
 use whaleware::paths;
 
 use super::archive::FileError;
@@ -16,6 +21,27 @@ use super::error::EngineError;
 pub(super) const LABEL: &str = "io.whaleware.probe";
 /// One that is older was left behind by somebody who was killed.
 const LEFT_BEHIND: i64 = 600;
+/// The most bytes read of what a program prints.
+const PRINTED: usize = 4 * 1024 * 1024;
+/// What a program may take: memory in bytes, and processes.
+const MEMORY: i64 = 256 << 20;
+const PROCESSES: i64 = 64;
+
+/// What became of a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Tried {
+    /// It could not be started; the Engine's words.
+    NotStarted(String),
+    /// It has ended.
+    Ended {
+        /// With this code.
+        code: i64,
+        /// The first that it wrote to its standard output.
+        stdout: Vec<u8>,
+        /// And to its standard error.
+        stderr: Vec<u8>,
+    },
+}
 
 impl Engine {
     /// The content of a file of an image; none when there is no such file.
@@ -49,12 +75,93 @@ impl Engine {
         Ok(file)
     }
 
+    /// Runs a program of an image, in a container without a network whose files cannot be changed, and
+    /// in which it can get no more rights than it has. The caller bounds the time; a program that is
+    /// left behind then is ended by the next call.
+    ///
+    /// # Errors
+    /// When the Engine cannot be asked.
+    pub(crate) async fn try_out(&self, image: &str, words: &[&str]) -> Result<Tried, EngineError> {
+        const WHAT: &str = "try a program of the image";
+        self.sweep().await;
+        let words: Vec<_> = words.iter().map(|&word| word.to_owned()).collect();
+        let body = ContainerCreateBody {
+            image: Some(image.to_owned()),
+            entrypoint: Some(words),
+            cmd: Some(Vec::new()),
+            labels: Some(HashMap::from([(LABEL.to_owned(), String::new())])),
+            host_config: Some(HostConfig {
+                network_mode: Some("none".into()),
+                readonly_rootfs: Some(true),
+                security_opt: Some(vec!["no-new-privileges".into()]),
+                memory: Some(MEMORY),
+                pids_limit: Some(PROCESSES),
+                // Whatever the Engine's own is: it must be readable again.
+                log_config: Some(HostConfigLogConfig {
+                    typ: Some("json-file".into()),
+                    config: None,
+                }),
+                ..HostConfig::default()
+            }),
+            ..ContainerCreateBody::default()
+        };
+        let options = CreateContainerOptionsBuilder::new().build();
+        let made = self.inner.quick.create_container(Some(options), body).await;
+        let made = made.map_err(|error| self.error(WHAT, &error))?;
+        let tried = self.tried(&made.id).await;
+        let removed = self.remove_container(&made.id).await;
+        let tried = tried.map_err(|error| self.error(WHAT, &error))?;
+        removed?;
+        Ok(tried)
+    }
+
+    async fn tried(&self, id: &str) -> Result<Tried, Error> {
+        let engine = &self.inner.patient;
+        match engine.start_container(id, None).await {
+            Ok(()) => {}
+            Err(Error::DockerResponseServerError { message, .. }) => {
+                return Ok(Tried::NotStarted(message));
+            }
+            Err(error) => return Err(error),
+        }
+        let ended = engine.wait_container(id, None).try_next().await;
+        let code = match ended {
+            Ok(ended) => ended.map_or(-1, |ended| ended.status_code),
+            Err(Error::DockerContainerWaitError { code, .. }) => code,
+            Err(error) => return Err(error),
+        };
+        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).build();
+        let mut pieces = engine.logs(id, Some(options));
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        while let Some(piece) = pieces.next().await {
+            match piece? {
+                LogOutput::StdErr { message } => stderr.extend_from_slice(&message),
+                LogOutput::StdOut { message } | LogOutput::Console { message } => {
+                    stdout.extend_from_slice(&message);
+                }
+                LogOutput::StdIn { .. } => {}
+            }
+            if stdout.len() + stderr.len() > PRINTED {
+                break;
+            }
+        }
+        Ok(Tried::Ended {
+            code,
+            stdout,
+            stderr,
+        })
+    }
+
     /// Removes those that somebody who was killed has left behind. The next call tries again where
     /// it does not succeed.
     async fn sweep(&self) {
         let filters = HashMap::from([
             ("label", vec![LABEL.to_owned()]),
-            ("status", vec!["created".to_owned()]),
+            // One that runs was left by a caller who could not wait for it.
+            (
+                "status",
+                ["created", "running", "exited"].map(str::to_owned).to_vec(),
+            ),
         ]);
         let options = ListContainersOptionsBuilder::new()
             .all(true)

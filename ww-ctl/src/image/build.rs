@@ -133,7 +133,11 @@ impl BuildError {
                 "name an agent built for {machine} with WW_AGENT_BINARY"
             )),
             Self::Engine(error) => error.hint(),
-            Self::Name { .. } | Self::Tree(_) | Self::Send(_) | Self::Builder { .. } => None,
+            Self::Lint(LintError::Refused { .. })
+            | Self::Name { .. }
+            | Self::Tree(_)
+            | Self::Send(_)
+            | Self::Builder { .. } => None,
         }
     }
 }
@@ -152,6 +156,10 @@ pub(crate) async fn build(
     name("a base", &request.base)?;
     name("a tag", &request.tag)?;
     labels(&request.labels)?;
+    if let Tree::Within { given, .. } = &request.tree {
+        let given = plain(&given.display().to_string());
+        progress(Progress::Note(format!("the tree is the ww in {given}")));
+    }
     let (mut context, replaced) = tree::context(&request.tree, &request.agent)?;
     let version = version::of(&context, request.version.as_deref())?;
     for path in replaced {
@@ -160,7 +168,7 @@ pub(crate) async fn build(
             "the agent takes the place of the tree's own {path}"
         )));
     }
-    if let (Check::First, Tree::Directory(directory)) = (request.check, &request.tree) {
+    if let (Check::First, Some(directory)) = (request.check, request.tree.directory()) {
         for line in lint::check(&request.agent, directory).await? {
             progress(Progress::Note(line));
         }
@@ -224,7 +232,7 @@ enum Base {
     /// Nothing at all, for the Engine's machine.
     Scratch { machine: Option<String> },
     /// An image on the Engine.
-    Known(Known),
+    Known(Box<Known>),
     /// An image the Engine has to pull first.
     Unknown { machine: Option<String> },
 }
@@ -241,7 +249,7 @@ impl Base {
             });
         }
         if let Some(image) = engine.image(base).await? {
-            return Ok(Self::Known(image));
+            return Ok(Self::Known(Box::new(image)));
         }
         progress(Progress::Note(format!(
             "{base} is not on this Engine, which will try to pull it"
@@ -278,7 +286,7 @@ fn dockerfile(request: &BuildRequest, base: &Base, version: Option<&Version>) ->
     let nothing_there = Known::default();
     let known = match base {
         Base::Scratch { .. } => Some(&nothing_there),
-        Base::Known(image) => Some(image),
+        Base::Known(image) => Some(&**image),
         Base::Unknown { .. } => None,
     };
     let protocol = protocol::VERSION.to_string();
@@ -324,7 +332,7 @@ fn dockerfile(request: &BuildRequest, base: &Base, version: Option<&Version>) ->
     if known.is_none_or(|image| image.stop_signal.as_deref().is_some_and(foreign)) {
         lines.push("STOPSIGNAL SIGTERM".into());
     }
-    if known.is_none_or(|image| image.entry_point) {
+    if known.is_none_or(|image| !image.entry_point.is_empty()) {
         lines.push("ENTRYPOINT []".into());
     }
     lines.push(format!("CMD [\"{}\"]", paths::RUN));
@@ -431,10 +439,10 @@ mod tests {
         assert_eq!(
             dockerfile(
                 &request("shop-base"),
-                &Base::Known(Known {
+                &Base::Known(Box::new(Known {
                     labels,
                     ..Known::default()
-                }),
+                })),
                 None
             ),
             "FROM shop-base\nCOPY root/ /\nCMD [\"/ww/run\"]\nLABEL \"io.whaleware.agent\"=\"1\"\n"
@@ -455,12 +463,12 @@ mod tests {
         request
             .labels
             .insert("io.whaleware.agent".into(), "99".into());
-        let base = Base::Known(Known {
+        let base = Base::Known(Box::new(Known {
             workdir: "/srv/$app".into(),
-            entry_point: true,
+            entry_point: vec!["/bin/sh".into()],
             stop_signal: Some("SIGQUIT".into()),
             ..Known::default()
-        });
+        }));
         let text = dockerfile(&request, &base, None);
         assert!(
             text.ends_with(

@@ -4,12 +4,16 @@
 //! * [`tree`]: an image author's directory, walked into such a context;
 //! * [`binary`]: the static programs that go into images, found and checked;
 //! * [`lint`]: the agent's own check of a tree, before it is built;
+//! * [`inside`]: the same of an image that is there;
+//! * [`template`]: what a new image's author begins with;
 //! * [`mod@build`]: all of it together.
 
 pub(crate) mod binary;
 pub(crate) mod build;
 pub(crate) mod context;
+pub(crate) mod inside;
 pub(crate) mod lint;
+pub(crate) mod template;
 pub(crate) mod tree;
 mod version;
 

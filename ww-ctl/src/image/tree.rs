@@ -23,8 +23,35 @@ pub(crate) enum Tree {
     None,
     /// A directory on this machine.
     Directory(PathBuf),
+    /// The `ww` in a directory on this machine, which is that of a whole project.
+    Within {
+        /// What was named.
+        given: PathBuf,
+        /// What becomes `/ww`.
+        tree: PathBuf,
+    },
     /// Files this program carries: path below `/ww`, whether it is executable, content.
     Carried(&'static [CarriedFile]),
+}
+
+impl Tree {
+    /// The tree that a directory is, or that lies in it as `ww`: as the agent's check takes it.
+    pub(crate) fn at(given: PathBuf) -> Self {
+        let tree = given.join("ww");
+        if tree.is_dir() {
+            Self::Within { given, tree }
+        } else {
+            Self::Directory(given)
+        }
+    }
+
+    /// Where it is; none where it is nowhere on this machine.
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        match self {
+            Self::Directory(tree) | Self::Within { tree, .. } => Some(tree),
+            Self::None | Self::Carried(_) => None,
+        }
+    }
 }
 
 /// A file of a tree this program carries.
@@ -86,7 +113,7 @@ pub(crate) fn context(
     }
     match tree {
         Tree::None => {}
-        Tree::Directory(directory) => walk(directory, &mut context)?,
+        Tree::Directory(tree) | Tree::Within { tree, .. } => walk(tree, &mut context)?,
         Tree::Carried(files) => carry(files, &mut context),
     }
     if context

@@ -13,6 +13,17 @@ pub(super) enum Level {
     Note,
 }
 
+impl Level {
+    /// Its name.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+}
+
 /// One thing found in the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
@@ -43,11 +54,7 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let level = match self.level {
-            Level::Error => "error",
-            Level::Warning => "warning",
-            Level::Note => "note",
-        };
+        let level = self.level.name();
         write!(formatter, "{level}: {}: {}", self.path, self.what)?;
         if !self.remedy.is_empty() {
             write!(formatter, ": {}", self.remedy)?;

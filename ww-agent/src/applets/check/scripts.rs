@@ -1,5 +1,6 @@
 //! Looks at `usr/`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -24,13 +25,14 @@ pub(super) fn lint(tree: &Tree, findings: &mut Vec<Finding>) {
     let names = tree.names(Path::new("usr"), findings);
     let known = known();
     let mut present = Vec::new();
+    let mut missed = Missed::new();
     let mut services = 0;
     for name in &names {
         let path = tree.directory().join("usr").join(name);
         if name == "svc.d" {
-            services = lint_services(tree, findings);
+            services = lint_services(tree, findings, &mut missed);
         } else if known.contains(&name.as_str()) {
-            if lint_script(tree, &path, findings) {
+            if lint_script(tree, &path, findings, &mut missed) {
                 present.push(name.as_str());
             }
         } else {
@@ -38,7 +40,21 @@ pub(super) fn lint(tree: &Tree, findings: &mut Vec<Finding>) {
         }
     }
     lint_company(&present, services > 0, findings);
+    if !missed.is_empty() {
+        // One for all of them: nearly every script has the same.
+        let missed: Vec<_> = missed.iter().map(String::as_str).collect();
+        let verb = if missed.len() == 1 { "was" } else { "were" };
+        findings.push(Finding::new(
+            Level::Note,
+            "usr/",
+            format!("{} {verb} not looked for", missed.join(", ")),
+            "give the image's root with --root, or check it in the image",
+        ));
+    }
 }
+
+/// What scripts and programs need that is in an image and not in a tree.
+type Missed = BTreeSet<String>;
 
 fn known() -> Vec<&'static str> {
     Hook::ALL
@@ -49,7 +65,7 @@ fn known() -> Vec<&'static str> {
 }
 
 /// How many services there are that do something, well or badly.
-fn lint_services(tree: &Tree, findings: &mut Vec<Finding>) -> usize {
+fn lint_services(tree: &Tree, findings: &mut Vec<Finding>, missed: &mut Missed) -> usize {
     let directory = Path::new("usr/svc.d");
     let mut found = 0;
     for name in tree.names(directory, findings) {
@@ -74,7 +90,7 @@ fn lint_services(tree: &Tree, findings: &mut Vec<Finding>) -> usize {
             findings.push(Finding::new(Level::Error, shown, fault, "rename it"));
             continue;
         }
-        found += usize::from(lint_script(tree, &path, findings));
+        found += usize::from(lint_script(tree, &path, findings, missed));
     }
     if found > services::MOST {
         let what = format!(
@@ -133,7 +149,7 @@ fn lint_stranger(
 }
 
 /// Whether there is a script here that does something, well or badly.
-fn lint_script(tree: &Tree, path: &Path, findings: &mut Vec<Finding>) -> bool {
+fn lint_script(tree: &Tree, path: &Path, findings: &mut Vec<Finding>, missed: &mut Missed) -> bool {
     let shown = relative(tree.directory(), path);
     let (path, placed) = place(tree, path);
     if placed == Placed::OutsideTree {
@@ -150,7 +166,7 @@ fn lint_script(tree: &Tree, path: &Path, findings: &mut Vec<Finding>) -> bool {
     match diagnose(&path, root) {
         Ok(Form::Missing) if !path.exists() => {
             let fault = ScriptFault::DanglingLink { target: path };
-            findings.push(explain(tree, &shown, &fault));
+            findings.push(explain(&shown, &fault));
             return true;
         }
         Ok(Form::Missing) => {
@@ -169,7 +185,13 @@ fn lint_script(tree: &Tree, path: &Path, findings: &mut Vec<Finding>) -> bool {
             "write `#!/bin/sh` into its first line",
         )),
         Ok(Form::Native) => {}
-        Err(fault) => findings.push(explain(tree, &shown, &fault)),
+        Err(
+            ScriptFault::MissingInterpreter { interpreter: file }
+            | ScriptFault::MissingLoader { loader: file },
+        ) if tree.root().is_none() => {
+            missed.insert(file);
+        }
+        Err(fault) => findings.push(explain(&shown, &fault)),
     }
     lint_text(&path, &shown, findings);
     true
@@ -199,18 +221,10 @@ fn place(tree: &Tree, path: &Path) -> (PathBuf, Placed) {
     }
 }
 
-fn explain(tree: &Tree, path: &str, fault: &ScriptFault) -> Finding {
+fn explain(path: &str, fault: &ScriptFault) -> Finding {
     let text = fault.to_string();
     let (what, told) = text.split_once("; ").unwrap_or((&text, ""));
     let (level, remedy) = match fault {
-        ScriptFault::MissingInterpreter { interpreter } if tree.root().is_none() => {
-            let what = format!("its interpreter {interpreter} was not checked");
-            return Finding::new(Level::Note, path, what, "give the image's root with --root");
-        }
-        ScriptFault::MissingLoader { loader } if tree.root().is_none() => {
-            let what = format!("it is a program that needs {loader}, which was not checked");
-            return Finding::new(Level::Note, path, what, "give the image's root with --root");
-        }
         ScriptFault::MissingInterpreter { .. } | ScriptFault::BadInterpreter { .. } => {
             (Level::Error, "install it in the image or name another one")
         }

@@ -33,7 +33,8 @@ pub(super) fn line(commands: &[Vec<String>]) -> String {
     commands.join(" && ")
 }
 
-fn quoted(word: &str) -> String {
+/// A word as a shell takes it.
+pub(in crate::commands) fn quoted(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
     if !word.is_empty() && word.bytes().all(plain) {
         return word.to_owned();

@@ -5,7 +5,7 @@ mod configuration;
 mod describe;
 mod found;
 mod given;
-mod line;
+pub(super) mod line;
 mod making;
 
 use serde_json::{Map, json};

@@ -8,7 +8,7 @@ AGENT := $(TARGET)/agent/ww-agent
 CTL := $(TARGET)/release/ww-ctl
 SHARE = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: all demo test bench soak soak-agent soak-archive soak-backup soak-dashboard soak-databases soak-fleet soak-fuzz soak-matrix soak-restore soak-sources soak-upgrade soak-vault soak-wrap fuzz install lint doc clean agent ctl engine
+.PHONY: all demo test bench soak soak-agent soak-archive soak-backup soak-dashboard soak-databases soak-fleet soak-fuzz soak-matrix soak-restore soak-sources soak-upgrade soak-vault soak-wrap fuzz install deb lint doc clean agent ctl engine
 .DEFAULT_GOAL := all
 
 all: agent ctl
@@ -120,6 +120,13 @@ install: agent ctl
 	"$(CTL)" completions bash > "$(SHARE)/bash-completion/completions/ww-ctl"
 	"$(CTL)" completions zsh > "$(SHARE)/zsh/site-functions/_ww-ctl"
 	"$(CTL)" completions fish > "$(SHARE)/fish/vendor_completions.d/ww-ctl.fish"
+
+# A Debian package with the same in it; its path is printed.
+deb:
+	@cargo deb --version > /dev/null 2>&1 || { echo "make deb: needs cargo-deb: cargo install --locked cargo-deb" >&2; exit 1; }
+	rm -rf "$(CURDIR)/target/deb"
+	$(MAKE) install DESTDIR="$(CURDIR)/target/deb" PREFIX=/usr
+	cargo deb --locked --no-build --no-strip -p ww-ctl
 
 clean:
 	cargo clean

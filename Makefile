@@ -8,7 +8,7 @@ AGENT := $(TARGET)/agent/ww-agent
 CTL := $(TARGET)/release/ww-ctl
 SHARE = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: all demo test bench soak soak-agent soak-archive soak-backup soak-dashboard soak-databases soak-fleet soak-fuzz soak-matrix soak-restore soak-sources soak-upgrade soak-vault soak-wrap fuzz install deb lint doc clean agent ctl engine
+.PHONY: all demo test test-examples bench soak soak-agent soak-archive soak-backup soak-dashboard soak-databases soak-fleet soak-fuzz soak-matrix soak-restore soak-sources soak-upgrade soak-vault soak-wrap fuzz install deb lint doc clean agent ctl engine
 .DEFAULT_GOAL := all
 
 all: agent ctl
@@ -39,6 +39,12 @@ test: engine lint doc agent
 	WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" WW_BASH="$$(scripts/static.sh bash)" \
 	  WW_SSHD="$$(scripts/sshd.sh)" WW_HAPROXY="$$(scripts/haproxy.sh)" WW_PODMAN="$$(scripts/podman.sh)" \
 	  WW_COMPARE="$$(scripts/compare.sh)" WW_DATABASES="$$(scripts/databases.sh)" WW_RESTIC="$$(scripts/restic.sh)" scripts/test.sh
+
+# The examples on a Debian that is made here, from its packages, which stays below target/roots: about 1 GB.
+test-examples: engine agent
+	cargo build --locked -p ww-ctl --bin ww-ctl
+	WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" WW_BASH="$$(scripts/static.sh bash)" \
+	  cargo test --locked --test examples
 
 bench: engine agent ctl
 	WW_AGENT_BINARY="$(AGENT)" WW_BUSYBOX="$$(scripts/static.sh busybox)" WW_BASH="$$(scripts/static.sh bash)" \

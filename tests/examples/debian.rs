@@ -23,6 +23,49 @@ fn cache() -> PathBuf {
     target.join("roots")
 }
 
+/// An image of a small Debian.
+pub(crate) fn base(lab: &Lab, suite: &str) -> String {
+    let script = project().join("scripts/debian.sh");
+    let made = run(Command::new(script)
+        .arg(suite)
+        .arg(cache().parent().expect("the target directory")))
+    .expect(0);
+    let base = lab.tag();
+    run(Command::new("docker").args(["import", made.stdout.trim(), &base])).expect(0);
+    base
+}
+
+/// An image with nothing but the agent.
+fn agent(lab: &Lab) -> String {
+    let agent = lab.tag();
+    ww_ctl(["image", "build", "--base", "scratch", "-t", &agent]).expect(0);
+    agent
+}
+
+/// An image of an example whose Dockerfile installs nothing, on any base.
+pub(crate) fn plain(lab: &Lab, example: &str, base: &str) -> String {
+    let tag = lab.tag();
+    let directory = copy(lab, example);
+    let path = directory.join("Dockerfile");
+    let recipe = std::fs::read_to_string(&path).expect("its Dockerfile");
+    let recipe = recipe.replace(
+        "FROM whaleware/agent AS",
+        &format!("FROM {} AS", agent(lab)),
+    );
+    std::fs::write(&path, recipe).expect("its Dockerfile");
+    let base = format!("BASE={base}");
+    build(&directory, &tag, &["--build-arg", &base]).expect(0);
+    tag
+}
+
+/// An example, where it can be changed.
+fn copy(lab: &Lab, example: &str) -> PathBuf {
+    let directory = lab.directory(&format!("recipe-{example}"));
+    let source = project().join("examples").join(example);
+    run(Command::new("cp").arg("-aT").arg(source).arg(&directory)).expect(0);
+    directory
+}
+
 /// An image with the packages of an example: the first stage of its Dockerfile, called `packages`.
 /// Built once for each suite and content of the Dockerfile; a layer of its own, so that the rest is quick.
 fn packages(lab: &Lab, example: &str, suite: &str) -> String {
@@ -39,13 +82,7 @@ fn packages(lab: &Lab, example: &str, suite: &str) -> String {
         run(Command::new("docker").arg("import").arg(&place).arg(&tag)).expect(0);
         return tag;
     }
-    let script = project().join("scripts/debian.sh");
-    let made = run(Command::new(script)
-        .arg(suite)
-        .arg(cache().parent().expect("the target directory")))
-    .expect(0);
-    let base = lab.tag();
-    run(Command::new("docker").args(["import", made.stdout.trim(), &base])).expect(0);
+    let base = base(lab, suite);
     let base = format!("BASE={base}");
     let words = ["--target", "packages", "--build-arg", &base];
     build(&directory, &tag, &words).expect(0);
@@ -75,18 +112,15 @@ fn build(directory: &Path, tag: &str, words: &[&str]) -> Ran {
 
 /// An image of an example, built from its Dockerfile with the packages of a suite of Debian.
 pub(crate) fn image(lab: &Lab, example: &str, suite: &str) -> String {
-    let (agent, tag) = (lab.tag(), lab.tag());
-    ww_ctl(["image", "build", "--base", "scratch", "-t", &agent]).expect(0);
+    let tag = lab.tag();
     let packages = packages(lab, example, suite);
-    let directory = lab.directory(&format!("recipe-{example}-{suite}"));
-    let source = project().join("examples").join(example);
-    run(Command::new("cp").arg("-aT").arg(source).arg(&directory)).expect(0);
+    let directory = copy(lab, example);
     let path = directory.join("Dockerfile");
     let recipe = std::fs::read_to_string(&path).expect("its Dockerfile");
     let (_, rest) = recipe.split_once("\n# The image").expect("two parts");
     let recipe = format!("FROM {packages} AS packages\n# The image{rest}");
     // By names of this laboratory's own.
-    let recipe = recipe.replace("--from=whaleware/agent", &format!("--from={agent}"));
+    let recipe = recipe.replace("--from=whaleware/agent", &format!("--from={}", agent(lab)));
     std::fs::write(&path, recipe).expect("its Dockerfile");
     build(&directory, &tag, &[]).expect(0);
     tag

@@ -11,6 +11,7 @@ mod debian;
 #[path = "../e2e/lab.rs"]
 #[expect(dead_code, reason = "shared with the end-to-end tests")]
 mod lab;
+mod moved;
 mod notify;
 #[path = "../e2e/tree.rs"]
 #[expect(dead_code, reason = "shared with the end-to-end tests")]

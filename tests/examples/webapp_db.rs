@@ -15,21 +15,13 @@ fn made(lab: &Lab) -> String {
     image(lab, "webapp-db", "bookworm")
 }
 
-/// A guest that has not been started.
-fn planned(lab: &Lab, what: &str, data: &str) -> Guest {
-    Guest {
-        name: lab.named(what),
-        data: lab.directory(data),
-    }
-}
-
-/// Runs it until it is UP, without a network.
-fn runs(lab: &Lab, tag: &str, guest: &Guest) {
-    let (label, data) = (lab.label(), guest.data.display().to_string());
+/// Runs it until it is UP, without a network, with the data of a data container.
+fn runs(lab: &Lab, tag: &str, guest: &Guest, data: &str) {
+    let label = lab.label();
     let vault = lab.directory("vault").display().to_string();
     let mut command = ww_ctl_command();
     command.args(["run", tag, "--label", &label, "--name", &guest.name]);
-    command.args(["--data", &data, "--backup", &vault, "--network", "none"]);
+    command.args(["--data", data, "--backup", &vault, "--network", "none"]);
     // Checked often, and a killed database stays away for long enough to be seen.
     for value in [
         "ww.monitor.interval=1s",
@@ -105,8 +97,14 @@ fn it_lives_its_life_and_loses_nothing() {
         checked.stderr.contains("0 errors, 0 warnings"),
         "{checked:?}"
     );
-    let guest = planned(&lab, "app", "data");
-    runs(&lab, &tag, &guest);
+    let (keeper, root) = (lab.named("data"), lab.directory("kept"));
+    let create = ["data", "create", &keeper, "--label", &lab.label(), "--root"];
+    run(ww_ctl_command().args(create).arg(&root)).expect(0);
+    let guest = Guest {
+        name: lab.named("app"),
+        data: root.join(&keeper),
+    };
+    runs(&lab, &tag, &guest, &keeper);
     figures_are_real(&guest);
     a_database_that_is_killed_comes_back(&guest);
     let before = service(&guest, "10-db")["pid"].clone();
@@ -131,10 +129,13 @@ fn it_lives_its_life_and_loses_nothing() {
         let told = format!("migration {name}");
         assert_eq!(printed.matches(&told).count(), 1, "{printed}");
     }
-    // Another container on the same data.
-    docker(["rm", &guest.name]).expect(0);
-    let next = planned(&lab, "next", "data");
-    runs(&lab, &tag, &next);
+    // Another container on the same data container.
+    docker(["rm", "-v", &guest.name]).expect(0);
+    let next = Guest {
+        name: lab.named("next"),
+        data: guest.data,
+    };
+    runs(&lab, &tag, &next, &keeper);
     rows(&next, 2);
     assert!(page(&next).contains("second &lt;b&gt;"), "{}", page(&next));
     let printed = next.output();
@@ -212,7 +213,10 @@ fn is_kept_and_brought_back(guest: &Guest) {
 fn a_first_start_that_was_cut_short_is_made_good() {
     let lab = Lab::new("webapp-db-cut");
     let tag = made(&lab);
-    let guest = planned(&lab, "app", "data");
+    let guest = Guest {
+        name: lab.named("app"),
+        data: lab.directory("data"),
+    };
     let (label, data) = (lab.label(), format!("{}:/data", guest.data.display()));
     let name = &guest.name;
     docker([

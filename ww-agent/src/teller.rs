@@ -4,6 +4,7 @@
 //! than the machine itself decides.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 use whaleware::lifecycle::State;
@@ -20,22 +21,44 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct States {
     waiting: VecDeque<(u64, State)>,
     running: Option<u64>,
+    untold: u64,
+}
+
+/// States that will not be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Untold {
+    /// Which, in order.
+    pub(crate) states: Vec<State>,
+    /// How many there were in this boot.
+    pub(crate) total: u64,
+}
+
+impl fmt::Display for Untold {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, state) in self.states.iter().enumerate() {
+            let before = if place == 0 { "" } else { ", " };
+            write!(formatter, "{before}{state}")?;
+        }
+        write!(formatter, " not told to it ({} in all)", self.total)
+    }
 }
 
 impl States {
-    /// One more; says whether one had to go for it.
-    pub(crate) fn push(&mut self, number: u64, state: State) -> bool {
-        let full = self.waiting.len() >= WAITING;
-        if full {
-            self.waiting.pop_front();
-        }
+    /// One more, and which had to go for it.
+    pub(crate) fn push(&mut self, number: u64, state: State) -> Option<Untold> {
         self.waiting.push_back((number, state));
-        full
+        self.keep(WAITING)
     }
 
-    /// What waits need not be told any more.
-    pub(crate) fn forget_waiting(&mut self) {
-        self.waiting.clear();
+    /// Keeps only so many of those that wait, the newest.
+    pub(crate) fn keep(&mut self, most: usize) -> Option<Untold> {
+        let over = self.waiting.len().saturating_sub(most);
+        let states: Vec<_> = self.waiting.drain(..over).map(|(_, state)| state).collect();
+        self.untold = self
+            .untold
+            .saturating_add(u64::try_from(over).unwrap_or(u64::MAX));
+        let total = self.untold;
+        (over > 0).then_some(Untold { states, total })
     }
 
     /// The next one to tell, unless one is being told.
@@ -90,15 +113,31 @@ mod tests {
     #[test]
     fn states_are_told_one_at_a_time_and_the_newest_are_kept() {
         let mut states = States::default();
-        let mut dropped = 0;
+        let mut untold = None;
         for number in 1..=40 {
-            dropped += u32::from(states.push(number, State::Up));
+            untold = states.push(number, State::Up).or(untold);
         }
-        assert_eq!(dropped, 24);
+        let last = Untold {
+            states: vec![State::Up],
+            total: 24,
+        };
+        assert_eq!(untold, Some(last));
         assert_eq!(states.begin(), Some((25, State::Up)));
         assert_eq!(states.begin(), None);
         assert_eq!(states.end(), Some(25));
         assert_eq!(states.begin(), Some((26, State::Up)));
+        states.push(41, State::Restarting);
+        states.push(42, State::Up);
+        let untold = states.keep(1).map(|untold| untold.to_string());
+        let untold = untold.unwrap_or_default();
+        assert!(
+            untold.starts_with("UP, UP, ")
+                && untold.ends_with(", RESTARTING not told to it (39 in all)"),
+            "{untold}"
+        );
+        assert_eq!(states.end(), Some(26));
+        assert_eq!(states.begin(), Some((42, State::Up)));
+        assert_eq!(states.keep(0), None);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::epitaph;
 use crate::hooks::{Cut, Owner, Task};
 use crate::log::{self, Level};
 use crate::sys;
+use crate::teller::Untold;
 
 impl Runtime {
     /// Performs effects in their order. `cut` is why scripts are ended that the effects end.
@@ -111,13 +112,20 @@ impl Runtime {
         if matches!(state, State::Stopped | State::Error) {
             // The last word matters most, and there is little time: a script that still tells an
             // earlier state is in its way.
-            self.states.forget_waiting();
+            let untold = self.states.keep(0);
+            self.complain_of_untold(untold.as_ref());
             let ended = self.hooks.kill(Owner::Lifecycle, Cut::Superseded);
             self.ended.extend(ended);
         }
-        if self.states.push(number, state) {
-            let text = "the lifecycle script is too slow: a state was not told to it";
-            self.output.log(Level::Warning, text);
+        let untold = self.states.push(number, state);
+        self.complain_of_untold(untold.as_ref());
+    }
+
+    /// States that the `lifecycle` script does not hear of, because it was at earlier ones for too long.
+    pub(super) fn complain_of_untold(&mut self, untold: Option<&Untold>) {
+        if let Some(untold) = untold {
+            let text = format!("the lifecycle script is too slow: {untold}");
+            self.output.log(Level::Warning, &text);
         }
     }
 

@@ -187,6 +187,11 @@ impl Runtime {
             if overdue {
                 let ended = self.hooks.kill(owner, Cut::Overdue);
                 self.ended.extend(ended);
+                if owner == Owner::Lifecycle {
+                    // Whoever hangs would do so for each of them: the newest is told next.
+                    let untold = self.states.keep(1);
+                    self.complain_of_untold(untold.as_ref());
+                }
             }
         }
     }

@@ -154,3 +154,22 @@ fn a_lifecycle_script_has_its_time_and_no_more() {
     agent.wait_log("= UP", 1);
     agent.wait_stderr("lifecycle was cut after 100ms");
 }
+
+#[test]
+fn one_that_hangs_costs_its_time_once_and_hears_the_newest_state_next() {
+    let agent = Image::bare()
+        .script(
+            "lifecycle",
+            "echo \"= $1\" >> $LOG; [ $1 = BOOT ] || exit 0; touch $LOG.told; exec sleep 1000",
+        )
+        .script("warmup", "until [ -e $LOG.told ]; do sleep 0.01; done")
+        .cfg(r#"{"ww":{"hooks":{"lifecycle":{"timeout":"8s"}}}}"#)
+        .start();
+    agent.wait_log("= UP", 1);
+    let told = agent.log();
+    let told: Vec<_> = told.iter().filter(|line| line.starts_with('=')).collect();
+    assert_eq!(told, ["= BOOT", "= UP"]);
+    agent.wait_stderr(
+        "the lifecycle script is too slow: FIRSTBOOT, UPGRADING, WARMUP not told to it (3 in all)",
+    );
+}

@@ -165,7 +165,9 @@ fn nothing_is_written_over() {
     ]);
     assert_eq!(std::fs::read_to_string(&defaults).expect("it"), "{}");
     let file = format!("{directory}/Dockerfile");
-    ww_ctl(["init", &file]).expect(1).says(&["cannot write"]);
+    ww_ctl(["init", &file])
+        .expect(6)
+        .says(&["cannot write", "move what is there"]);
     let missing = format!("{directory}/none");
     ww_ctl(["check", &missing])
         .expect(2)
@@ -238,7 +240,7 @@ fn a_program_that_says_it_is_an_agent_cannot_hold_it_up_or_draw_on_the_terminal(
         ("echo '{}'", 1, "cannot be asked"),
         ("yes | head -c 9000000", 1, "cannot be asked"),
         (
-            "printf '{\"findings\":[{\"level\":\"error\",\"path\":\"\\\\u001b[2Jx\",\"what\":\"y\"}]}'; touch /made 2> /dev/null && echo written",
+            "printf '{\"schema\":1,\"errors\":1,\"findings\":[{\"level\":\"error\",\"path\":\"\\\\u001b[2Jx\",\"what\":\"y\"}]}'; touch /made 2> /dev/null && echo written",
             1,
             "3 errors",
         ),

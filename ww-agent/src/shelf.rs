@@ -371,7 +371,12 @@ fn turn(directory: &OwnedFd, ring: Ring, file: &File) -> io::Result<()> {
     if lock.is_err() && found.len() <= ring.most * 2 {
         return Ok(());
     }
-    let now = regular(directory, ring.current, OFlag::O_RDONLY)?.metadata()?;
+    let now = match regular(directory, ring.current, OFlag::O_RDONLY) {
+        Ok(now) => now.metadata()?,
+        // Another agent has just done it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
     if now.ino() == found.ino() {
         renameat(directory, ring.current, directory, ring.full)?;
     }

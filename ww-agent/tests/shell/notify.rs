@@ -241,6 +241,8 @@ fn an_end_that_is_seen_first_does_not_swallow_what_was_said_before() {
     let mut listener = agent.listen();
     agent.wait_log("firstboot", 1);
     let pid = agent.pid();
+    // One that is greeted only when all is over would wait for what it was told at once.
+    listener.line("snapshot");
     agent.signal(Signal::SIGSTOP);
     until("the agent to stand still", || {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

@@ -48,7 +48,7 @@ pub(crate) struct Check {
     #[arg(long, value_name = "ROOTFS", conflicts_with = "image")]
     pub root: Option<PathBuf>,
     /// Check an image instead
-    #[arg(long, value_name = "IMAGE")]
+    #[arg(long, value_name = "IMAGE", value_parser = parse_base)]
     pub image: Option<String>,
 }
 
@@ -65,7 +65,7 @@ fn parse_name(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err(
-            "expected a name of small letters and digits, with single dashes between them"
+            "expected two small letters and digits or more, with single dashes between them"
                 .to_owned(),
         )
     }

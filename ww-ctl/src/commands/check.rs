@@ -115,7 +115,10 @@ fn unchecked(error: &InsideError) -> Failure {
             Exit::Failed,
             Some("build it again: this ww-ctl puts in an agent that can be asked".to_owned()),
         ),
-        InsideError::Slow { .. } => (Exit::TimedOut, None),
+        InsideError::Slow { .. } => (
+            Exit::TimedOut,
+            Some("its container is removed; is that file an agent?".to_owned()),
+        ),
         InsideError::Engine(error) if error.is_engine_down() => (Exit::Engine, error.hint()),
         InsideError::Engine(error) => (Exit::Failed, error.hint()),
     };

@@ -65,15 +65,16 @@ fn name_of(directory: &Path) -> Result<String, Failure> {
         .and_then(|name| name_after(&name.to_string_lossy()));
     name.ok_or_else(|| {
         let shown = clean(&directory.display().to_string(), TEXT);
-        let message = format!("cannot name an image after {shown}: no letter or digit is in it");
+        let message = format!("cannot name an image after {shown}: what is left of it is no name");
         Failure::new(Exit::Usage, message).hint("name the image with --name")
     })
 }
 
 fn failed(error: &TemplateError) -> Failure {
-    let exit = match error {
-        TemplateError::There { .. } => Exit::Refused,
-        TemplateError::Write { .. } => Exit::Failed,
+    let exit = if error.is_in_the_way() {
+        Exit::Refused
+    } else {
+        Exit::Failed
     };
     Failure::new(exit, clean(&chain(error), TEXT)).hint(error.hint())
 }

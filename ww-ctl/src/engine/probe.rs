@@ -2,6 +2,7 @@
 //! program of one, run where it can do nothing.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::errors::Error;
@@ -23,8 +24,9 @@ pub(super) const LABEL: &str = "io.whaleware.probe";
 const LEFT_BEHIND: i64 = 600;
 /// The most bytes read of what a program prints.
 const PRINTED: usize = 4 * 1024 * 1024;
-/// What a program may take: memory in bytes, and processes.
+/// What a program may take: memory in bytes, billionths of a processor, and processes.
 const MEMORY: i64 = 256 << 20;
+const PROCESSOR: i64 = 1_000_000_000;
 const PROCESSES: i64 = 64;
 
 /// What became of a program.
@@ -32,6 +34,8 @@ const PROCESSES: i64 = 64;
 pub(crate) enum Tried {
     /// It could not be started; the Engine's words.
     NotStarted(String),
+    /// It had not ended in time, and was.
+    Cut,
     /// It has ended.
     Ended {
         /// With this code.
@@ -76,12 +80,17 @@ impl Engine {
     }
 
     /// Runs a program of an image, in a container without a network whose files cannot be changed, and
-    /// in which it can get no more rights than it has. The caller bounds the time; a program that is
-    /// left behind then is ended by the next call.
+    /// in which it can get no more rights than it has. One that has not ended in
+    /// time is ended; what is left behind when the caller is killed ends by itself, or with a later call.
     ///
     /// # Errors
     /// When the Engine cannot be asked.
-    pub(crate) async fn try_out(&self, image: &str, words: &[&str]) -> Result<Tried, EngineError> {
+    pub(crate) async fn try_out(
+        &self,
+        image: &str,
+        words: &[&str],
+        limit: Duration,
+    ) -> Result<Tried, EngineError> {
         const WHAT: &str = "try a program of the image";
         self.sweep().await;
         let words: Vec<_> = words.iter().map(|&word| word.to_owned()).collect();
@@ -95,6 +104,7 @@ impl Engine {
                 readonly_rootfs: Some(true),
                 security_opt: Some(vec!["no-new-privileges".into()]),
                 memory: Some(MEMORY),
+                nano_cpus: Some(PROCESSOR),
                 pids_limit: Some(PROCESSES),
                 // Whatever the Engine's own is: it must be readable again.
                 log_config: Some(HostConfigLogConfig {
@@ -108,7 +118,8 @@ impl Engine {
         let options = CreateContainerOptionsBuilder::new().build();
         let made = self.inner.quick.create_container(Some(options), body).await;
         let made = made.map_err(|error| self.error(WHAT, &error))?;
-        let tried = self.tried(&made.id).await;
+        let tried = tokio::time::timeout(limit, self.tried(&made.id)).await;
+        let tried = tried.unwrap_or(Ok(Tried::Cut));
         let removed = self.remove_container(&made.id).await;
         let tried = tried.map_err(|error| self.error(WHAT, &error))?;
         removed?;

@@ -9,7 +9,7 @@ use super::lint::{self, Finding, Level};
 use crate::engine::{Engine, EngineError, Known, Tried};
 use crate::fleet::clean;
 
-/// So long the check of an image may take, the making of its container included.
+/// So long the check of an image may take.
 const LIMIT: Duration = Duration::from_secs(60);
 /// What findings about the image as a whole are told of.
 const COMMAND: &str = "CMD";
@@ -58,11 +58,9 @@ pub(crate) async fn check(engine: &Engine, image: &str) -> Result<Vec<Finding>, 
     };
     let mut found = configured(&known);
     // By its id: the name may be given to another meanwhile.
-    let tried = engine.try_out(&known.id, &[paths::AGENT, "check", "--json"]);
-    let Ok(tried) = tokio::time::timeout(LIMIT, tried).await else {
-        return Err(InsideError::Slow { image: shown() });
-    };
-    match tried? {
+    let words = [paths::AGENT, "check", "--json"];
+    match engine.try_out(&known.id, &words, LIMIT).await? {
+        Tried::Cut => return Err(InsideError::Slow { image: shown() }),
         Tried::NotStarted(said) => found.push(finding(
             Level::Error,
             paths::AGENT,
@@ -70,11 +68,18 @@ pub(crate) async fn check(engine: &Engine, image: &str) -> Result<Vec<Finding>, 
             "build the image with `ww-ctl image build`, or COPY --from=whaleware/agent /ww /ww",
         )),
         Tried::Ended {
-            code: 0 | 1,
+            code: code @ (0 | 1),
             stdout,
             ..
         } => match lint::read(&stdout) {
-            Ok(more) => found.extend(more),
+            Ok(more) if more.iter().any(|one| one.level == Level::Error) == (code == 1) => {
+                found.extend(more);
+            }
+            Ok(_) => {
+                let said = format!("it ended with {code}, which its findings do not say");
+                let image = shown();
+                return Err(InsideError::Older { image, said });
+            }
             Err(said) => {
                 let image = shown();
                 return Err(InsideError::Older { image, said });

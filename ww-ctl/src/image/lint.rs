@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::binary::StaticBinary;
 use crate::fleet::clean;
 
-/// The most findings passed on.
+/// The most findings passed on; the worst of them.
 const MAX_FINDINGS: usize = 1000;
+/// The version of the document that is understood.
+const SCHEMA: u32 = 1;
 /// The most characters of one text passed on.
 const MAX_TEXT: usize = 2000;
 
@@ -119,6 +121,8 @@ impl fmt::Display for Finding {
 /// What an agent's check says, with the fields that are of use here.
 #[derive(Debug, Deserialize)]
 struct Document {
+    schema: u32,
+    errors: usize,
     findings: Vec<Finding>,
 }
 
@@ -193,9 +197,37 @@ fn passed(tree: PathBuf, found: &[Finding]) -> Result<Vec<String>, LintError> {
 /// # Errors
 /// In words, when that is none.
 pub(crate) fn read(printed: &[u8]) -> Result<Vec<Finding>, String> {
-    let document: Document = serde_json::from_slice(printed).map_err(|error| error.to_string())?;
-    let findings = document.findings.into_iter().take(MAX_FINDINGS);
-    Ok(findings.map(Finding::cleaned).collect())
+    let document: Result<Document, _> = serde_json::from_slice(printed);
+    // The error may quote what was printed.
+    let document = document.map_err(|error| super::build::plain(&error.to_string()))?;
+    if document.schema != SCHEMA {
+        return Err(format!(
+            "its findings have the schema {}, and {SCHEMA} is understood",
+            document.schema
+        ));
+    }
+    let mut found = document.findings;
+    let errors = found.iter().filter(|one| one.level == Level::Error).count();
+    if errors != document.errors {
+        return Err(format!(
+            "it counts {} errors and tells {errors}",
+            document.errors
+        ));
+    }
+    // Stable: by path among those that are as bad.
+    found.sort_by_key(|one| one.level);
+    let more = found.len().saturating_sub(MAX_FINDINGS);
+    let found = found.into_iter().take(MAX_FINDINGS);
+    let mut found: Vec<_> = found.map(Finding::cleaned).collect();
+    if more > 0 {
+        found.push(Finding {
+            level: Level::Note,
+            path: ".".into(),
+            what: format!("there are {more} findings more, none of them worse"),
+            remedy: "correct these first".into(),
+        });
+    }
+    Ok(found)
 }
 
 fn judge(agent: &Path, tree: &Path, output: &Output) -> Result<Vec<Finding>, LintError> {
@@ -252,8 +284,9 @@ mod tests {
     fn warnings_pass_and_errors_do_not() {
         let found = |level: &str| {
             let text = format!(
-                r#"{{"findings":[{{"level":"{level}","path":"usr/boot\u001b[2J","what":"bad","remedy":"mend it"}},
-                {{"level":"note","path":"x","what":"y","later":1}}],"later":true}}"#
+                r#"{{"schema":1,"errors":{},"findings":[{{"level":"{level}","path":"usr/boot\u001b[2J","what":"bad","remedy":"mend it"}},
+                {{"level":"note","path":"x","what":"y","later":1}}],"later":true}}"#,
+                usize::from(level == "error")
             );
             judged(1, &text, "").unwrap()
         };
@@ -266,6 +299,39 @@ mod tests {
             panic!("{error:?}")
         };
         assert_eq!(findings, ["error: usr/boot: bad: mend it"]);
+    }
+
+    #[test]
+    fn errors_are_told_however_many_notes_there_are() {
+        let note = r#"{"level":"note","path":"a","what":"b"}"#;
+        let error = r#"{"level":"error","path":"z","what":"bad"}"#;
+        let notes = vec![note; 1500].join(",");
+        let text = format!(r#"{{"schema":1,"errors":1,"findings":[{notes},{error}]}}"#);
+        let found = read(text.as_bytes()).unwrap();
+        assert_eq!(found[0].level, Level::Error);
+        assert_eq!(found.len(), MAX_FINDINGS + 1);
+        assert!(found[MAX_FINDINGS].what.contains("501 findings more"));
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_not_believed() {
+        for (text, expected) in [
+            (
+                r#"{"schema":1,"errors":5,"findings":[]}"#,
+                "counts 5 errors and tells 0",
+            ),
+            (r#"{"schema":99,"errors":0,"findings":[]}"#, "schema 99"),
+            (
+                r#"{"schema":1,"errors":1,"findings":[{"level":"\u001b[2Jx","path":"","what":""}]}"#,
+                "unknown variant",
+            ),
+        ] {
+            let error = read(text.as_bytes()).unwrap_err();
+            assert!(
+                error.contains(expected) && !error.contains('\u{1b}'),
+                "{error:?}"
+            );
+        }
     }
 
     #[test]

@@ -80,11 +80,23 @@ fn there(found: &[&str]) -> String {
 }
 
 impl TemplateError {
-    /// What to do next.
-    pub(crate) const fn hint(&self) -> &'static str {
+    /// Whether something stands where a directory or a file is to be.
+    pub(crate) fn is_in_the_way(&self) -> bool {
         match self {
-            Self::There { .. } => "name a new directory, or move what is there",
-            Self::Write { .. } => "name a directory you may write to, on a disk with room",
+            Self::There { .. } => true,
+            Self::Write { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory
+            ),
+        }
+    }
+
+    /// What to do next.
+    pub(crate) fn hint(&self) -> &'static str {
+        if self.is_in_the_way() {
+            "name a new directory, or move what is there (an `init` that was killed leaves a part)"
+        } else {
+            "name a directory you may write to, on a disk with room"
         }
     }
 }
@@ -180,7 +192,8 @@ impl Made {
     }
 }
 
-/// The name of an image that goes by a directory; none where no letter or digit of it is left.
+/// The name of an image and a container that goes by a directory; none where what is left of it cannot be
+/// one.
 pub(crate) fn name_after(directory: &str) -> Option<String> {
     let mut name = String::new();
     for c in directory.chars().flat_map(char::to_lowercase) {
@@ -192,7 +205,9 @@ pub(crate) fn name_after(directory: &str) -> Option<String> {
     }
     let name: String = name.chars().take(MAX_NAME).collect();
     let name = name.trim_end_matches('-');
-    (!name.is_empty()).then(|| name.to_owned())
+    // A container's name has two characters; what looks like an id is taken for one.
+    let is_id = name.len() == 64 && name.chars().all(|c| c.is_ascii_hexdigit());
+    (name.len() > 1 && name != SCRATCH && !is_id).then(|| name.to_owned())
 }
 
 /// Whether the files of the template may be given this as the name of the image: it also names the
@@ -311,6 +326,8 @@ mod tests {
             (".hidden.", Some("hidden")),
             ("ÄÖ", None),
             ("--", None),
+            ("a", None),
+            ("scratch", None),
             ("", None),
         ] {
             assert_eq!(name_after(directory).as_deref(), name, "{directory}");
